@@ -1,0 +1,203 @@
+//! A space on this node: feeds of its writers, who of them counts, what they say, and what of it is readable here.
+//!
+//! Who owns what. The space owns the feeds' indexes, the access engine, the view and the content keys; bytes live in
+//! the node's [`Files`], which are passed into every call, so that one journal record covers what belongs together.
+//! Nothing here asks for time or randomness. After each call the owner drains [`Space::poll`].
+//!
+//! ```text
+//! space/<key>/feeds      32 bytes each: feeds this space has opened
+//! space/<key>/records    each: u32le length │ root record
+//! space/<key>/manifest   signed value
+//! ```
+//! Everything else (states, view, clocks) is computed from these and the feeds when a space is opened, and comes out
+//! the same whatever order it all arrived in.
+
+mod acts;
+mod author;
+mod epochs;
+mod reads;
+mod replay;
+mod replicate;
+mod roots;
+mod trees;
+mod write;
+mod writers;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+pub use acts::DeviceGrant;
+pub use writers::WriterInfo;
+
+use self::{author::Own, epochs::Epochs, replay::Tail, trees::Numbers};
+use super::{Access, ManifestError, Role, SpaceError, SpaceEvent, private::ContentKeys, view::View};
+use crate::{
+    crypto::{Hash, MessageKey, PublicKey, Signer},
+    feed::Feed,
+    storage::{FileId, Files},
+    value::SignedValue,
+};
+
+/// Secrets of this device in this space, in memory while it is unlocked.
+pub struct Keys {
+    /// Signs this device's entries.
+    pub signer: Signer,
+}
+
+/// A space.
+pub struct Space {
+    key: PublicKey,
+    access: Access,
+    feeds: BTreeMap<PublicKey, Feed>,
+    tails: BTreeMap<PublicKey, Tail>,
+    numbers: Numbers,
+    view: View,
+    /// Root records as they came, in the order they came.
+    records: Vec<(Hash, Vec<u8>)>,
+    manifest: Option<SignedValue>,
+    keys: Option<Keys>,
+    /// Where own entries continue; `None`: to be read from the feed.
+    own: Option<Own>,
+    content: ContentKeys,
+    epochs: Epochs,
+    /// Writers whose feeds grew since own entries named them.
+    grown: BTreeSet<PublicKey>,
+    /// Sign-in message keys found in counted private entries: writer number, index, operation.
+    message_keys: Vec<(u32, u64, u32, MessageKey)>,
+    /// Rights may have changed: feeds to open, writers to tell of.
+    stirred: bool,
+    events: VecDeque<SpaceEvent>,
+    files: SpaceFiles,
+}
+
+/// Ids of the files that belong to the space alone.
+struct SpaceFiles {
+    feeds: FileId,
+    records: FileId,
+    manifest: FileId,
+}
+
+impl Space {
+    /// Opens what is stored of a space, or begins an empty one.
+    pub fn open(files: &mut Files, key: PublicKey) -> Result<Self, SpaceError> {
+        let ids = SpaceFiles {
+            feeds: files.file(&format!("space/{key}/feeds")),
+            records: files.file(&format!("space/{key}/records")),
+            manifest: files.file(&format!("space/{key}/manifest")),
+        };
+        let mut space = Self {
+            key,
+            access: Access::new(key),
+            feeds: BTreeMap::new(),
+            tails: BTreeMap::new(),
+            numbers: Numbers::default(),
+            view: View::default(),
+            records: Vec::new(),
+            manifest: None,
+            keys: None,
+            own: None,
+            content: ContentKeys::default(),
+            epochs: Epochs::default(),
+            grown: BTreeSet::new(),
+            message_keys: Vec::new(),
+            stirred: false,
+            events: VecDeque::new(),
+            files: ids,
+        };
+        space.load(files)?;
+        Ok(space)
+    }
+
+    /// The key that names the space for ever.
+    pub const fn key(&self) -> PublicKey {
+        self.key
+    }
+
+    /// The last root key of the space: the first one until the passphrase was changed.
+    pub fn root(&self) -> PublicKey {
+        self.access.root()
+    }
+
+    /// Takes own keys into memory: seals addressed to them are opened, private entries enter the view.
+    pub fn unlock(&mut self, files: &mut Files, keys: Keys) -> Result<(), SpaceError> {
+        self.keys = Some(keys);
+        self.own = None;
+        self.open_seals(files)
+    }
+
+    /// Wipes own keys and content keys; private entries leave the view.
+    pub fn lock(&mut self) {
+        self.keys = None;
+        self.own = None;
+        self.content.clear();
+        self.message_keys.clear();
+        let judge = trees::Judge { access: &self.access, numbers: &self.numbers };
+        self.view.remove_private(&judge);
+    }
+
+    /// Whether own keys are in memory.
+    pub const fn is_unlocked(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// This device's writer key, while unlocked.
+    pub fn writer(&self) -> Option<PublicKey> {
+        self.keys.as_ref().map(|keys| keys.signer.public())
+    }
+
+    /// What a writer may do; `None` if no grant of it counts.
+    pub fn role(&self, writer: &PublicKey) -> Option<Role> {
+        self.access.role(writer)
+    }
+
+    /// Whether this device can write now: unlocked, granted and not cut.
+    pub fn is_writable(&self) -> bool {
+        self.writer().is_some_and(|writer| self.is_active(&writer))
+    }
+
+    /// The sign-in message key, once a private entry with it could be opened.
+    pub fn message_key(&self) -> Option<&MessageKey> {
+        let rank = |entry: &&(u32, u64, u32, MessageKey)| {
+            let (writer, index, op, _) = entry;
+            let judge = trees::Judge { access: &self.access, numbers: &self.numbers };
+            (super::view::Causality::rank(&judge, *writer, *index), *op)
+        };
+        self.message_keys.iter().max_by_key(rank).map(|(.., key)| key)
+    }
+
+    /// Whether the space holds statements of a later version of this program.
+    pub fn needs_update(&self) -> bool {
+        self.access.needs_update()
+    }
+
+    /// Takes the next thing that happened.
+    pub fn poll(&mut self) -> Option<SpaceEvent> {
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
+        let keys = self.view.take_touched();
+        if keys.is_empty() { None } else { Some(SpaceEvent::Changed { keys }) }
+    }
+
+    /// Opens a feed though no grant of it is known: this device's own one while it asks.
+    pub fn follow(&mut self, files: &mut Files, writer: PublicKey) -> Result<(), SpaceError> {
+        self.open_feed(files, writer)?;
+        self.settle(files)
+    }
+
+    fn unlocked(&self) -> Result<PublicKey, SpaceError> {
+        self.writer().ok_or(SpaceError::Locked)
+    }
+
+    /// Fails unless a root key is the one whose acts count.
+    fn check_root(&self, root: &Signer) -> Result<(), SpaceError> {
+        let (expected, got) = (self.root(), root.public());
+        if expected == got { Ok(()) } else { Err(SpaceError::Root { expected, got }) }
+    }
+}
+
+/// A manifest whose bytes on disk are wrong.
+fn damaged_manifest(error: impl core::fmt::Display) -> SpaceError {
+    SpaceError::Manifest(ManifestError::Value(error.to_string()))
+}
