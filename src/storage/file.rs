@@ -64,7 +64,12 @@ impl File {
 
     pub(super) fn check_range(&self, offset: u64, length: u64) -> Result<(), StorageError> {
         if offset.checked_add(length).is_none_or(|end| end > self.length) {
-            return Err(StorageError::OutOfRange { file: self.name.clone(), offset, length, got: self.length });
+            return Err(StorageError::OutOfRange {
+                file: self.name.clone(),
+                offset,
+                length,
+                got: self.length,
+            });
         }
         Ok(())
     }
@@ -134,7 +139,8 @@ impl File {
         if offset >= end {
             return;
         }
-        let touched: Vec<u64> = self.pages.range(offset / PAGE..=(end - 1) / PAGE).map(|(page, _)| *page).collect();
+        let touched: Vec<u64> =
+            self.pages.range(offset / PAGE..=(end - 1) / PAGE).map(|(page, _)| *page).collect();
         for number in touched {
             let base = number.saturating_mul(PAGE);
             let inside = |at: u64| usize::try_from(at.saturating_sub(base).min(PAGE)).unwrap_or(PAGE_SIZE);
@@ -182,7 +188,8 @@ impl File {
 
     /// Makes damaged pages zeros; the byte ranges that were lost.
     pub(super) fn heal(&mut self) -> Vec<core::ops::Range<u64>> {
-        let lost: Vec<u64> = self.pages.iter().filter(|(_, page)| page.damaged).map(|(number, _)| *number).collect();
+        let lost: Vec<u64> =
+            self.pages.iter().filter(|(_, page)| page.damaged).map(|(number, _)| *number).collect();
         let mut ranges = Vec::with_capacity(lost.len());
         for number in lost {
             let start = number.saturating_mul(PAGE);

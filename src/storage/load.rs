@@ -24,7 +24,8 @@ impl Files {
         for (key, stored) in pages {
             match page::decode(&key, &stored) {
                 Ok((_, bytes)) if key.file.is_empty() => {
-                    let eight = bytes.try_into().map_err(|_| StorageError::Damaged { what: Damage::Compaction })?;
+                    let eight =
+                        bytes.try_into().map_err(|_| StorageError::Damaged { what: Damage::Compaction })?;
                     through = u64::from_le_bytes(eight);
                 }
                 Ok((length, bytes)) => files.load_page(&key, Some((length, bytes)))?,

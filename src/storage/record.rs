@@ -70,7 +70,8 @@ fn read_body(body: &[u8]) -> Result<Vec<FileChange<'_>>, DecodeError> {
                 0 => None,
                 1 => {
                     let have = reader.remaining();
-                    let size = usize::try_from(size).map_err(|_| DecodeError::Ended { expected: have, got: have })?;
+                    let size = usize::try_from(size)
+                        .map_err(|_| DecodeError::Ended { expected: have, got: have })?;
                     Some(reader.raw(size)?)
                 }
                 got => return Err(DecodeError::Unknown { what: "range", got: got.into() }),
