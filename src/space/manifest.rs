@@ -10,6 +10,7 @@
 use crate::{
     codec::{DecodeError, Reader, Writer},
     crypto::{Hash, PublicKey},
+    value::ValueError,
 };
 
 /// What a space is for.
@@ -76,20 +77,18 @@ impl Manifest {
 /// A manifest that is not to be believed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ManifestError {
-    /// Signed by a key that is no root of the space.
-    #[error("signed by {got}, which is not the root key {expected}")]
+    /// Not a value of the last root's, with an empty salt.
+    #[error("not signed by the root key {expected}, or with a salt")]
     Key {
         /// The last root.
         expected: PublicKey,
-        /// Who signed.
-        got: PublicKey,
     },
     /// Not the layout.
     #[error(transparent)]
     Layout(#[from] DecodeError),
     /// The signed value around it is wrong.
-    #[error("{0}")]
-    Value(String),
+    #[error(transparent)]
+    Value(#[from] ValueError),
 }
 
 /// Writers are granted one by one: the only policy so far.

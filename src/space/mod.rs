@@ -1,23 +1,36 @@
 //! A space: the entries of its writers, who they are, and what it all says.
 
+mod access;
 mod access_op;
 mod clock;
 mod entry;
+mod event;
 mod item;
 mod manifest;
 mod op;
 mod private;
 mod range;
 mod record;
+mod space;
+mod space_error;
 mod version;
 mod view;
+mod write_op;
 
+pub use access::{
+    Access, Change, CountedGrant, CutState, CutVerdict, EpochState, GrantSource, Prefix, Signed, Status, Trees, WriterStanding,
+    WriterState,
+};
 pub use access_op::{AccessOp, Cut, Grant, MAX_PROOF, MAX_SEALS, PersonId, Role, Seal, SealedName};
 pub use clock::Clock;
 pub use entry::{Dep, Entry, MAX_DEPS, MAX_ENTRY, Sealed, sealed_part_ad};
+pub use event::SpaceEvent;
 pub use item::Item;
 pub use manifest::{Kind, Manifest, ManifestError};
 pub use op::{MAX_KEY, MAX_OPS, Op, decode_ops, encode_ops};
 pub use range::Range;
 pub use record::{MAX_ITEMS, MAX_LINKS, RecordError, RootItem, RootRecord};
+pub use space::{DeviceGrant, Keys, Space, WriterInfo};
+pub use space_error::SpaceError;
 pub use version::{Version, VersionError};
+pub use write_op::{Expect, WriteOp};

@@ -8,6 +8,7 @@
 //! space/<key>/feeds      32 bytes each: feeds this space has opened
 //! space/<key>/records    each: u32le length │ root record
 //! space/<key>/manifest   signed value
+//! space/<key>/forks      each: u32le length │ equivocation proof
 //! ```
 //! Everything else (states, view, clocks) is computed from these and the feeds when a space is opened, and comes out
 //! the same whatever order it all arrived in.
@@ -30,11 +31,20 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub use acts::DeviceGrant;
 pub use writers::WriterInfo;
 
-use self::{author::Own, epochs::Epochs, replay::Tail, trees::Numbers};
-use super::{Access, ManifestError, Role, SpaceError, SpaceEvent, private::ContentKeys, view::View};
+use self::{
+    author::Own,
+    epochs::Epochs,
+    replay::{Fresh, Tail},
+    trees::{Claims, Numbers},
+};
+use super::{
+    Access, ManifestError, Role, RootRecord, SpaceError, SpaceEvent,
+    private::ContentKeys,
+    view::{Causality, View},
+};
 use crate::{
     crypto::{Hash, MessageKey, PublicKey, Signer},
-    feed::Feed,
+    feed::{EquivocationProof, Feed},
     storage::{FileId, Files},
     value::SignedValue,
 };
@@ -51,6 +61,7 @@ pub struct Space {
     access: Access,
     feeds: BTreeMap<PublicKey, Feed>,
     tails: BTreeMap<PublicKey, Tail>,
+    claims: Claims,
     numbers: Numbers,
     view: View,
     /// Root records as they came, in the order they came.
@@ -76,21 +87,25 @@ struct SpaceFiles {
     feeds: FileId,
     records: FileId,
     manifest: FileId,
+    forks: FileId,
 }
 
 impl Space {
     /// Opens what is stored of a space, or begins an empty one.
     pub fn open(files: &mut Files, key: PublicKey) -> Result<Self, SpaceError> {
+        let mut file = |name| files.file(&format!("space/{key}/{name}"));
         let ids = SpaceFiles {
-            feeds: files.file(&format!("space/{key}/feeds")),
-            records: files.file(&format!("space/{key}/records")),
-            manifest: files.file(&format!("space/{key}/manifest")),
+            feeds: file("feeds"),
+            records: file("records"),
+            manifest: file("manifest"),
+            forks: file("forks"),
         };
         let mut space = Self {
             key,
             access: Access::new(key),
             feeds: BTreeMap::new(),
             tails: BTreeMap::new(),
+            claims: Claims::default(),
             numbers: Numbers::default(),
             view: View::default(),
             records: Vec::new(),
@@ -161,7 +176,7 @@ impl Space {
         let rank = |entry: &&(u32, u64, u32, MessageKey)| {
             let (writer, index, op, _) = entry;
             let judge = trees::Judge { access: &self.access, numbers: &self.numbers };
-            (super::view::Causality::rank(&judge, *writer, *index), *op)
+            (judge.rank(*writer, *index), *op)
         };
         self.message_keys.iter().max_by_key(rank).map(|(.., key)| key)
     }
@@ -183,7 +198,46 @@ impl Space {
     /// Opens a feed though no grant of it is known: this device's own one while it asks.
     pub fn follow(&mut self, files: &mut Files, writer: PublicKey) -> Result<(), SpaceError> {
         self.open_feed(files, writer)?;
-        self.settle(files)
+        self.advance(files, &writer)
+    }
+
+    /// Reads records, proofs, manifest and feeds back.
+    fn load(&mut self, files: &mut Files) -> Result<(), SpaceError> {
+        for bytes in stored_list(files, self.files.records)? {
+            let record = RootRecord::decode(&self.key, &bytes)?;
+            self.note_record(&record);
+        }
+        for bytes in stored_list(files, self.files.forks)? {
+            self.claims.add_fork(EquivocationProof::decode(&bytes)?);
+        }
+        let length = files.len(self.files.manifest);
+        if length > 0 {
+            let bytes = files.read(self.files.manifest, 0, usize::try_from(length).unwrap_or(usize::MAX))?;
+            self.manifest = Some(SignedValue::decode(&bytes).map_err(ManifestError::from)?);
+        }
+        for at in 0..files.len(self.files.feeds) / 32 {
+            let mut writer = PublicKey([0; 32]);
+            files.read_into(self.files.feeds, at * 32, &mut writer.0)?;
+            self.feeds.insert(writer, Feed::open(files, writer)?);
+        }
+        self.stirred = true;
+        self.replay(files)?;
+        // Whoever opens a space reads it first: only what happens later is news.
+        self.view.take_touched();
+        self.events.clear();
+        Ok(())
+    }
+
+    /// Opens a feed and remembers that it belongs here.
+    fn open_feed(&mut self, files: &mut Files, writer: PublicKey) -> Result<(), SpaceError> {
+        if self.feeds.contains_key(&writer) {
+            return Ok(());
+        }
+        self.feeds.insert(writer, Feed::open(files, writer)?);
+        let end = files.len(self.files.feeds);
+        files.write(self.files.feeds, end, &writer.0)?;
+        self.events.push_back(SpaceEvent::Follows { writer });
+        Ok(())
     }
 
     fn unlocked(&self) -> Result<PublicKey, SpaceError> {
@@ -197,7 +251,24 @@ impl Space {
     }
 }
 
-/// A manifest whose bytes on disk are wrong.
-fn damaged_manifest(error: impl core::fmt::Display) -> SpaceError {
-    SpaceError::Manifest(ManifestError::Value(error.to_string()))
+/// Reads a file of items, each after its length.
+fn stored_list(files: &Files, file: FileId) -> Result<Vec<Vec<u8>>, SpaceError> {
+    let (mut at, end) = (0, files.len(file));
+    let mut items = Vec::new();
+    while at < end {
+        let mut length = [0; 4];
+        files.read_into(file, at, &mut length)?;
+        let length = u32::from_le_bytes(length);
+        items.push(files.read(file, at + 4, usize::try_from(length).unwrap_or(usize::MAX))?);
+        at += 4 + u64::from(length);
+    }
+    Ok(items)
+}
+
+/// Appends an item to such a file.
+fn store_item(files: &mut Files, file: FileId, bytes: &[u8]) -> Result<(), SpaceError> {
+    let mut stored = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+    stored.extend_from_slice(bytes);
+    let end = files.len(file);
+    Ok(files.write(file, end, &stored)?)
 }

@@ -83,8 +83,10 @@ pub enum SpaceError {
         got: usize,
     },
     /// More operations than one entry takes.
-    #[error("{got} operations in one batch: at most {max}")]
+    #[error("{got} {what} in one entry: at most {max}")]
     TooMany {
+        /// What.
+        what: &'static str,
         /// The limit.
         max: usize,
         /// What came.

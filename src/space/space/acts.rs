@@ -2,7 +2,8 @@
 
 use super::{Space, author::Draft};
 use crate::{
-    crypto::{Entropy, PublicKey},
+    crypto::{Entropy, Hash, PublicKey},
+    feed::FeedError,
     space::{AccessOp, Cut, Grant, PersonId, Role, SpaceError},
     storage::Files,
 };
@@ -59,7 +60,7 @@ impl Space {
         if self.access.writer(&writer).is_none() {
             return Err(SpaceError::NoWriter { writer });
         }
-        let cut = self.cut_here(files, writer)?;
+        let cut = self.cut_at(files, writer, None)?;
         self.append(files, now, entropy, vec![Draft::access(vec![AccessOp::Cut(cut)])])?;
         if writer == me { Ok(()) } else { self.renew_epoch(files, now, entropy) }
     }
@@ -113,7 +114,7 @@ impl Space {
 
     pub(super) fn sealed_grant(
         &self,
-        epoch: crate::crypto::Hash,
+        epoch: Hash,
         device: &DeviceGrant,
         person: PersonId,
         role: Role,
@@ -134,16 +135,26 @@ impl Space {
         })
     }
 
-    /// A cut of a feed at what is held of it, with the head that proves it.
-    pub(super) fn cut_here(&self, files: &Files, writer: PublicKey) -> Result<Cut, SpaceError> {
+    /// A cut of a feed at `length`, or at what is held of it, with the head that proves it.
+    pub(super) fn cut_at(
+        &self,
+        files: &Files,
+        writer: PublicKey,
+        length: Option<u64>,
+    ) -> Result<Cut, SpaceError> {
         let feed = self.feeds.get(&writer).ok_or(SpaceError::NoWriter { writer })?;
-        let length = feed.contiguous();
+        let length = length.unwrap_or_else(|| feed.contiguous());
         let Some(head) = feed.head().filter(|_| length > 0) else {
-            let empty = Vec::new;
-            return Ok(Cut { writer, length: 0, tree_hash: Default::default(), head: empty(), proof: empty() });
+            let (head, proof) = (Vec::new(), Vec::new());
+            return Ok(Cut { writer, length: 0, tree_hash: Hash::default(), head, proof });
         };
-        let tree_hash = feed.tree_hash_at(files, length)?.ok_or(SpaceError::NoWriter { writer })?;
-        let proof = if head.length > length { feed.prove_prefix(files, length)? } else { Vec::new() };
+        let tree_hash = feed
+            .tree_hash_at(files, length)?
+            .ok_or(FeedError::OutOfRange { length: feed.length(), got: length })?;
+        let proof = match head.length > length {
+            true => feed.branch(files, length, head.length)?.encode(),
+            false => Vec::new(),
+        };
         Ok(Cut { writer, length, tree_hash, head: head.encode(), proof })
     }
 }

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Space;
+use super::{Space, replay::Fresh};
 use crate::{
     crypto::{Entropy, Hash, PublicKey},
+    feed::Feed,
     space::{AccessOp, Dep, Entry, MAX_DEPS, MAX_ENTRY, MAX_OPS, Op, SpaceError, Status},
     storage::Files,
 };
@@ -51,7 +52,7 @@ impl Space {
     ) -> Result<u64, SpaceError> {
         let me = self.unlocked()?;
         self.open_feed(files, me)?;
-        let (length, held) = (self.feeds.get(&me).map_or(0, crate::feed::Feed::length), self.contiguous(&me));
+        let (length, held) = (self.feeds.get(&me).map_or(0, Feed::length), self.contiguous(&me));
         if held < length {
             return Err(SpaceError::Behind { length, held });
         }
@@ -63,7 +64,7 @@ impl Space {
         for dep in &new_deps {
             own.named.insert(dep.writer, (dep.length, dep.tree_hash));
         }
-        let mut blocks = Vec::with_capacity(drafts.len());
+        let (mut blocks, mut entries) = (Vec::new(), Vec::new());
         for (draft, index) in drafts.into_iter().zip(length..) {
             let full_clock = index % FULL_CLOCK_EVERY == 0 || !draft.access.is_empty();
             let fresh = core::mem::take(&mut new_deps);
@@ -72,21 +73,28 @@ impl Space {
             if !entry.access.is_empty() {
                 own.previous_access = Some(index);
             }
-            blocks.push(entry.encode());
+            let block = entry.encode();
+            if block.len() > MAX_ENTRY {
+                return Err(SpaceError::TooLarge { what: "entry", max: MAX_ENTRY, got: block.len() });
+            }
+            blocks.push(block);
+            entries.push(entry);
         }
-        check_blocks(&blocks)?;
         let (Some(keys), Some(feed)) = (&self.keys, self.feeds.get_mut(&me)) else {
             return Err(SpaceError::Locked);
         };
         feed.append(files, &keys.signer, &blocks)?;
-        for writer in own.named.keys().filter(|_| !self.grown.is_empty()) {
-            // Named in full: nothing to name until it grows again.
-            if self.given(writer) == own.named.get(writer).map_or(0, |(length, _)| *length) {
-                self.grown.remove(writer);
-            }
+        let mut fresh = Fresh::default();
+        for ((entry, block), index) in entries.into_iter().zip(&blocks).zip(length..) {
+            self.give(files, &me, index, Some(entry), block.len(), &mut fresh)?;
         }
-        self.advance(files, &me)?;
+        let mut grown = core::mem::take(&mut self.grown);
+        // Named in full: nothing to name until it grows again.
+        grown.retain(|writer| *writer != me && own.named(writer) < self.given(writer));
+        self.grown = grown;
         self.own = Some(own);
+        self.access.grew(&me);
+        self.settle(files, fresh)?;
         Ok(length)
     }
 
@@ -126,7 +134,7 @@ impl Space {
     fn new_deps(&self, files: &Files, me: &PublicKey, own: &Own) -> Result<Vec<Dep>, SpaceError> {
         let mut deps = Vec::new();
         for writer in self.grown.iter().filter(|writer| *writer != me) {
-            let named = own.named.get(writer).map_or(0, |(length, _)| *length);
+            let named = own.named(writer);
             let length = self.level(writer, named);
             let Some(feed) = self.feeds.get(writer).filter(|_| length > named) else { continue };
             if let Some(tree_hash) = feed.tree_hash_at(files, length)? {
@@ -194,6 +202,11 @@ impl Space {
 }
 
 impl Own {
+    /// Length at which a feed was named last.
+    fn named(&self, writer: &PublicKey) -> u64 {
+        self.named.get(writer).map_or(0, |(length, _)| *length)
+    }
+
     /// All that was named, ascending by writer.
     fn deps(&self) -> Vec<Dep> {
         let dep = |(writer, (length, tree_hash)): (&PublicKey, &(u64, Hash))| Dep {
@@ -202,13 +215,6 @@ impl Own {
             tree_hash: *tree_hash,
         };
         self.named.iter().map(dep).collect()
-    }
-}
-
-fn check_blocks(blocks: &[Vec<u8>]) -> Result<(), SpaceError> {
-    match blocks.iter().map(Vec::len).find(|got| *got > MAX_ENTRY) {
-        Some(got) => Err(SpaceError::TooLarge { what: "entry", max: MAX_ENTRY, got }),
-        None => Ok(()),
     }
 }
 

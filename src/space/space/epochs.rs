@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Space, author::Draft};
 use crate::{
-    crypto::{Entropy, Hash, PublicKey, SecretKey32, Signer, seal_to},
-    space::{AccessOp, Entry, EpochState, MAX_SEALS, Seal, SpaceError, WriterStanding},
+    crypto::{Entropy, Hash, PublicKey, SealedKey, SecretKey32, Signer, seal_to},
+    space::{AccessOp, Entry, EpochState, MAX_SEALS, Role, Seal, SpaceError, WriterStanding, WriterState},
     storage::Files,
 };
 
@@ -83,15 +83,25 @@ impl Space {
         entropy: &mut dyn Entropy,
         drafts: &mut Vec<Draft>,
     ) -> Result<Hash, SpaceError> {
-        let recipients = self.active_writers();
         let id = self.content.generate(entropy);
+        let (op, rest) = self.publish_epoch(id, self.active_writers(), entropy)?;
+        drafts.push(Draft::access(vec![op]));
+        drafts.extend(rest);
+        Ok(id)
+    }
+
+    /// What publishes a new epoch: the operation, and entries with the seals that it has no room for.
+    pub(super) fn publish_epoch(
+        &self,
+        id: Hash,
+        recipients: Vec<PublicKey>,
+        entropy: &mut dyn Entropy,
+    ) -> Result<(AccessOp, Vec<Draft>), SpaceError> {
         let key = self.content.get(&id).ok_or(SpaceError::NoContentKey)?;
         let mut seals = seal_to_all(key, recipients, entropy);
         let rest = seals.split_off(seals.len().min(MAX_SEALS));
         let root = self.seal_root(key, entropy)?;
-        drafts.push(Draft::access(vec![AccessOp::Epoch { id, seals, root }]));
-        drafts.extend(seal_drafts(id, rest, None));
-        Ok(id)
+        Ok((AccessOp::Epoch { id, seals, root }, seal_drafts(id, rest, None)))
     }
 
     /// Seals every held epoch to `recipients` and to the root once more; the entries go into `drafts`.
@@ -133,7 +143,7 @@ impl Space {
         entropy: &mut dyn Entropy,
     ) -> Result<bool, SpaceError> {
         let me = self.unlocked()?;
-        if self.role(&me) != Some(crate::space::Role::Admin) || !self.is_active(&me) {
+        if self.role(&me) != Some(Role::Admin) || !self.is_active(&me) {
             return Ok(false);
         }
         let active = self.active_writers();
@@ -158,7 +168,7 @@ impl Space {
 
     /// Writers whose entries count and who are not cut, ascending.
     pub(super) fn active_writers(&self) -> Vec<PublicKey> {
-        let active = |state: &crate::space::WriterState| state.standing == WriterStanding::Active;
+        let active = |state: &WriterState| state.standing == WriterStanding::Active;
         self.access.writers().into_iter().filter(active).map(|state| state.key).collect()
     }
 
@@ -256,7 +266,7 @@ impl Space {
         &self,
         key: &SecretKey32,
         entropy: &mut dyn Entropy,
-    ) -> Result<crate::crypto::SealedKey, SpaceError> {
+    ) -> Result<SealedKey, SpaceError> {
         let recipient = self.root();
         seal_to(&recipient, &key.0, entropy).map_err(|_| SpaceError::Seal { recipient })
     }
@@ -283,7 +293,7 @@ fn seal_to_all(key: &SecretKey32, writers: Vec<PublicKey>, entropy: &mut dyn Ent
 }
 
 /// Entries with seals of one epoch.
-fn seal_drafts(epoch: Hash, seals: Vec<Seal>, mut root: Option<crate::crypto::SealedKey>) -> Vec<Draft> {
+fn seal_drafts(epoch: Hash, seals: Vec<Seal>, mut root: Option<SealedKey>) -> Vec<Draft> {
     let mut drafts = Vec::new();
     for chunk in seals.chunks(SEALS_PER_ENTRY) {
         let op = |seals: &[Seal]| AccessOp::Seal { epoch, seals: seals.to_vec(), root: root.take() };

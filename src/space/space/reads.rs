@@ -7,7 +7,7 @@ use crate::{
     crypto::PublicKey,
     space::{
         Clock, Item, Op, Range, SpaceError, Version,
-        view::{Place, Slot},
+        view::{Causality, Place, Slot},
     },
     storage::Files,
 };
@@ -52,7 +52,7 @@ impl Space {
             None => self.view.slots().collect(),
         };
         let rank = |place: &Place| {
-            let (order, writer) = crate::space::view::Causality::rank(&judge, place.writer, place.index);
+            let (order, writer) = judge.rank(place.writer, place.index);
             (order, writer, place.index, place.op)
         };
         let mut places: Vec<_> = slots
@@ -84,7 +84,7 @@ impl Space {
             let length = length.min(self.given(writer));
             if let Some(last) = length.checked_sub(1) {
                 closure.raise(*writer, length);
-                for (other, seen) in self.access.clock_of(writer, last) {
+                for (other, seen) in self.access.clock_of(writer, last).unwrap_or_default() {
                     closure.raise(other, seen);
                 }
             }

@@ -1,6 +1,6 @@
 //! From blocks to view: entries go to the access engine in index order; what it says of them moves the view.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::{
     Space,
@@ -9,10 +9,12 @@ use super::{
 use crate::{
     crypto::{MessageKey, PublicKey},
     feed::Feed,
-    space::{Entry, Op, RootRecord, SpaceError, SpaceEvent, Status, view::Place},
+    space::{AccessOp, Change, Entry, Op, SpaceError, SpaceEvent, Status, view::Place},
     storage::Files,
-    value::SignedValue,
 };
+
+/// Bytes of entries that are given before they are judged: many at once, but not all of a large space.
+const BATCH: usize = 4 << 20;
 
 /// How far a feed has been taken in.
 #[derive(Default)]
@@ -26,74 +28,36 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// Notes whether an entry is in the view; returns whether that changed.
+    /// Notes whether an entry is in the view; returns whether it was.
     fn show(&mut self, index: u64, shown: bool) -> bool {
         let Ok(at) = usize::try_from(index) else { return false };
-        if at >= self.shown.len() {
-            if !shown {
-                return false;
-            }
+        if shown && at >= self.shown.len() {
             self.shown.resize(at + 1, false);
         }
-        self.shown.get_mut(at).is_some_and(|now| core::mem::replace(now, shown) != shown)
+        self.shown.get_mut(at).is_some_and(|now| core::mem::replace(now, shown))
     }
+}
 
-    pub(super) fn is_shown(&self, index: u64) -> bool {
-        usize::try_from(index).ok().and_then(|at| self.shown.get(at)).copied().unwrap_or(false)
-    }
+/// Entries that were just given: they need not be read again when they are judged.
+#[derive(Default)]
+pub(super) struct Fresh {
+    entries: HashMap<(PublicKey, u64), Entry>,
+    bytes: usize,
 }
 
 /// A feed on the way to being replayed up to a length.
 struct Frame {
     writer: PublicKey,
     target: u64,
-    /// The next entry, decoded, while feeds that it names go first.
-    next: Option<Option<Entry>>,
+    /// The next entry and its bytes, while feeds that it names go first.
+    next: Option<(Option<Entry>, usize)>,
 }
 
 impl Space {
-    /// Reads records, manifest and feeds back.
-    pub(super) fn load(&mut self, files: &mut Files) -> Result<(), SpaceError> {
-        for bytes in self.stored_records(files)? {
-            let record = RootRecord::decode(&self.key, &bytes)?;
-            self.records.push((record.hash(), bytes));
-            let trees = FeedTrees { files, feeds: &self.feeds, tails: &self.tails };
-            self.access.add_record(&trees, &record);
-        }
-        let length = files.len(self.files.manifest);
-        if length > 0 {
-            let bytes = files.read(self.files.manifest, 0, usize::try_from(length).unwrap_or(usize::MAX))?;
-            self.manifest = Some(SignedValue::decode(&bytes).map_err(super::damaged_manifest)?);
-        }
-        let stored = files.len(self.files.feeds) / 32;
-        for at in 0..stored {
-            let mut writer = PublicKey([0; 32]);
-            files.read_into(self.files.feeds, at * 32, &mut writer.0)?;
-            self.feeds.insert(writer, Feed::open(files, writer)?);
-        }
-        self.replay(files)?;
-        self.settle(files)?;
-        // Whoever opens a space reads it first: only what happens later is news.
-        self.view.take_touched();
-        self.events.clear();
-        Ok(())
-    }
-
-    /// Opens a feed and remembers that it belongs here.
-    pub(super) fn open_feed(&mut self, files: &mut Files, writer: PublicKey) -> Result<(), SpaceError> {
-        if self.feeds.contains_key(&writer) {
-            return Ok(());
-        }
-        self.feeds.insert(writer, Feed::open(files, writer)?);
-        let end = files.len(self.files.feeds);
-        files.write(self.files.feeds, end, &writer.0)?;
-        self.events.push_back(SpaceEvent::Follows { writer });
-        Ok(())
-    }
-
     /// Takes in all held entries of all feeds, those that others name first: so few are judged twice.
-    fn replay(&mut self, files: &Files) -> Result<(), SpaceError> {
+    pub(super) fn replay(&mut self, files: &mut Files) -> Result<(), SpaceError> {
         let feeds: Vec<PublicKey> = self.feeds.keys().copied().collect();
+        let mut fresh = Fresh::default();
         for writer in feeds {
             let mut stack = vec![Frame { writer, target: u64::MAX, next: None }];
             while let Some(frame) = stack.last_mut() {
@@ -103,48 +67,85 @@ impl Space {
                     continue;
                 }
                 let writer = frame.writer;
-                let entry = match frame.next.take() {
-                    Some(entry) => entry,
-                    None => self.entry(files, &writer, given)?,
+                let (entry, bytes) = match frame.next.take() {
+                    Some(next) => next,
+                    None => self.block(files, &writer, given)?,
                 };
                 let missing = entry.iter().flat_map(|entry| &entry.deps).find(|dep| {
                     self.given(&dep.writer) < dep.length.min(self.contiguous(&dep.writer))
                         && !stack.iter().any(|frame| frame.writer == dep.writer)
                 });
-                match missing {
-                    Some(dep) => {
-                        let first = Frame { writer: dep.writer, target: dep.length, next: None };
-                        if let Some(frame) = stack.last_mut() {
-                            frame.next = Some(entry);
-                        }
-                        stack.push(first);
+                if let Some(dep) = missing {
+                    let first = Frame { writer: dep.writer, target: dep.length, next: None };
+                    if let Some(frame) = stack.last_mut() {
+                        frame.next = Some((entry, bytes));
                     }
-                    None => self.give(files, &writer, given, entry)?,
+                    stack.push(first);
+                    continue;
+                }
+                self.give(files, &writer, given, entry, bytes, &mut fresh)?;
+                if fresh.bytes > BATCH {
+                    self.settle(files, core::mem::take(&mut fresh))?;
                 }
             }
         }
-        Ok(())
+        self.settle(files, fresh)
     }
 
     /// Takes in what a feed has more than before, and all that follows from it.
     pub(super) fn advance(&mut self, files: &mut Files, writer: &PublicKey) -> Result<(), SpaceError> {
-        let before = self.given(writer);
-        for index in before..self.contiguous(writer) {
-            let entry = self.entry(files, writer, index)?;
-            self.give(files, writer, index, entry)?;
+        let mut fresh = Fresh::default();
+        for index in self.given(writer)..self.contiguous(writer) {
+            let (entry, bytes) = self.block(files, writer, index)?;
+            self.give(files, writer, index, entry, bytes, &mut fresh)?;
+            if fresh.bytes > BATCH {
+                self.settle(files, core::mem::take(&mut fresh))?;
+            }
         }
-        let trees = FeedTrees { files, feeds: &self.feeds, tails: &self.tails };
-        self.access.grew(&trees, writer);
-        self.settle(files)
+        self.access.grew(writer);
+        self.settle(files, fresh)
     }
 
-    /// Applies what the access engine has changed; opens feeds that are followed now, and takes them in too.
-    pub(super) fn settle(&mut self, files: &mut Files) -> Result<(), SpaceError> {
-        loop {
-            self.apply(files, None)?;
-            if !core::mem::take(&mut self.stirred) {
-                return Ok(());
+    /// Gives one entry to the access engine; [`Space::settle`] does the rest.
+    pub(super) fn give(
+        &mut self,
+        files: &Files,
+        writer: &PublicKey,
+        index: u64,
+        entry: Option<Entry>,
+        bytes: usize,
+        fresh: &mut Fresh,
+    ) -> Result<(), SpaceError> {
+        let Some(feed) = self.feeds.get(writer) else { return Ok(()) };
+        let hash = feed.leaf(files, index)?.unwrap_or_default();
+        self.access.add_entry(writer, index, hash, entry.as_ref());
+        let tail = self.tails.entry(*writer).or_default();
+        tail.given = index + 1;
+        self.grown.insert(*writer);
+        let Some(entry) = entry else { return Ok(()) };
+        tail.last_time = Some(entry.time);
+        if !entry.access.is_empty() {
+            self.stirred = true;
+            for op in &entry.access {
+                if let AccessOp::Cut(cut) = op {
+                    self.note_cut(cut);
+                }
             }
+            self.note_seals(files, writer, index, &entry)?;
+        }
+        fresh.bytes += bytes;
+        fresh.entries.insert((*writer, index), entry);
+        Ok(())
+    }
+
+    /// Lets the access engine judge, and applies what it changed; opens feeds that are followed from now on, and takes
+    /// them in too.
+    pub(super) fn settle(&mut self, files: &mut Files, fresh: Fresh) -> Result<(), SpaceError> {
+        let trees = FeedTrees { files, feeds: &self.feeds, claims: &self.claims };
+        self.access.settle(&trees);
+        self.apply(files, &fresh)?;
+        drop(fresh);
+        while core::mem::take(&mut self.stirred) {
             if self.events.back() != Some(&SpaceEvent::Writers) {
                 self.events.push_back(SpaceEvent::Writers);
             }
@@ -157,94 +158,77 @@ impl Space {
                 .collect();
             for writer in followed {
                 self.open_feed(files, writer)?;
-                for index in self.given(&writer)..self.contiguous(&writer) {
-                    let entry = self.entry(files, &writer, index)?;
-                    self.give(files, &writer, index, entry)?;
-                }
-                let trees = FeedTrees { files, feeds: &self.feeds, tails: &self.tails };
-                self.access.grew(&trees, &writer);
-                self.stirred = true;
-            }
-        }
-    }
-
-    /// Gives one entry to the access engine.
-    fn give(
-        &mut self,
-        files: &Files,
-        writer: &PublicKey,
-        index: u64,
-        entry: Option<Entry>,
-    ) -> Result<(), SpaceError> {
-        let Some(feed) = self.feeds.get(writer) else { return Ok(()) };
-        let hash = feed.leaf(files, index)?.unwrap_or_default();
-        let tail = self.tails.entry(*writer).or_default();
-        tail.given = index + 1;
-        if let Some(entry) = &entry {
-            tail.last_time = Some(entry.time);
-            self.stirred |= !entry.access.is_empty();
-        }
-        let trees = FeedTrees { files, feeds: &self.feeds, tails: &self.tails };
-        self.access.add_entry(&trees, writer, index, hash, entry.as_ref());
-        self.grown.insert(*writer);
-        if let Some(entry) = &entry {
-            self.note_seals(files, writer, index, entry)?;
-        }
-        let fresh = entry.as_ref().map(|entry| (*writer, index, entry));
-        self.apply(files, fresh)
-    }
-
-    /// Moves entries whose status changed into the view or out of it. `fresh` is an entry that need not be read again.
-    fn apply(
-        &mut self,
-        files: &Files,
-        fresh: Option<(PublicKey, u64, &Entry)>,
-    ) -> Result<(), SpaceError> {
-        while let Some(change) = self.access.poll_change() {
-            let shown = change.status == Status::Counted;
-            let to = change.to.min(self.given(&change.writer));
-            let mut retracted: Option<(u64, u64)> = None;
-            for index in change.from..to {
-                let tail = self.tails.entry(change.writer).or_default();
-                if !tail.show(index, shown) {
-                    continue;
-                }
-                if !shown {
-                    retracted = Some((retracted.map_or(index, |(from, _)| from), index + 1));
-                }
-                match fresh {
-                    Some((writer, at, entry)) if writer == change.writer && at == index => {
-                        self.place(&change.writer, index, entry, shown);
-                    }
-                    _ => {
-                        self.stirred = true;
-                        if let Some(entry) = self.entry(files, &change.writer, index)? {
-                            self.place(&change.writer, index, &entry, shown);
-                        }
-                    }
-                }
-            }
-            if let Some((from, to)) = retracted {
-                self.events.push_back(SpaceEvent::Retracted { writer: change.writer, from, to });
+                self.advance(files, &writer)?;
             }
         }
         Ok(())
     }
 
-    /// Puts an entry's operations into the view, or takes them out.
-    fn place(&mut self, writer: &PublicKey, index: u64, entry: &Entry, shown: bool) {
-        self.place_public(writer, index, entry, shown);
-        if let Some(sealed) = &entry.sealed {
-            let number = self.numbers.number(writer);
-            self.epochs.note_sealed(sealed.epoch, number, index, shown);
-            self.place_private(writer, index, entry, shown);
+    /// Moves entries whose status changed into the view, within it, or out of it.
+    fn apply(&mut self, files: &mut Files, fresh: &Fresh) -> Result<(), SpaceError> {
+        let mut again = Vec::new();
+        while let Some(change) = self.access.poll_change() {
+            let (writer, from, to, shown) = match change {
+                Change::Status { writer, from, to, status } => (writer, from, to, status == Status::Counted),
+                Change::Rewound { writer, from } => (writer, from, self.given(&writer), false),
+            };
+            let mut retracted: Option<(u64, u64)> = None;
+            for index in from..to.min(self.given(&writer)) {
+                let tail = self.tails.entry(writer).or_default();
+                let was_shown = tail.show(index, shown);
+                if !was_shown && !shown {
+                    continue;
+                }
+                if let Some(entry) = fresh.entries.get(&(writer, index)) {
+                    self.replace(&writer, index, entry, was_shown, shown);
+                } else {
+                    self.stirred = true;
+                    if let (Some(entry), _) = self.block(files, &writer, index)? {
+                        self.replace(&writer, index, &entry, was_shown, shown);
+                    }
+                }
+                if !shown {
+                    retracted = Some((retracted.map_or(index, |(from, _)| from), index + 1));
+                }
+            }
+            if let Some((from, to)) = retracted {
+                self.events.push_back(SpaceEvent::Retracted { writer, from, to });
+            }
+            if let Change::Rewound { writer, from } = change {
+                self.tails.entry(writer).or_default().given = from;
+                again.push(writer);
+            }
+        }
+        for writer in again {
+            // Only the branch that is held can be given; of another one no blocks are here.
+            let trees = FeedTrees { files, feeds: &self.feeds, claims: &self.claims };
+            if self.access.branch(&writer).is_none_or(|branch| trees.holds(&writer, &branch)) {
+                self.advance(files, &writer)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an entry's operations out of the view and puts them in, as it was and is now shown: its order may be
+    /// another one.
+    fn replace(&mut self, writer: &PublicKey, index: u64, entry: &Entry, was_shown: bool, shown: bool) {
+        if was_shown {
+            self.place(writer, index, entry, false);
+        }
+        if shown {
+            self.place(writer, index, entry, true);
         }
     }
 
-    fn place_public(&mut self, writer: &PublicKey, index: u64, entry: &Entry, shown: bool) {
+    /// Puts an entry's operations into the view, or takes them out.
+    fn place(&mut self, writer: &PublicKey, index: u64, entry: &Entry, shown: bool) {
         let number = self.numbers.number(writer);
         for (op, at) in entry.public.iter().zip(0_u32..) {
             self.place_op(op, Place { writer: number, index, op: at, private: false, delete: false }, shown);
+        }
+        if let Some(sealed) = &entry.sealed {
+            self.epochs.note_sealed(sealed.epoch, number, index, shown);
+            self.place_private(writer, index, entry, shown);
         }
     }
 
@@ -279,15 +263,26 @@ impl Space {
         }
     }
 
-    /// An entry that is held, decoded; `None` if it does not decode.
+    /// An entry that is held, decoded (`None` if it does not decode or is not held), and its bytes.
+    fn block(
+        &self,
+        files: &Files,
+        writer: &PublicKey,
+        index: u64,
+    ) -> Result<(Option<Entry>, usize), SpaceError> {
+        let Some(feed) = self.feeds.get(writer) else { return Ok((None, 0)) };
+        let block = feed.get(files, index)?.unwrap_or_default();
+        Ok((Entry::decode(&block).ok(), block.len()))
+    }
+
+    /// An entry that is held, decoded; `None` if it does not decode or is not held.
     pub(super) fn entry(
         &self,
         files: &Files,
         writer: &PublicKey,
         index: u64,
     ) -> Result<Option<Entry>, SpaceError> {
-        let Some(feed) = self.feeds.get(writer) else { return Ok(None) };
-        Ok(feed.get(files, index)?.and_then(|block| Entry::decode(&block).ok()))
+        Ok(self.block(files, writer, index)?.0)
     }
 
     /// Entries of a feed that were given to the access engine.
@@ -298,15 +293,5 @@ impl Space {
     /// Entries of a feed that are here without a gap.
     pub(super) fn contiguous(&self, writer: &PublicKey) -> u64 {
         self.feeds.get(writer).map_or(0, Feed::contiguous)
-    }
-
-    /// Finds every head anew after pasts may have changed.
-    pub(super) fn recompute_view(&mut self) {
-        let judge = Judge { access: &self.access, numbers: &self.numbers };
-        self.view.recompute(&judge);
-    }
-
-    pub(super) fn tails(&self) -> &BTreeMap<PublicKey, Tail> {
-        &self.tails
     }
 }

@@ -1,12 +1,12 @@
 //! What comes from other nodes and goes to them: blocks with proofs, root records, the manifest.
 
-use super::{Space, trees::FeedTrees};
+use super::{Space, replay::Fresh, store_item};
 use crate::{
     crypto::{Hash, PublicKey},
-    feed::{Feed, Proof},
-    space::{Manifest, ManifestError, RootRecord, SpaceError, SpaceEvent},
+    feed::{EquivocationProof, Feed, FeedError, Proof},
+    space::{Cut, Manifest, ManifestError, RootItem, RootRecord, SpaceError, SpaceEvent},
     storage::Files,
-    value::SignedValue,
+    value::{Owner, Precedence, SignedValue},
 };
 
 impl Space {
@@ -36,7 +36,12 @@ impl Space {
     ) -> Result<bool, SpaceError> {
         let known = self.feeds.get_mut(feed).ok_or(SpaceError::NoWriter { writer: *feed })?;
         let before = (known.length(), known.contiguous());
-        known.accept(files, proof, blocks)?;
+        if let Err(error) = known.accept(files, proof, blocks) {
+            if let FeedError::Fork { .. } = error {
+                self.events.push_back(SpaceEvent::Equivocation { writer: *feed });
+            }
+            return Err(error.into());
+        }
         let after = (known.length(), known.contiguous());
         if self.writer() == Some(*feed) {
             self.own = None;
@@ -57,17 +62,60 @@ impl Space {
         if self.records.iter().any(|(hash, _)| *hash == record.hash()) {
             return Ok(false);
         }
-        let bytes = record.as_bytes();
-        let mut stored = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
-        stored.extend_from_slice(bytes);
-        let end = files.len(self.files.records);
-        files.write(self.files.records, end, &stored)?;
-        self.records.push((record.hash(), bytes.to_vec()));
-        let trees = FeedTrees { files, feeds: &self.feeds, tails: &self.tails };
-        self.access.add_record(&trees, record);
+        store_item(files, self.files.records, record.as_bytes())?;
+        self.note_record(record);
         self.stirred = true;
-        self.settle(files)?;
+        self.settle(files, Fresh::default())?;
         Ok(true)
+    }
+
+    /// Gives a record, and what its cuts show, to the access engine.
+    pub(super) fn note_record(&mut self, record: &RootRecord) {
+        self.records.push((record.hash(), record.as_bytes().to_vec()));
+        for item in &record.items {
+            if let RootItem::Cut { cut, .. } = item {
+                self.note_cut(cut);
+            }
+        }
+        self.access.add_record(record);
+    }
+
+    /// Takes what a cut shows of its target's feed.
+    pub(super) fn note_cut(&mut self, cut: &Cut) {
+        if self.claims.add_cut(cut) {
+            self.access.grew(&cut.writer);
+        }
+    }
+
+    /// Pins the record (by hash) in which a root named its successor: the person's decision among rivals.
+    pub fn pin(&mut self, files: &mut Files, root: PublicKey, successor: Hash) -> Result<(), SpaceError> {
+        self.access.pin(root, successor);
+        self.stirred = true;
+        self.settle(files, Fresh::default())
+    }
+
+    /// Takes a proof that a writer signed two histories; returns whether it is new.
+    pub fn add_equivocation(&mut self, files: &mut Files, bytes: &[u8]) -> Result<bool, SpaceError> {
+        let proof = EquivocationProof::decode(bytes)?;
+        proof.verify()?;
+        let writer = proof.key;
+        if !self.feeds.contains_key(&writer) {
+            return Err(SpaceError::NoWriter { writer });
+        }
+        if !self.claims.add_fork(proof) {
+            return Ok(false);
+        }
+        store_item(files, self.files.forks, bytes)?;
+        self.events.push_back(SpaceEvent::Equivocation { writer });
+        self.access.grew(&writer);
+        self.stirred = true;
+        self.settle(files, Fresh::default())?;
+        Ok(true)
+    }
+
+    /// Proofs of equivocation, encoded.
+    pub fn equivocations(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.claims.forks().map(EquivocationProof::encode)
     }
 
     /// Root records as they are sent, in the order they came.
@@ -82,7 +130,7 @@ impl Space {
 
     /// What the root says about the space.
     pub fn manifest(&self) -> Option<Manifest> {
-        Manifest::decode(&self.manifest.as_ref()?.value).ok()
+        Manifest::decode(self.manifest.as_ref()?.value()).ok()
     }
 
     /// The manifest as it is sent: an encoded signed value.
@@ -92,17 +140,15 @@ impl Space {
 
     /// Takes a manifest; returns whether it is newer than the held one.
     pub fn add_manifest(&mut self, files: &mut Files, bytes: &[u8]) -> Result<bool, SpaceError> {
-        let value = SignedValue::decode(bytes).map_err(super::damaged_manifest)?;
+        let value = SignedValue::decode(bytes).map_err(ManifestError::from)?;
         let expected = self.root();
-        if value.key != expected {
-            return Err(ManifestError::Key { expected, got: value.key }.into());
+        if *value.owner() != Owner::Single(expected) || !value.salt().is_empty() {
+            return Err(ManifestError::Key { expected }.into());
         }
-        value.verify().map_err(super::damaged_manifest)?;
-        Manifest::decode(&value.value).map_err(ManifestError::from)?;
-        let newer = match &self.manifest {
-            Some(held) if held.key == value.key => value.supersedes(held),
-            _ => true,
-        };
+        Manifest::decode(value.value()).map_err(ManifestError::from)?;
+        // One of an earlier root is no rival: only the last one speaks for the space.
+        let held = self.manifest.as_ref().filter(|held| held.same_place(&value));
+        let newer = value.replaces(held, None).map_err(ManifestError::from)?.precedence == Precedence::Wins;
         if newer {
             self.store_manifest(files, value)?;
         }
@@ -125,19 +171,5 @@ impl Space {
         self.manifest = Some(value);
         self.events.push_back(SpaceEvent::Manifest);
         Ok(())
-    }
-
-    /// The records file, record by record.
-    pub(super) fn stored_records(&self, files: &Files) -> Result<Vec<Vec<u8>>, SpaceError> {
-        let (mut at, end) = (0, files.len(self.files.records));
-        let mut records = Vec::new();
-        while at < end {
-            let mut length = [0; 4];
-            files.read_into(self.files.records, at, &mut length)?;
-            let length = u32::from_le_bytes(length);
-            records.push(files.read(self.files.records, at + 4, usize::try_from(length).unwrap_or(usize::MAX))?);
-            at += 4 + u64::from(length);
-        }
-        Ok(records)
     }
 }

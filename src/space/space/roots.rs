@@ -3,9 +3,9 @@
 use super::{DeviceGrant, Keys, Space, author::Draft};
 use crate::{
     crypto::{Entropy, Hash, MessageKey, PublicKey, Signer},
-    space::{AccessOp, Kind, MAX_ITEMS, Manifest, Op, PersonId, Role, RootItem, RootRecord, SpaceError},
+    space::{Kind, MAX_ITEMS, Manifest, ManifestError, Op, PersonId, Role, RootItem, RootRecord, SpaceError},
     storage::Files,
-    value::SignedValue,
+    value::{SignedValue, next_seq},
 };
 
 impl Space {
@@ -30,7 +30,7 @@ impl Space {
         let grant = self.sealed_grant(epoch, device, person, Role::Admin, entropy)?;
         self.sign_record(files, root, vec![RootItem::Grant(grant)])?;
         self.sign_manifest(files, root, Kind::Home, domain)?;
-        let (op, _) = self.publish_epoch(epoch, &[device.writer], entropy)?;
+        let (op, _) = self.publish_epoch(epoch, vec![device.writer], entropy)?;
         let private = Some((epoch, vec![message_key_op(message_key)]));
         self.append(files, now, entropy, vec![Draft { access: vec![op], private, ..Draft::default() }])?;
         Ok(())
@@ -105,7 +105,7 @@ impl Space {
         let mut drafts = Vec::new();
         let mut access = Vec::new();
         if usable.is_none() {
-            let (op, rest) = self.publish_epoch(epoch, &self.active_writers(), entropy)?;
+            let (op, rest) = self.publish_epoch(epoch, self.active_writers(), entropy)?;
             access.push(op);
             drafts.extend(rest);
         }
@@ -158,8 +158,8 @@ impl Space {
         heads.sort_unstable();
         heads.truncate(crate::space::manifest::MAX_HEADS);
         let manifest = Manifest { kind, domain: domain.to_owned(), heads };
-        let seq = self.manifest.as_ref().map_or(0, |held| held.seq.saturating_add(1));
-        let value = SignedValue::sign(root, &[], seq, manifest.encode()).map_err(super::damaged_manifest)?;
+        let seq = next_seq(self.manifest.as_ref()).map_err(ManifestError::from)?;
+        let value = SignedValue::sign(root, &[], seq, &manifest.encode()).map_err(ManifestError::from)?;
         self.store_manifest(files, value)
     }
 }

@@ -5,10 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Space, author::Draft, author::check_count, trees::Judge};
+use super::{
+    Space,
+    author::{Draft, check_count},
+    trees::Judge,
+};
 use crate::{
     crypto::{Entropy, PublicKey},
-    space::{Expect, Item, Op, SpaceError, Version, WriteOp},
+    space::{Expect, Item, Op, SpaceError, Version, WriteOp, WriterStanding},
     storage::Files,
 };
 
@@ -70,12 +74,11 @@ impl Space {
     pub(super) fn author(&self) -> Result<PublicKey, SpaceError> {
         let writer = self.unlocked()?;
         match self.access.writer(&writer) {
-            Some(state) if state.role.is_none() => {
-                Err(SpaceError::NotAuthorised { writer, why: "it is not granted" })
+            Some(state) if state.standing == WriterStanding::Active => Ok(writer),
+            Some(state) if state.role.is_some() => {
+                Err(SpaceError::NotAuthorised { writer, why: "it was removed" })
             }
-            None => Err(SpaceError::NotAuthorised { writer, why: "it is not granted" }),
-            Some(_) if self.is_active(&writer) => Ok(writer),
-            Some(_) => Err(SpaceError::NotAuthorised { writer, why: "it was removed" }),
+            _ => Err(SpaceError::NotAuthorised { writer, why: "it is not granted" }),
         }
     }
 

@@ -19,8 +19,8 @@ use super::Range;
 
 /// What the view must know about entries; answered by the access engine.
 pub(super) trait Causality {
-    /// How many entries of writer `other` are in the past of entry `index` of writer `of`.
-    fn seen(&self, of: u32, index: u64, other: u32) -> u64;
+    /// Whether an entry is in the past of another one; both are writer and index.
+    fn precedes(&self, entry: (u32, u64), other: (u32, u64)) -> bool;
     /// (order, writer key) of an entry: rank among concurrent ones.
     fn rank(&self, writer: u32, index: u64) -> (u64, [u8; 32]);
 }
@@ -73,15 +73,6 @@ impl View {
                 touched.zeroize();
             }
             key.zeroize();
-        }
-    }
-
-    /// Finds the heads of every key anew: pasts changed under it.
-    pub(super) fn recompute(&mut self, causality: &dyn Causality) {
-        for (key, slot) in &mut self.slots {
-            if slot.recompute(causality) {
-                self.touched.insert(key.clone());
-            }
         }
     }
 

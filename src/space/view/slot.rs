@@ -19,7 +19,7 @@ impl Place {
         if self.writer == other.writer {
             (self.index, self.op) < (other.index, other.op)
         } else {
-            self.index < causality.seen(other.writer, other.index, self.writer)
+            causality.precedes((self.writer, self.index), (other.writer, other.index))
         }
     }
 
@@ -105,16 +105,12 @@ impl Slot {
         self.ops.len() != before
     }
 
-    /// Finds the heads anew; returns whether they changed.
-    pub(super) fn recompute(&mut self, causality: &dyn Causality) -> bool {
-        let mut before = self.ops.get(..self.heads).unwrap_or_default().to_vec();
-        let (mut heads, rest) = Self::split(core::mem::take(&mut self.ops), causality);
+    /// Finds the heads anew.
+    fn recompute(&mut self, causality: &dyn Causality) {
+        let (heads, rest) = Self::split(core::mem::take(&mut self.ops), causality);
         self.heads = heads.len();
-        self.ops = heads.clone();
+        self.ops = heads;
         self.ops.extend(rest);
-        before.sort_unstable();
-        heads.sort_unstable();
-        before != heads
     }
 
     /// Heads (winner first) and the others. Highest rank first, one is a head iff no head has seen it: the past is
