@@ -2,7 +2,6 @@
 
 mod access;
 mod access_op;
-mod clock;
 mod entry;
 mod event;
 mod item;
@@ -11,6 +10,7 @@ mod op;
 mod private;
 mod range;
 mod record;
+#[expect(clippy::module_inception, reason = "the file is named for its noun")]
 mod space;
 mod space_error;
 mod version;
@@ -18,11 +18,10 @@ mod view;
 mod write_op;
 
 pub use access::{
-    Access, Change, CountedGrant, CutState, CutVerdict, EpochState, GrantSource, Prefix, Signed, Status, Trees, WriterStanding,
-    WriterState,
+    Access, Change, Clock, CountedGrant, CutState, CutVerdict, EpochState, GrantSource, Prefix, Signed,
+    Status, Trees, WriterStanding, WriterState,
 };
 pub use access_op::{AccessOp, Cut, Grant, MAX_PROOF, MAX_SEALS, PersonId, Role, Seal, SealedName};
-pub use clock::Clock;
 pub use entry::{Dep, Entry, MAX_DEPS, MAX_ENTRY, Sealed, sealed_part_ad};
 pub use event::SpaceEvent;
 pub use item::Item;

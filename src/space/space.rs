@@ -20,11 +20,11 @@ mod reads;
 mod replay;
 mod replicate;
 mod roots;
+#[cfg(test)]
+mod tests;
 mod trees;
 mod write;
 mod writers;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -34,7 +34,7 @@ pub use writers::WriterInfo;
 use self::{
     author::Own,
     epochs::Epochs,
-    replay::{Fresh, Tail},
+    replay::Tail,
     trees::{Claims, Numbers},
 };
 use super::{
@@ -44,7 +44,7 @@ use super::{
 };
 use crate::{
     crypto::{Hash, MessageKey, PublicKey, Signer},
-    feed::{EquivocationProof, Feed},
+    feed::{EquivocationProof, Feed, FeedError},
     storage::{FileId, Files},
     value::SignedValue,
 };
@@ -208,7 +208,7 @@ impl Space {
             self.note_record(&record);
         }
         for bytes in stored_list(files, self.files.forks)? {
-            self.claims.add_fork(EquivocationProof::decode(&bytes)?);
+            self.claims.add_fork(EquivocationProof::decode(&bytes).map_err(FeedError::from)?);
         }
         let length = files.len(self.files.manifest);
         if length > 0 {

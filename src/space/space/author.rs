@@ -146,7 +146,9 @@ impl Space {
 
     /// Greatest length at which a feed may be named; at most `named` if it may not be named further.
     fn level(&self, writer: &PublicKey, named: u64) -> u64 {
-        let Some(state) = self.access.writer(writer).filter(|state| state.role.is_some()) else { return named };
+        let Some(state) = self.access.writer(writer).filter(|state| state.role.is_some()) else {
+            return named;
+        };
         let mut length = self.given(writer).min(state.cut_at.unwrap_or(u64::MAX));
         while length > named {
             match self.access.status(writer, length - 1) {

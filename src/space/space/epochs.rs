@@ -152,7 +152,8 @@ impl Space {
         let mut drafts = Vec::new();
         for epoch in self.access.epochs() {
             let Some(key) = self.content.get(&epoch.id) else { continue };
-            let lacks = |writer: &PublicKey| !epoch.recipients.contains(writer) && !newcomers.contains(writer);
+            let lacks =
+                |writer: &PublicKey| !epoch.recipients.contains(writer) && !newcomers.contains(writer);
             let missing: Vec<PublicKey> = active.iter().copied().filter(|writer| lacks(writer)).collect();
             let seals = seal_to_all(key, missing, entropy);
             if !seals.is_empty() {
@@ -262,11 +263,7 @@ impl Space {
         Ok(())
     }
 
-    fn seal_root(
-        &self,
-        key: &SecretKey32,
-        entropy: &mut dyn Entropy,
-    ) -> Result<SealedKey, SpaceError> {
+    fn seal_root(&self, key: &SecretKey32, entropy: &mut dyn Entropy) -> Result<SealedKey, SpaceError> {
         let recipient = self.root();
         seal_to(&recipient, &key.0, entropy).map_err(|_| SpaceError::Seal { recipient })
     }

@@ -59,7 +59,7 @@ impl Space {
             .iter()
             .flat_map(|(key, slot)| slot.ops().iter().map(|place| (rank(place), *key, *place)))
             .collect();
-        places.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        places.sort_unstable_by_key(|(rank, ..)| *rank);
         let from = after.map_or(0, |after| {
             let at = places.iter().position(|(.., place)| self.version(place) == *after);
             at.map_or(places.len(), |at| at + 1)
@@ -80,12 +80,16 @@ impl Space {
     /// A clock and the pasts of all that is in it.
     pub fn closure(&self, clock: &Clock) -> Clock {
         let mut closure = Clock::new();
-        for (writer, length) in clock.iter() {
-            let length = length.min(self.given(writer));
+        let mut raise = |writer, length: u64| {
+            let held = closure.entry(writer).or_default();
+            *held = length.max(*held);
+        };
+        for (writer, length) in clock {
+            let length = (*length).min(self.given(writer));
             if let Some(last) = length.checked_sub(1) {
-                closure.raise(*writer, length);
+                raise(*writer, length);
                 for (other, seen) in self.access.clock_of(writer, last).unwrap_or_default() {
-                    closure.raise(other, seen);
+                    raise(other, seen);
                 }
             }
         }
@@ -102,7 +106,9 @@ impl Space {
 
     fn heads_at(&self, slot: &Slot, clock: &Clock) -> Vec<Place> {
         let judge = Judge { access: &self.access, numbers: &self.numbers };
-        let within = |place: &Place| clock.includes(&self.numbers.key(place.writer), place.index);
+        let within = |place: &Place| {
+            clock.get(&self.numbers.key(place.writer)).is_some_and(|length| place.index < *length)
+        };
         slot.heads_among(within, &judge)
     }
 

@@ -96,7 +96,7 @@ impl Space {
 
     /// Takes a proof that a writer signed two histories; returns whether it is new.
     pub fn add_equivocation(&mut self, files: &mut Files, bytes: &[u8]) -> Result<bool, SpaceError> {
-        let proof = EquivocationProof::decode(bytes)?;
+        let proof = EquivocationProof::decode(bytes).map_err(FeedError::from)?;
         proof.verify()?;
         let writer = proof.key;
         if !self.feeds.contains_key(&writer) {
@@ -159,7 +159,8 @@ impl Space {
     pub fn is_complete(&self) -> bool {
         let Some(manifest) = self.manifest() else { return false };
         let held: std::collections::BTreeSet<Hash> = self.record_hashes().collect();
-        let links = |(_, bytes): &(Hash, Vec<u8>)| RootRecord::decode(&self.key, bytes).map(|record| record.links);
+        let links =
+            |(_, bytes): &(Hash, Vec<u8>)| RootRecord::decode(&self.key, bytes).map(|record| record.links);
         manifest.heads.iter().all(|head| held.contains(head))
             && self.records.iter().flat_map(links).flatten().all(|link| held.contains(&link))
     }

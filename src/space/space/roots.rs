@@ -131,7 +131,12 @@ impl Space {
     }
 
     /// Signs a root record that links all heads, and takes it in.
-    fn sign_record(&mut self, files: &mut Files, root: &Signer, items: Vec<RootItem>) -> Result<Hash, SpaceError> {
+    fn sign_record(
+        &mut self,
+        files: &mut Files,
+        root: &Signer,
+        items: Vec<RootItem>,
+    ) -> Result<Hash, SpaceError> {
         let record = RootRecord::sign(&self.key, root, self.access.record_heads(), items);
         let hash = record.hash();
         self.take_record(files, &record)?;
