@@ -46,11 +46,7 @@ impl Feed {
             roots.push(node);
         }
         let bytes = total(&roots)?;
-        let mut offset = self.bytes;
-        for block in blocks {
-            files.write(self.paths.data, offset, block.as_ref())?;
-            offset += wide(block.as_ref().len());
-        }
+        self.store_blocks(files, self.bytes, blocks)?;
         self.store_nodes(files, &mut nodes)?;
         let head = SignedHead::sign(signer, end, self.fork(), tree_hash(&roots));
         self.store_head(files, head)?;
