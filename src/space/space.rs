@@ -20,6 +20,7 @@ mod reads;
 mod replay;
 mod replicate;
 mod roots;
+mod seals;
 #[cfg(test)]
 mod tests;
 mod trees;
@@ -33,8 +34,8 @@ pub use writers::WriterInfo;
 
 use self::{
     author::Own,
-    epochs::Epochs,
     replay::Tail,
+    seals::Epochs,
     trees::{Claims, Numbers},
 };
 use super::{
@@ -66,6 +67,8 @@ pub struct Space {
     view: View,
     /// Root records as they came, in the order they came.
     records: Vec<(Hash, Vec<u8>)>,
+    /// Keys that may sign root records: the first root, and all that records name as successors.
+    roots: BTreeSet<PublicKey>,
     manifest: Option<SignedValue>,
     keys: Option<Keys>,
     /// Where own entries continue; `None`: to be read from the feed.
@@ -109,6 +112,7 @@ impl Space {
             numbers: Numbers::default(),
             view: View::default(),
             records: Vec::new(),
+            roots: BTreeSet::from([key]),
             manifest: None,
             keys: None,
             own: None,
@@ -138,6 +142,8 @@ impl Space {
     pub fn unlock(&mut self, files: &mut Files, keys: Keys) -> Result<(), SpaceError> {
         self.keys = Some(keys);
         self.own = None;
+        // Another key than before has named nothing yet.
+        self.grown = self.feeds.keys().copied().collect();
         self.open_seals(files)
     }
 
