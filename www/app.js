@@ -4,7 +4,7 @@
 // with what is; running it twice, late, or in another order gives the same page, and so does a reload.
 // Sections keep their elements while they stay, so that text being typed and the focus survive any event.
 
-import { announce, setText } from "./lib/dom.js";
+import { setText } from "./lib/dom.js";
 import { currentHubs, domain, settings, showLink } from "./lib/settings.js";
 import { composer } from "./views/composer.js";
 import { address } from "./views/address.js";
@@ -82,7 +82,7 @@ async function open(change = {}) {
   update();
   let hypha;
   try {
-    if (before) await before.close();
+    await before?.close().catch(() => {}); // It is given up in any case.
     app.Hypha ??= (await import("./pkg/index.js")).Hypha;
     app.hubs = await currentHubs();
     const { domain, name, link } = settings;
@@ -137,10 +137,18 @@ function update(why = "state") {
     }
   }
   showState(last);
+  for (const { view } of [...mounted.values()]) {
+    try {
+      view.update?.(why);
+    } catch (error) {
+      toastProblem(error); // One section in trouble must not take the others with it.
+    }
+  }
   // A control that went away takes the focus with it: hand it to what came instead.
-  const lost = focus && focus !== document.body && !focus.isConnected;
-  if (lost) fresh[0]?.querySelector("[tabindex='-1']")?.focus();
-  for (const { view } of [...mounted.values()]) view.update?.(why);
+  if (focus && focus !== document.body && !focus.isConnected) {
+    const there = fresh.find((node) => !node.hidden)?.querySelector("[tabindex='-1']");
+    (there ?? document.getElementById("content")).focus();
+  }
 }
 
 // The element that a section goes before: the next one of the same slot that is on screen.
@@ -153,10 +161,11 @@ function showState(last) {
   const { state } = app;
   const line = document.querySelector(".state");
   line.dataset.state = state;
-  setText(line, STATES[state] ?? state);
+  const memory = app.choice.storage === "memory" && app.hypha ? " · nothing is kept when you close this tab" : "";
+  setText(line, (STATES[state] ?? state) + memory);
   document.body.dataset.state = state;
   document.body.dataset.screen = READING.includes(state) ? "book" : state === "uninitialised" ? "setup" : "note";
-  if (last === "requesting" && state === "writer") announce("This device was let in. You can write now.");
+  if (last === "requesting" && state === "writer") toast("This device was let in. You can write now.");
 }
 
 /** Round trips and "5 minutes ago" grow old without any event. */

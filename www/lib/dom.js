@@ -1,6 +1,8 @@
 // Small helpers that build elements. No markup is ever parsed from text, so nothing that a peer or a person
 // wrote can become HTML, and a strict content security policy (no inline script, no inline style) holds.
 
+import { domain } from "./settings.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 const PROPERTIES = new Set(["checked", "disabled", "hidden", "htmlFor", "readOnly", "tabIndex", "value"]);
 let lastId = 0;
@@ -73,7 +75,7 @@ export function tick({ label, hint, test, checked = false }) {
   return { node: h("div", { class: "tick" }, input, h("div", {}, h("label", { htmlFor: input.id }, label), help)), input };
 }
 
-/** A passphrase field with a button that shows what is typed. */
+/** A passphrase field with a button that shows what is typed. Password managers file it under the domain. */
 export function passphraseField({ label, hint, test, autocomplete = "current-password" }) {
   const input = h("input", { type: "password", test, autocomplete, autocapitalize: "none", spellcheck: "false" });
   const show = button("Show", () => {
@@ -81,7 +83,8 @@ export function passphraseField({ label, hint, test, autocomplete = "current-pas
     input.type = hidden ? "text" : "password";
     setText(show, hidden ? "Hide" : "Show");
   }, { class: "quiet", "aria-label": "Show or hide the passphrase" });
-  return field({ label, hint, input, after: show });
+  const account = h("input", { type: "text", autocomplete: "username", value: domain, readOnly: true, hidden: true });
+  return field({ label, hint, input, after: [show, account] });
 }
 
 /** Copies text and says so on the button; where the clipboard is closed to us, selects `element` instead. */

@@ -57,7 +57,8 @@ export function dropClaim() {
 
 /** The hubs to join: those in the address, else those chosen on the page, else the one of this very server. */
 export async function currentHubs() {
-  const asked = new URLSearchParams(location.search).getAll("hub").filter(Boolean);
+  // "kind+wss://" typed by hand: the query would turn its plus into a space.
+  const asked = new URLSearchParams(location.search).getAll("hub").map((url) => url.trim().replace(" ", "+")).filter(Boolean);
   if (asked.length > 0) return asked;
   try {
     const chosen = JSON.parse(recall("hubs") ?? "null");

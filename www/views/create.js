@@ -76,13 +76,15 @@ export function create(app) {
     const name = device.input.value.trim();
     progress.replaceChildren(drawing("mycelium", "mycelium growing"), "Making your keys from the words. This takes a second or two, on purpose…");
     const done = await attempt(submit, place, async () => {
+      // Said beforehand, because the state changes before this call returns.
+      remember("offer-address", "1");
       await app.hypha.signUp(words.join(" "), { device: name, remember: stay.input.checked, claim: settings.claim });
       remember("device", name);
-      remember("offer-address", "1");
       dropClaim();
     });
     progress.replaceChildren();
     if (done) app.update();
+    else remember("offer-address", undefined);
   }
 }
 

@@ -24,7 +24,8 @@ export function posts(app) {
   }, { class: "quiet", hidden: true });
   const empty = h("p", { class: "empty", hidden: true });
   const place = problemPlace();
-  const node = h("section", { class: "diary" }, h("div", { class: "bar" }, heading(1, "Diary"), order), empty, list, earlier, place);
+  const title = heading(1, "Diary");
+  const node = h("section", { class: "diary" }, h("div", { class: "bar" }, title, order), empty, list, earlier, place);
 
   let limit = PAGE;
   let reading = false;
@@ -64,6 +65,7 @@ export function posts(app) {
       items.delete(key);
     }
     const fresh = [];
+    let later = false;
     shown.forEach((entry, index) => {
       const mine = entry.draft || (own !== undefined && entry.writer === own);
       const look = JSON.stringify([`${entry.version}`, entry.draft, entry.private, entry.device, mine, app.state]);
@@ -77,8 +79,12 @@ export function posts(app) {
       }
       if (list.children[index] !== item) list.insertBefore(item, list.children[index] ?? null);
       const time = toDate(entry.time ?? entry.value?.time)?.getTime() ?? 0;
-      if (time > (app.lastPosts.get(entry.writer) ?? 0)) app.lastPosts.set(entry.writer, time);
+      if (time > (app.lastPosts.get(entry.writer) ?? 0)) {
+        app.lastPosts.set(entry.writer, time);
+        later = true;
+      }
     });
+    if (later) app.update("posts");
     earlier.hidden = !more;
     node.insertBefore(earlier, newestFirst() ? place : list);
     order.hidden = shown.length < 2;
@@ -105,8 +111,9 @@ export function posts(app) {
   }
 
   function update(why) {
-    if (why === "tick" || why === "peer" || why === "hub") return;
+    if (["hub", "peer", "posts", "tick"].includes(why)) return;
     const home = app.hypha.home;
+    setText(title, home?.title || "Diary");
     const now = home && `${home.link} ${app.state}`;
     if (now !== watched) {
       stop();

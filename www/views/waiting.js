@@ -7,15 +7,14 @@ import { button, h, heading, passphraseField, setText, tick } from "../lib/dom.j
 import { ask } from "../lib/dialog.js";
 import { attempt, problemPlace } from "../lib/problems.js";
 import { recall } from "../lib/settings.js";
-import { toastProblem } from "./toast.js";
-
-const followed = new WeakSet();
+import { toast, toastProblem } from "./toast.js";
 
 export function waiting(app) {
   const words = h("p", { class: "four-words", test: "waiting-words", translate: "no" });
   const device = h("strong", {});
   const place = problemPlace();
   let cancelled = false;
+  let following = false;
   const cancel = button("Stop asking", () => attempt(cancel, place, async () => {
     cancelled = true;
     await current()?.cancel();
@@ -37,15 +36,23 @@ export function waiting(app) {
     const request = current();
     setText(device, recall("device") ?? "this device");
     setText(words, request?.words?.join(" ") || "…");
-    if (!request || followed.has(request)) return;
-    followed.add(request);
+    if (!request || following) return;
+    following = true;
+    const { hypha } = app;
     request.granted.then(() => app.update(), (error) => {
-      if (app.pending === request) app.pending = undefined;
-      if (!cancelled) toastProblem(error);
+      if (hypha !== app.hypha) return;
+      app.pending = undefined;
+      if (!cancelled) refused(error);
       app.update();
     });
   }
   return { node, update };
+}
+
+function refused(error) {
+  if (error.code === "NOT_AUTHORISED" || error.code === "REVOKED") toast("Your other device answered: this one is not let in. What you wrote meanwhile was not posted.");
+  else if (error.code === "TIMEOUT") toast("Nobody answered in time. Sign in again when one of your other devices is at hand.");
+  else toastProblem(error);
 }
 
 function recover(app) {
