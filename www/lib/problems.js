@@ -15,7 +15,7 @@ const WORDS = {
   STORAGE: "The browser does not let this page keep anything. This often means a private window, or a setting that blocks site data.",
   CORRUPT: "Some of what was kept here is damaged. It will be fetched again from your other devices.",
   EQUIVOCATION: "A device has written two different histories, which should not happen. Look at your devices and remove the one you do not trust.",
-  HUB: "The meeting point did not answer as it should. Check its address, or try another one.",
+  HUB: "The hub did not answer as it should. Check its address, or try another one.",
   TIMEOUT: "Nobody answered in time. Check that you are online and that one of your other devices has this page open, then try again.",
   PINNED: "This address now names somebody else than it did before.",
   UNSUPPORTED: "This browser lacks something that is needed here. A newer version, or another browser, will do.",

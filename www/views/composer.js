@@ -17,14 +17,15 @@ export function composer(app) {
     onkeydown: (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
     } });
-  const secret = h("input", { type: "checkbox", id: "composer-private", test: "composer-private" });
+  const secret = h("input", { type: "checkbox", id: "composer-private", "aria-describedby": "composer-readers", onchange: update, test: "composer-private" });
+  const readers = h("span", { class: "hint", id: "composer-readers", role: "status" });
   const place = problemPlace();
   const submit = h("button", { type: "submit", class: "main", test: "post" }, "Post");
   const drafts = h("p", { class: "hint" }, "Kept here as drafts until you are let in.");
   const form = h("form", { class: "composer", novalidate: true, "aria-label": "Write", onsubmit },
     h("label", { htmlFor: text.id, class: "unseen" }, "What do you want to write?"), text, place, drafts,
     h("div", { class: "actions" },
-      h("span", { class: "private-choice" }, secret, h("label", { htmlFor: secret.id }, "Private ", h("span", { class: "hint" }, "only your own devices can read it"))),
+      h("span", { class: "private-choice" }, secret, h("label", { htmlFor: secret.id }, "Private"), readers),
       h("span", { class: "hint keys" }, "Ctrl + Enter"), submit));
 
   function grow() {
@@ -34,6 +35,7 @@ export function composer(app) {
   }
 
   function update() {
+    setText(readers, secret.checked ? "Only your own devices can read it." : "Anyone with the link can read it.");
     drafts.hidden = app.state !== "requesting";
     setText(submit, app.state === "requesting" ? "Keep as draft" : "Post");
   }

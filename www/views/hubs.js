@@ -9,12 +9,12 @@ const STATES = { open: "connected", connected: "connected", joined: "connected",
 
 export function hubs(app) {
   const list = h("ul", { class: "rows", test: "hubs", role: "list", "data-count": "0" });
-  const url = field({ label: "Add a hub", hint: "Its address starts with wss://", input: h("input", { type: "url", test: "hub-url", placeholder: "wss://", autocomplete: "off", spellcheck: "false" }) });
+  const url = field({ label: "Add a hub", hint: "Its address starts with wss://. The page opens anew with it, so you may have to unlock it again.", input: h("input", { type: "url", test: "hub-url", placeholder: "wss://", autocomplete: "off", spellcheck: "false" }) });
   const submit = h("button", { type: "submit", test: "hub-add" }, "Add");
   const place = problemPlace();
   const form = h("form", { novalidate: true, onsubmit }, url.node, place, h("div", { class: "actions" }, submit));
   const node = h("div", {}, h("h3", {}, "Hubs"),
-    h("p", { class: "hint" }, "A hub is a meeting place where two browsers find each other. It cannot read what they say, and it keeps nothing."),
+    h("p", { class: "hint" }, "A hub is a meeting place where two browsers find each other. It cannot read what they say; it can see that they meet, and from where."),
     list, h("details", {}, h("summary", {}, "Add a hub"), form));
   let shown = "";
 

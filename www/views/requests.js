@@ -13,7 +13,7 @@ const wrong = new Map(); // request id -> sets picked in vain, as text
 
 export function requests(app) {
   const node = h("section", { class: "requests", "aria-label": "Devices that ask to be let in", hidden: true });
-  const outcome = h("p", { class: "outcome", role: "status", hidden: true });
+  const outcome = h("p", { class: "outcome", role: "status", tabIndex: -1, hidden: true });
   const queue = h("p", { class: "hint" });
   node.append(outcome, queue);
   let card; // of the request on screen: { id, node, gone, tick }
@@ -51,11 +51,13 @@ export function requests(app) {
   }
 
   function next(said) {
+    const focused = card?.node.contains(document.activeElement);
     card?.node.remove();
     card = undefined;
     setText(outcome, said);
     outcome.hidden = !said;
     update();
+    if (focused) (card?.node.querySelector("h2") ?? (said ? outcome : document.getElementById("content"))).focus();
   }
 
   return { node, update, close: () => (document.title = "Hypha") };

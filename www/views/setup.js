@@ -18,9 +18,9 @@ export function setup(app) {
 
   const welcome = () => h("div", { class: "welcome" },
     drawing("mycelium", "mycelium"),
-    heading(1, "A diary that lives in your browsers, and nowhere else"),
-    h("p", { class: "lead" }, "What you write here is kept in this browser and goes straight to your other ones, without a company in between. ",
-      "Eight words that only you know open it everywhere, so there is no account, and no password to reset."),
+    heading(1, "A diary that lives in your own browsers"),
+    h("p", { class: "lead" }, "What you write is kept in this browser and goes straight to your other ones and to your readers, without a company in between. ",
+      "Eight words that only you know let you write on every device, so there is no account to lose."),
     h("div", { class: "ways" },
       way("Start here", "Get your eight words and write the first page. Takes two minutes, and paper.",
         { test: "start", class: "main", act: () => show(h("div", {}, create(app), back())) }),

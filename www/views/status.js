@@ -1,4 +1,4 @@
-// Who this browser is connected to, and through which meeting points it finds them.
+// Who this browser is connected to, and through which hubs it finds them.
 
 import { h, heading, setText } from "../lib/dom.js";
 import { hubs } from "./hubs.js";
@@ -7,11 +7,12 @@ const TRANSPORTS = { tab: "a tab of this browser", tabs: "a tab of this browser"
 
 export function status(app) {
   const summary = h("p", { test: "connection", role: "status" });
-  const count = h("p", { test: "peers", "data-count": "0" });
+  const count = h("p");
   const list = h("ul", { class: "rows", role: "list" });
+  const others = h("div", { test: "peers", "data-count": "0" }, count, list);
   const hubList = hubs(app);
   const replicas = h("p", { test: "replica-status", hidden: true });
-  const node = h("section", { class: "card" }, heading(2, "Connections"), summary, count, list, replicas, hubList.node);
+  const node = h("section", { class: "card" }, heading(2, "Connections"), summary, others, replicas, hubList.node);
   let reading = 0;
 
   async function update() {
@@ -31,7 +32,7 @@ export function status(app) {
   }
 
   function showPeers(peers) {
-    count.dataset.count = `${peers.length}`;
+    others.dataset.count = `${peers.length}`;
     setText(count, peers.length === 0 ? "No other browser is connected right now." : `Connected to ${peers.length} other browser${peers.length > 1 ? "s" : ""}:`);
     const rows = peers.map((peer) => {
       const trip = peer.roundTrip ?? peer.rtt;
