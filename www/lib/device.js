@@ -26,7 +26,7 @@ const first = (table, text, otherwise) => table.find(([pattern]) => pattern.test
 
 /** A first guess that the person may change. */
 export function deviceName(agent = navigator.userAgent) {
-  const chromium = navigator.userAgentData?.brands?.some(({ brand }) => brand === "Google Chrome") === false;
+  const chromium = globalThis.navigator?.userAgentData?.brands?.some(({ brand }) => brand === "Google Chrome") === false;
   const browser = first(BROWSERS, agent, "Browser");
   return `${browser === "Chrome" && chromium ? "Chromium" : browser} on ${first(SYSTEMS, agent, "this computer")}`;
 }

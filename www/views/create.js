@@ -18,6 +18,7 @@ export const deviceField = () => field({
   input: h("input", { type: "text", test: "device-name", value: recall("device") ?? deviceName(), autocomplete: "off" }),
 });
 
+/** The form, and a promise that the first words are in it (or the reason why not). */
 export function create(app) {
   let words = [];
   const list = h("ol", { class: "words", test: "passphrase", translate: "no" });
@@ -43,8 +44,7 @@ export function create(app) {
     place, h("div", { class: "actions" }, submit), progress);
 
   for (const { input } of asked) input.addEventListener("focus", () => cover(true));
-  draw();
-  return form;
+  return { form, ready: draw() };
 
   async function draw() {
     try {

@@ -14,6 +14,13 @@ export function setup(app) {
     content.querySelector("[tabindex='-1']")?.focus();
   }
 
+  // The package may still be loading: the words are there when the form is.
+  async function start() {
+    const { form, ready } = create(app);
+    await ready;
+    show(h("div", {}, form, back()));
+  }
+
   const back = () => button("Back", () => show(welcome()), { class: "quiet back" });
 
   const welcome = () => h("div", { class: "welcome" },
@@ -23,7 +30,7 @@ export function setup(app) {
       "Eight words that only you know let you write on every device, so there is no account to lose."),
     h("div", { class: "ways" },
       way("Start here", "Get your eight words and write the first page. Takes two minutes, and paper.",
-        { test: "start", class: "main", act: () => show(h("div", {}, create(app), back())) }),
+        { test: "start", class: "main", act: start }),
       way("I have a passphrase", "You started on another device, and want to write here too.",
         { test: "have-passphrase", act: () => show(passphrase()) }),
       way("Open a link", "Somebody gave you a link that starts with hypha://, to read what they write.",

@@ -11,6 +11,7 @@ import { toast, toastProblem } from "./toast.js";
 
 export function waiting(app) {
   const words = h("p", { class: "four-words", test: "waiting-words", translate: "no" });
+  const making = h("p", { class: "hint" }, "Making the words…");
   const device = h("strong", {});
   const place = problemPlace();
   let cancelled = false;
@@ -26,7 +27,7 @@ export function waiting(app) {
     button("Start again with the passphrase alone", () => recover(app)));
   const node = h("section", { class: "card waiting" }, heading(2, "Let this device in from another one"),
     h("p", {}, "Open Hypha on a device that is already signed in. It will ask about ", device, " and show three sets of words. Pick these:"),
-    words,
+    making,
     h("p", { class: "hint" }, "You can close this page meanwhile: it goes on asking when you come back. What you write here now is kept as drafts until you are let in."),
     lost, place, h("div", { class: "actions" }, cancel));
 
@@ -35,7 +36,10 @@ export function waiting(app) {
   function update() {
     const request = current();
     setText(device, recall("device") ?? "this device");
-    setText(words, request?.words?.join(" ") || "…");
+    if (request?.words?.length) {
+      setText(words, request.words.join(" "));
+      making.replaceWith(words);
+    }
     if (!request || following) return;
     following = true;
     const { hypha } = app;
