@@ -23,6 +23,8 @@ pub const MAX_PROVEN: usize = 16;
 
 /// Requests in flight in one direction of a channel.
 pub const MAX_REQUESTS: usize = 16;
+/// Requests in flight for one feed, so that several peers share the work.
+pub const MAX_REQUESTS_PER_FEED: usize = 4;
 /// Requests that were cancelled or fell away and whose late data is still thrown away without a fault.
 pub const MAX_CANCELLED: usize = 256;
 /// Bytes of blocks in one data message, unless one block is larger.
@@ -30,9 +32,7 @@ pub const CHUNK: usize = 64 * 1024;
 /// Blocks in one data message.
 pub const MAX_BLOCKS: usize = 4096;
 /// Bytes of one block.
-pub const MAX_BLOCK: usize = 1024 * 1024;
-/// Bytes of the proof beside the blocks.
-pub const MAX_PROOF: usize = 256 * 1024;
+pub const MAX_BLOCK: usize = crate::feed::MAX_BLOCK;
 /// Blocks asked for in one request.
 pub const MAX_REQUEST_BLOCKS: u64 = 65_536;
 /// Bytes one request aims at, by the mean block size seen so far: big enough for a stream, small enough to share
@@ -43,6 +43,8 @@ pub const FIRST_REQUEST_BLOCKS: u64 = 1024;
 /// Bytes of a new tail that is pushed to a level peer instead of announced: about what an announcement costs, so
 /// that several pushes of one entry over a mesh waste little.
 pub const PUSH_BYTES: usize = 4096;
+/// Blocks of a new tail that is pushed.
+pub const PUSH_BLOCKS: u64 = 16;
 /// Milliseconds without progress after which a request is taken back and may be asked elsewhere.
 pub const REQUEST_TIMEOUT_MS: u64 = 15_000;
 /// Milliseconds between announcements of a feed that is still being fetched.

@@ -6,7 +6,7 @@
 //!  1 Refuse         discovery key 32
 //!  2 CloseChannel   —
 //!  3 Prove          key 32 │ signature 64
-//!  4 Announce       count │ (feed 32 │ contiguous varint │ signed head bytes)…
+//!  4 Announce       more u8 │ count │ (feed 32 │ contiguous varint │ signed head without version)…
 //!  5 Have           feed 32 │ count │ (start varint │ length varint)…       ascending, apart, not empty
 //!  6 Request        id varint │ feed 32 │ start varint │ end varint │ from varint
 //!  7 Data           id varint │ feed 32 if id = 0 │ proof bytes │ count │ (block bytes)…
@@ -20,7 +20,8 @@
 //! ```
 //!
 //! `bytes` and `text` carry their length in front. Another kind is a fault; what may come later comes as an extension,
-//! and an extension that is not known is ignored. Signed heads and proofs are in the encoding of the feed layer.
+//! and an extension that is not known is ignored. Signed heads and proofs
+//! are in the encoding of the feed layer.
 
 use core::ops::Range;
 
@@ -28,16 +29,14 @@ use super::{
     Envelope,
     limits::{
         MAX_ANNOUNCED, MAX_BLOCK, MAX_BLOCKS, MAX_EXTENSION, MAX_EXTENSION_NAME, MAX_HASHES, MAX_ITEM,
-        MAX_PEER, MAX_PEERS, MAX_PROOF, MAX_RANGES, MAX_REQUEST_BLOCKS,
+        MAX_PEER, MAX_PEERS, MAX_RANGES, MAX_REQUEST_BLOCKS,
     },
 };
 use crate::{
     codec::{DecodeError, Reader, Writer},
     crypto::{Hash, PublicKey, Signature},
+    feed::{Proof, SignedHead},
 };
-
-/// Bytes of an encoded signed head, at most.
-const MAX_HEAD: usize = 256;
 
 /// Kinds of messages with their wire numbers.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -171,8 +170,8 @@ pub struct Announcement {
     pub feed: PublicKey,
     /// Blocks it holds from the first on without a gap.
     pub contiguous: u64,
-    /// The latest signed head it knows, encoded (at most 256 bytes).
-    pub head: Vec<u8>,
+    /// The latest signed head it knows. Not verified yet.
+    pub head: SignedHead,
 }
 
 /// One message on a channel.
@@ -204,7 +203,12 @@ pub enum Message {
         signature: Signature,
     },
     /// See [`Kind::Announce`].
-    Announce(Vec<Announcement>),
+    Announce {
+        /// Whether more of a first listing follows.
+        more: bool,
+        /// The feeds.
+        feeds: Vec<Announcement>,
+    },
     /// See [`Kind::Have`].
     Have {
         /// The feed.
@@ -227,8 +231,8 @@ pub enum Message {
     Data {
         /// The request it answers, or the feed whose new tail it pushes.
         answers: Answers,
-        /// The proof, encoded.
-        proof: Vec<u8>,
+        /// Their proof. Not verified yet.
+        proof: Proof,
         /// The blocks.
         blocks: Vec<Vec<u8>>,
     },
@@ -288,7 +292,7 @@ impl Message {
             Self::Refuse { .. } => Kind::Refuse,
             Self::CloseChannel => Kind::CloseChannel,
             Self::Prove { .. } => Kind::Prove,
-            Self::Announce(_) => Kind::Announce,
+            Self::Announce { .. } => Kind::Announce,
             Self::Have { .. } => Kind::Have,
             Self::Request { .. } => Kind::Request,
             Self::Data { .. } => Kind::Data,
@@ -317,10 +321,11 @@ impl Message {
             Self::Prove { key, signature } => {
                 out.raw(&key.0).raw(&signature.0);
             }
-            Self::Announce(feeds) => {
-                out.count(feeds.len());
+            Self::Announce { more, feeds } => {
+                out.u8(u8::from(*more)).count(feeds.len());
                 for one in feeds {
-                    out.raw(&one.feed.0).varint(one.contiguous).bytes(&one.head);
+                    out.raw(&one.feed.0).varint(one.contiguous);
+                    one.head.write(&mut out);
                 }
             }
             Self::Have { feed, ranges } => {
@@ -337,7 +342,7 @@ impl Message {
                     Answers::Request(id) => out.varint(*id),
                     Answers::Tail(feed) => out.varint(0).raw(&feed.0),
                 };
-                out.bytes(proof).count(blocks.len());
+                out.bytes(&proof.encode()).count(blocks.len());
                 for block in blocks {
                     out.bytes(block);
                 }
@@ -391,13 +396,16 @@ impl Message {
             Kind::Prove => {
                 Self::Prove { key: PublicKey(reader.array()?), signature: Signature(reader.array()?) }
             }
-            Kind::Announce => Self::Announce(list(reader, "announcements", MAX_ANNOUNCED, |reader| {
-                Ok(Announcement {
-                    feed: PublicKey(reader.array()?),
-                    contiguous: reader.varint()?,
-                    head: reader.bytes("signed head", MAX_HEAD)?.to_vec(),
-                })
-            })?),
+            Kind::Announce => Self::Announce {
+                more: flag(reader)?,
+                feeds: list(reader, "announcements", MAX_ANNOUNCED, |reader| {
+                    Ok(Announcement {
+                        feed: PublicKey(reader.array()?),
+                        contiguous: reader.varint()?,
+                        head: SignedHead::read(reader)?,
+                    })
+                })?,
+            },
             Kind::Have => Self::Have { feed: PublicKey(reader.array()?), ranges: ranges(reader)? },
             Kind::Request => {
                 let (id, feed) = (id(reader)?, PublicKey(reader.array()?));
@@ -418,7 +426,7 @@ impl Message {
                     0 => Answers::Tail(PublicKey(reader.array()?)),
                     id => Answers::Request(id),
                 },
-                proof: reader.bytes("proof", MAX_PROOF)?.to_vec(),
+                proof: Proof::decode(reader.bytes("proof", Proof::MAX_ENCODED)?)?,
                 blocks: list(reader, "blocks", MAX_BLOCKS, |reader| {
                     Ok(reader.bytes("block", MAX_BLOCK)?.to_vec())
                 })?,
@@ -459,6 +467,15 @@ fn id(reader: &mut Reader<'_>) -> Result<u64, DecodeError> {
     }
 }
 
+/// Yes or no.
+fn flag(reader: &mut Reader<'_>) -> Result<bool, DecodeError> {
+    match reader.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(DecodeError::NotCanonical { what: "flag" }),
+    }
+}
+
 /// A counted list. Every element is at least one byte, so the count never allocates more than came.
 fn list<'a, T>(
     reader: &mut Reader<'a>,
@@ -490,11 +507,7 @@ fn ranges(reader: &mut Reader<'_>) -> Result<Vec<Range<u64>>, DecodeError> {
 
 fn items(reader: &mut Reader<'_>) -> Result<Message, DecodeError> {
     let kind = ItemKind::decode(reader)?;
-    let more = match reader.u8()? {
-        0 => false,
-        1 => true,
-        _ => return Err(DecodeError::NotCanonical { what: "flag" }),
-    };
+    let more = flag(reader)?;
     let mut last: Option<Hash> = None;
     let hashes = list(reader, "hashes", MAX_HASHES, |reader| {
         let hash = Hash(reader.array()?);
@@ -514,16 +527,22 @@ mod tests {
 
     fn samples() -> Vec<Message> {
         let (hash, key) = (Hash([3; 32]), PublicKey([4; 32]));
+        let head = SignedHead { length: 9, fork: 0, tree_hash: hash, signature: Signature([5; 64]) };
+        let proof = Proof { head: Some(head), from: 1, blocks_start: 2, nodes: Vec::new() };
         vec![
             Message::Open { number: 1, answers: 2, discovery: hash, tag: hash },
             Message::Refuse { discovery: hash },
             Message::CloseChannel,
             Message::Prove { key, signature: Signature([5; 64]) },
-            Message::Announce(vec![Announcement { feed: key, contiguous: 9, head: vec![1, 2] }]),
+            Message::Announce { more: true, feeds: vec![Announcement { feed: key, contiguous: 9, head }] },
             Message::Have { feed: key, ranges: vec![0..3, 4..5] },
             Message::Request { id: 7, feed: key, blocks: 2..5, from: 1 },
-            Message::Data { answers: Answers::Request(7), proof: vec![1], blocks: vec![vec![], vec![2]] },
-            Message::Data { answers: Answers::Tail(key), proof: vec![], blocks: vec![] },
+            Message::Data {
+                answers: Answers::Request(7),
+                proof: proof.clone(),
+                blocks: vec![vec![], vec![2]],
+            },
+            Message::Data { answers: Answers::Tail(key), proof, blocks: vec![] },
             Message::Cancel { id: 7 },
             Message::Lack { id: 7 },
             Message::Items { kind: ItemKind::Evidence, more: true, hashes: vec![Hash([1; 32]), hash] },
@@ -552,6 +571,7 @@ mod tests {
 
     #[test]
     fn counts_past_the_limit_are_refused_by_name() {
+        let proof = Proof { head: None, from: 1, blocks_start: 0, nodes: Vec::new() }.encode();
         let refused = |kind: Kind, write: &dyn Fn(&mut Writer)| {
             let mut out = Writer::new();
             out.varint(1).u8(kind.byte());
@@ -559,16 +579,16 @@ mod tests {
             matches!(Message::decode(out.as_slice()), Err(DecodeError::TooLarge { .. }))
         };
         assert!(refused(Kind::Announce, &|out| {
-            out.count(MAX_ANNOUNCED + 1);
+            out.u8(0).count(MAX_ANNOUNCED + 1);
         }));
         assert!(refused(Kind::Data, &|out| {
-            out.varint(1).count(MAX_PROOF + 1);
+            out.varint(1).count(Proof::MAX_ENCODED + 1);
         }));
         assert!(refused(Kind::Data, &|out| {
-            out.varint(1).bytes(&[]).count(MAX_BLOCKS + 1);
+            out.varint(1).bytes(&proof).count(MAX_BLOCKS + 1);
         }));
         assert!(refused(Kind::Data, &|out| {
-            out.varint(1).bytes(&[]).count(1).count(MAX_BLOCK + 1);
+            out.varint(1).bytes(&proof).count(1).count(MAX_BLOCK + 1);
         }));
         assert!(refused(Kind::Request, &|out| {
             out.varint(1).raw(&[0; 32]).varint(0).varint(MAX_REQUEST_BLOCKS + 1).varint(0);

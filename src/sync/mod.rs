@@ -14,22 +14,28 @@
 mod bucket;
 mod channel;
 mod ephemeral;
+mod exchange;
 mod fault;
 mod frame;
 mod handshake;
 pub mod limits;
 mod message;
 mod relay;
+mod replica;
 mod resolver;
 mod session;
 #[cfg(test)]
 mod testing;
+mod wants;
 
 pub use bucket::Bucket;
 pub use channel::ChannelId;
 pub use ephemeral::{Envelope, EnvelopeError, EnvelopeKind};
+pub use exchange::Exchange;
 pub use fault::{CloseReason, Fault, Goodbye};
 pub use handshake::{Carrier, HandshakeHash, NodeKey, PROTOCOL_VERSION, Role};
 pub use message::{Announcement, Answers, ItemKind, Kind, Message};
 pub use relay::{Dropped, PeerId, Relay, Verdict};
+pub use replica::{FeedStatus, Replica, ReplicaError, first_gap, prove_from};
 pub use session::{SendError, Session, SessionConfig, SessionOutput};
+pub use wants::Wants;

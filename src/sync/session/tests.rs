@@ -56,7 +56,7 @@ fn both_sides_learn_the_same_and_messages_arrive_whole_and_in_order() {
         let (mut pair, ids) = opened(seed);
         let block = Message::Data {
             answers: super::super::Answers::Request(1),
-            proof: vec![1; 1000],
+            proof: crate::feed::Proof { head: None, from: 7, blocks_start: 0, nodes: Vec::new() },
             blocks: vec![vec![9; 1_000_000], vec![3; 900_000]],
         };
         let sent = [extension(1), block, extension(65_000), extension(0)];
