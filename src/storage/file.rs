@@ -116,6 +116,7 @@ impl File {
                 }
                 page.damaged = false;
                 self.damaged -= 1;
+                self.changes.mended.push(number);
             }
             page.write(start, piece);
         }
@@ -148,7 +149,10 @@ impl File {
             let whole = self.is_whole(number, start, end);
             let Some(page) = self.pages.get_mut(&number) else { continue };
             if whole {
-                self.damaged -= usize::from(page.damaged);
+                if page.damaged {
+                    self.damaged -= 1;
+                    self.changes.mended.push(number);
+                }
                 if page.stored {
                     self.dropped.insert(number);
                 }
@@ -156,6 +160,15 @@ impl File {
             } else if !page.damaged {
                 page.zero(start, end);
             }
+        }
+    }
+
+    /// Makes a damaged page zeros.
+    pub(super) fn drop_damaged(&mut self, page: u64) {
+        if self.pages.get(&page).is_some_and(|page| page.damaged) {
+            self.pages.remove(&page);
+            self.dropped.insert(page);
+            self.damaged -= 1;
         }
     }
 
