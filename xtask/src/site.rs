@@ -22,6 +22,9 @@ impl Site {
         let response = match request.path.as_str() {
             "/.well-known/dat" => self.claim.dat_file(request),
             "/.well-known/hypha-claim" => self.claim.nonce(request),
+            // how a page that was given no hub finds out that its own server has one
+            "/.well-known/hypha-hub" => Response::new(200, "application/json", "{\"path\":\"/hub\"}")
+                .with("Cache-Control", "no-cache"),
             _ if matches!(request.method.as_str(), "GET" | "HEAD") => self.file(&request.path),
             _ => Response::text(405, "GET only").with("Allow", "GET, HEAD"),
         };
@@ -167,6 +170,7 @@ mod tests {
         let (site, _folder) = site("folder");
         assert_eq!(get(&site, "/sub").0, 301);
         assert_eq!(get(&site, "/sub/").0, 200);
+        assert_eq!(get(&site, "/.well-known/hypha-hub"), (200, "application/json".to_owned()));
         assert_eq!(site.answer(&Request::bare("POST", "/")).status, 405);
     }
 }
