@@ -82,6 +82,11 @@ export class Tab {
     return until(`${wanted} in [data-testid=${id}]`, async () => (await this.texts(id)).find(fits), { ...options, told: () => this.seen() });
   }
 
+  /** Waits until the page, as a person sees it, says what fits `pattern` anywhere. */
+  async waitSeen(pattern, options) {
+    await until(`${pattern} on the page`, async () => pattern.test(await this.run(() => document.body.innerText)), { ...options, told: () => this.seen() });
+  }
+
   /** Waits until an attribute has a value. */
   async waitAttribute(id, name, value, options) {
     await until(`${name}=${value} on [data-testid=${id}]`, () => this.run(
