@@ -72,6 +72,8 @@ pub fn run(command: &mut Command, limit: Duration, output: Output) -> Result<Out
     if status.is_none() {
         group.end(&mut child);
     }
+    // its own children go with it, should it have left any
+    group.signal(Signal::Term);
     // what was still in the pipes; a grandchild that holds them open gets two seconds
     let deadline = Instant::now() + Duration::from_secs(2);
     loop {
