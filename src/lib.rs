@@ -22,16 +22,18 @@
 //! exceeds 2^53 − 1, so that JavaScript numbers hold them exactly.
 #![forbid(unsafe_code)]
 
-pub mod crypto;
-pub mod codec;
-pub mod storage;
-pub mod feed;
-pub mod value;
-pub mod space;
-pub mod sync;
-pub mod mesh;
-pub mod node;
 #[cfg(target_arch = "wasm32")]
 pub mod browser;
+pub mod codec;
+pub mod crypto;
+pub mod feed;
 #[cfg(target_arch = "wasm32")]
 pub mod js;
+pub mod mesh;
+pub mod node;
+pub mod space;
+pub mod storage;
+pub mod sync;
+#[cfg(test)]
+mod testing;
+pub mod value;
