@@ -17,6 +17,9 @@ const LAYERS: &[&str] =
 /// The layers below this one are pure.
 const FIRST_IMPURE: &str = "browser";
 
+/// What tests of any layer may use, and nothing else may. It may use every pure layer itself.
+const TESTING: &str = "testing";
+
 /// What no pure layer may name: web APIs, clocks, system randomness, threads, async. Tests may.
 const IMPURE: &[&str] = &[
     "async",
@@ -44,7 +47,8 @@ const MAX_LINES: usize = 600;
 fn faults(inside: &Path, source: &str) -> Vec<String> {
     let place: Vec<String> = module_path(inside);
     let Some(own) = place.first() else { return Vec::new() };
-    let Some(rank) = rank(own) else {
+    let rank = if own == TESTING { rank_of_impure().checked_sub(1) } else { rank(own) };
+    let Some(rank) = rank else {
         return vec![format!("`{own}` is no layer; name it in xtask/src/layers.rs")];
     };
     let pure = rank_of_impure() > rank;
@@ -59,8 +63,12 @@ fn faults(inside: &Path, source: &str) -> Vec<String> {
             found.push(format!("`{word}` in the pure layer `{own}`"));
         }
         for used in used_at(&words, at, place.len() + scope.modules.len()) {
-            match LAYERS.iter().position(|layer| *layer == used) {
+            if used == TESTING && testing {
+                continue;
+            }
+            match self::rank(&used) {
                 Some(other) if other <= rank => {}
+                None if used == TESTING => found.push(format!("`{own}` uses `{TESTING}` outside its tests")),
                 Some(_) => found.push(format!("`{own}` uses `{used}`, which is above it")),
                 None => found.push(format!("`{own}` uses `crate::{used}`, which is no layer")),
             }
@@ -342,6 +350,15 @@ mod tests {
         assert!(check("browser/a.rs", "async fn f() { web_sys::window(); }").is_empty());
         assert!(check("mesh/a/tests.rs", "let t = Instant::now();").is_empty());
         assert!(check("mesh/a.rs", "#[cfg(test)] mod tests { fn f() { Instant::now(); } }").is_empty());
+    }
+
+    #[test]
+    fn only_tests_use_what_is_made_for_tests() {
+        assert!(check("crypto/a.rs", "#[cfg(test)] mod tests { use crate::testing::Seeded; }").is_empty());
+        assert!(check("crypto/a/tests.rs", "use crate::testing::Seeded;").is_empty());
+        assert_eq!(check("crypto/a.rs", "use crate::testing::Seeded;").len(), 1);
+        assert!(check("testing.rs", "use crate::{crypto::Entropy, node::Node};").is_empty());
+        assert_eq!(check("testing.rs", "use crate::browser::Clock;").len(), 1);
     }
 
     #[test]

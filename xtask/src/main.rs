@@ -45,7 +45,7 @@ Usage: cargo xtask <command>
             --hub-only   the hub alone, on /hub and every other path
   build   the npm package, in pkg/
   test    every test; installs what it needs
-            --only LIST  of host, wasm, vectors, e2e, check (comma-separated)
+            --only LIST  of host, wasm, page, vectors, e2e, check (comma-separated)
   check   format, lints for host and wasm, licences, size
   size    what a page loads before its first write, gzipped
 

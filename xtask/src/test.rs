@@ -3,6 +3,7 @@
 //! ```text
 //! host     cargo test (or nextest) over the workspace: pure layers, layering, these tools
 //! wasm     wasm-pack test in Chromium and Firefox
+//! page     what the page promises, read from its files
 //! vectors  the formats recomputed in JavaScript by libraries from npm
 //! e2e      real browsers on the real page
 //! check    format, lints, licences, size
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const RINGS: &[&str] = &["host", "wasm", "vectors", "e2e", "check"];
+const RINGS: &[&str] = &["host", "wasm", "page", "vectors", "e2e", "check"];
 
 const HOST: Duration = Duration::from_secs(40 * 60);
 const BROWSER_UNITS: Duration = Duration::from_secs(30 * 60);
@@ -53,6 +54,7 @@ pub fn run(args: &[String]) -> Result<bool> {
         let tally = match ring {
             "host" => settle(host()),
             "wasm" => settle(wasm()),
+            "page" => settle(page()),
             "vectors" => settle(vectors()),
             "e2e" => settle(e2e(built)),
             _ => {
@@ -150,6 +152,11 @@ fn links(found: &browsers::Browsers) -> Result<PathBuf> {
     #[cfg(not(unix))]
     let _ = found;
     Ok(dir)
+}
+
+fn page() -> Result<Tally> {
+    step::header("page: what it promises, read from its files");
+    scripts(&paths::root().join("tests-wasm/page"), &[])
 }
 
 fn vectors() -> Result<Tally> {
