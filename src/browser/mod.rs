@@ -7,3 +7,6 @@ pub mod clock;
 pub mod idb;
 pub mod keys;
 pub mod random;
+pub mod rtc;
+pub mod socket;
+pub mod tabs;
