@@ -114,7 +114,7 @@ fn always_connects_and_both_know_the_same_certificates() {
             world.run_until(now + 200, |_| false);
             assert!(!world.open(), "seed {seed}");
             let back = world.run_until(now + 20_000, World::open);
-            let states = world.sides.each_ref().map(|side| (side.negotiator.describe(), side.rtc.describe()));
+            let states = world.sides.each_ref().map(|side| (side.negotiator.describe(), side.rtc.state()));
             assert!(back, "seed {seed} after {how:?}: {states:#?}");
         }
         rollbacks += world.sides[1].rtc.rollbacks;
