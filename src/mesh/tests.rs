@@ -283,15 +283,19 @@ impl World {
 
     /// Connects what describes each other.
     fn connect(&mut self) {
-        let all: Vec<(usize, LinkId)> =
-            self.nodes.iter().enumerate().flat_map(|(i, n)| n.rtc.keys().map(move |l| (i, *l))).collect();
-        for (i, a) in &all {
-            for (j, b) in all.iter().filter(|(j, _)| j > i) {
-                if self.nodes[*i].rtc[a].agrees(&self.nodes[*j].rtc[b]) {
-                    let now = self.now;
-                    self.nodes[*i].rtc.get_mut(a).unwrap().connect(now);
-                    self.nodes[*j].rtc.get_mut(b).unwrap().connect(now);
-                }
+        let mut by_print = BTreeMap::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            by_print.extend(node.rtc.iter().map(|(link, rtc)| (rtc.print, (index, *link))));
+        }
+        for (i, a) in by_print.values() {
+            let rtc = &self.nodes[*i].rtc[a];
+            let other =
+                rtc.remote_print.filter(|print| *print > rtc.print).and_then(|print| by_print.get(&print));
+            let Some((j, b)) = other else { continue };
+            if rtc.agrees(&self.nodes[*j].rtc[b]) {
+                let now = self.now;
+                self.nodes[*i].rtc.get_mut(a).unwrap().connect(now);
+                self.nodes[*j].rtc.get_mut(b).unwrap().connect(now);
             }
         }
     }
