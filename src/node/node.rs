@@ -259,26 +259,35 @@ impl Node {
         Ok(())
     }
 
-    /// What every input is followed by: consequences, storage, bytes for peers.
+    /// What every input is followed by: storage, bytes for peers, consequences, which may write again.
     pub(super) fn settle(&mut self) {
-        self.pump_links();
-        self.follow_space();
+        loop {
+            let own = core::mem::take(&mut self.own_writes);
+            // First of all: from here on nothing that was just signed leaves before it is stored.
+            self.store(own);
+            if own {
+                self.announce();
+            }
+            self.pump_links();
+            self.follow_space();
+            if !self.own_writes {
+                break;
+            }
+        }
         self.pump_links();
         self.check_syncing();
-        if self.own_writes {
-            self.announce();
-            self.follow_space();
-            self.pump_links();
+        self.store(false);
+        for (id, result) in core::mem::take(&mut self.replies) {
+            self.durable.after_commit(Output::Reply { id, result });
         }
-        let own = core::mem::take(&mut self.own_writes);
+    }
+
+    fn store(&mut self, own: bool) {
         if let Some(batch) = self.files.take_batch() {
             self.durable.given(batch.seq, own);
             if self.broken.is_none() {
                 self.durable.now(Output::Commit(batch));
             }
-        }
-        for (id, result) in core::mem::take(&mut self.replies) {
-            self.durable.after_commit(Output::Reply { id, result });
         }
     }
 
