@@ -1,5 +1,7 @@
 //! Asking for blocks and taking them in.
 
+use core::ops::Range;
+
 use super::{
     super::limits::{
         FIRST_REQUEST_BLOCKS, MAX_CANCELLED, MAX_REQUEST_BLOCKS, MAX_REQUESTS, MAX_REQUESTS_PER_FEED,
@@ -11,7 +13,8 @@ use crate::{crypto::PublicKey, feed::Proof};
 
 /// What a look at one feed leads to.
 enum Look {
-    Ask(Message),
+    /// Ask for these blocks, having verified the feed up to `from`.
+    Ask { blocks: Range<u64>, from: u64 },
     /// Nothing now; perhaps when others are done or gone.
     Wait,
     /// The peer has nothing that is missing here.
@@ -37,9 +40,15 @@ impl Exchange {
             .collect();
         for feed in order {
             match self.look(feed, replica, wants, now) {
-                Look::Ask(message) => {
+                Look::Ask { blocks, from } => {
                     self.turn = Some(feed);
-                    return Some(message);
+                    let id = self.next_request;
+                    self.next_request = id.saturating_add(1);
+                    if self.asked.is_empty() {
+                        self.progress_at = now;
+                    }
+                    self.asked.insert(id, Asked { feed, blocks: blocks.clone() });
+                    return Some(Message::Request { id, feed, blocks, from });
                 }
                 Look::Wait => {}
                 Look::Level => {
@@ -50,7 +59,7 @@ impl Exchange {
         None
     }
 
-    fn look(&mut self, feed: PublicKey, replica: &dyn Replica, wants: &mut Wants, now: u64) -> Look {
+    fn look(&self, feed: PublicKey, replica: &dyn Replica, wants: &mut Wants, now: u64) -> Look {
         let Some(known) = self.feeds.get(&feed) else { return Look::Level };
         if !replica.wanted(&feed) {
             return Look::Level;
@@ -83,13 +92,7 @@ impl Exchange {
                 wants.claim(key, part, max, upgrade, replica)
             });
             if let Some(blocks) = claimed {
-                let id = self.next_request;
-                self.next_request = id.saturating_add(1);
-                if self.asked.is_empty() {
-                    self.progress_at = now;
-                }
-                self.asked.insert(id, Asked { feed, blocks: blocks.clone() });
-                return Look::Ask(Message::Request { id, feed, blocks, from });
+                return Look::Ask { blocks, from };
             }
         }
         if missing { Look::Wait } else { Look::Level }
