@@ -5,7 +5,7 @@ use core::ops::Range;
 use super::{
     super::limits::{
         FIRST_REQUEST_BLOCKS, MAX_CANCELLED, MAX_REQUEST_BLOCKS, MAX_REQUESTS, MAX_REQUESTS_PER_FEED,
-        REQUEST_BYTES, REQUEST_TIMEOUT_MS,
+        MAX_STRIKES, REQUEST_BYTES, REQUEST_TIMEOUT_MS, STALE_MS,
     },
     Asked, Exchange, Fault, Known, Message, Replica, ReplicaError, Wants,
 };
@@ -124,6 +124,7 @@ impl Exchange {
         self.progress_at = now;
         match replica.accept(&feed, proof, blocks) {
             Ok(()) => {
+                self.strikes = 0;
                 asked.blocks.start = end;
                 if asked.blocks.is_empty() {
                     self.asked.remove(&id);
@@ -140,6 +141,8 @@ impl Exchange {
             Err(ReplicaError::Local(detail)) => Err(Fault::Local(detail)),
             Err(ReplicaError::Stale | ReplicaError::NotHeld) => {
                 self.cancel(id, wants);
+                // A breath, should the same come of it again.
+                self.known(feed)?.barred_until = now.saturating_add(STALE_MS);
                 Ok(())
             }
             Err(ReplicaError::Contradiction) => {
@@ -206,16 +209,25 @@ impl Exchange {
         Ok(())
     }
 
-    /// Takes requests back from a peer that is silent.
+    /// Takes requests back from a peer that is silent, each time for longer; and lets go of bans that are over.
     pub(super) fn expire(&mut self, wants: &mut Wants, now: u64) {
+        for feed in &self.behind {
+            if let Some(known) = self.feeds.get_mut(feed)
+                && known.barred_until <= now
+            {
+                known.barred_until = 0;
+            }
+        }
         if self.asked.is_empty() || now < self.progress_at.saturating_add(REQUEST_TIMEOUT_MS) {
             return;
         }
+        self.strikes = self.strikes.saturating_add(1).min(MAX_STRIKES);
+        let until = now.saturating_add(REQUEST_TIMEOUT_MS << self.strikes);
         let all: Vec<(u64, PublicKey)> = self.asked.iter().map(|(id, asked)| (*id, asked.feed)).collect();
         for (id, feed) in all {
             self.cancel(id, wants);
             if let Some(known) = self.feeds.get_mut(&feed) {
-                known.barred_until = known.barred_until.max(now.saturating_add(REQUEST_TIMEOUT_MS));
+                known.barred_until = known.barred_until.max(until);
             }
         }
     }

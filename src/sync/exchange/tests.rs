@@ -472,7 +472,7 @@ fn a_silent_peer_loses_its_requests_to_another() {
     }
     net.peers[2].store.wanted.insert(writer.public());
     let first = net.connect(0, 2);
-    while !net.end(2, first).exchange.as_ref().is_some_and(|exchange| !exchange.asked.is_empty()) {
+    while net.end(2, first).exchange.as_ref().is_none_or(|exchange| exchange.asked.is_empty()) {
         assert!(net.step());
     }
     // It is there, but its bytes no longer come.
@@ -660,7 +660,7 @@ proptest! {
             peer.store.wanted.extend(writers.iter().map(Signer::public));
         }
         let mut lengths = [0_u64; 3];
-        let mut links = vec![net.connect(0, 1), net.connect(1, 2), net.connect(2, 3)];
+        let mut links = [net.connect(0, 1), net.connect(1, 2), net.connect(2, 3)];
         for (place, writer, count, moves) in steps {
             let at = usize::from(writer);
             // Each writer writes in one place.
@@ -682,4 +682,61 @@ proptest! {
             prop_assert!(peer.ends.iter().all(|end| end.closed.is_none()));
         }
     }
+
+    // A peer that passed the handshake and then says anything that decodes.
+    #[test]
+    fn whatever_a_peer_says_nothing_wrong_is_stored(said in prop::collection::vec(anything(), 1..20)) {
+        let (mut net, link, writer) = hostile();
+        let channel = net.end(0, link).channel.unwrap();
+        for message in said {
+            let _ = net.end(0, link).session.send(channel, &message);
+            net.step();
+        }
+        net.settle();
+        prop_assert_eq!(net.peers[1].store.content(&writer.public()), blocks(0, 10));
+        prop_assert_eq!(net.peers[1].store.feeds.len(), 1);
+    }
+}
+
+fn anything() -> impl Strategy<Value = Message> {
+    let feed = || prop_oneof![Just(signer(1).public()), Just(signer(2).public()), Just(PublicKey([0; 32]))];
+    let number = || prop_oneof![0_u64..12, Just(crate::codec::MAX_SAFE), any::<u64>().prop_map(|n| n >> 12)];
+    let head = || {
+        (number(), 0_u64..2, 1_u8..3, any::<u8>()).prop_map(|(length, fork, by, hash)| {
+            SignedHead::sign(&signer(by), length, fork, Hash([hash; 32]))
+        })
+    };
+    let nodes = prop::collection::vec(
+        (number(), any::<[u8; 32]>(), number()).prop_map(|(index, hash, size)| Node {
+            index,
+            hash: Hash(hash),
+            size,
+        }),
+        0..4,
+    );
+    let proof = (prop::option::of(head()), number(), number(), nodes)
+        .prop_map(|(head, from, blocks_start, nodes)| Proof { head, from, blocks_start, nodes });
+    let answers = prop_oneof![(0_u64..5).prop_map(Answers::Request), feed().prop_map(Answers::Tail)];
+    let range = || (number(), 1_u64..3_000).prop_map(|(start, length)| start..(start + length));
+    prop_oneof![
+        (any::<bool>(), prop::collection::vec((feed(), number(), head()), 0..3)).prop_map(|(more, feeds)| {
+            let feeds = feeds
+                .into_iter()
+                .map(|(feed, contiguous, head)| Announcement { feed, contiguous, head })
+                .collect();
+            Message::Announce { more, feeds }
+        }),
+        (feed(), prop::collection::vec(range(), 0..2))
+            .prop_map(|(feed, ranges)| Message::Have { feed, ranges }),
+        (1_u64..5, feed(), range(), number()).prop_map(|(id, feed, blocks, from)| Message::Request {
+            id,
+            feed,
+            blocks,
+            from
+        }),
+        (answers, proof, prop::collection::vec(any::<Vec<u8>>(), 0..3))
+            .prop_map(|(answers, proof, blocks)| Message::Data { answers, proof, blocks }),
+        (1_u64..5).prop_map(|id| Message::Cancel { id }),
+        (1_u64..5).prop_map(|id| Message::Lack { id }),
+    ]
 }
