@@ -24,6 +24,7 @@ impl Backoff {
     }
 
     /// Failures since the last reset.
+    #[cfg(test)]
     pub(crate) const fn failures(&self) -> u32 {
         self.failures
     }

@@ -19,17 +19,32 @@
 mod backoff;
 mod bucket;
 mod event;
+#[cfg(test)]
+mod fake;
 mod hub;
 mod id;
 mod info;
+mod links;
+mod membership;
+#[expect(clippy::module_inception, reason = "one noun per file, and this one is the layer's")]
+mod mesh;
+mod negotiate;
+mod peer;
+mod replay;
 mod rtc;
 mod sdp;
+mod signal;
+mod tabs;
 mod topic;
 
 pub use event::{CloseReason, MeshError, MeshEvent, MeshInput, MeshOutput};
-pub use hub::{Caps, HubAdapter, HubEvent, HubFrame, HubKind, HubOut, HubState, HubUrl, HubUrlError, Route};
+pub use hub::{
+    Caps, HubAdapter, HubEvent, HubFrame, HubKind, HubOut, HubState, HubUrl, HubUrlError, MAX_HUB_FRAME,
+    Route,
+};
 pub use id::{Carrier, HubId, LinkId, NodeId};
 pub use info::{Counters, HubInfo, LinkState, PeerInfo};
+pub use mesh::Mesh;
 pub use rtc::{Candidate, Description, RtcCommand, RtcEvent, RtcState, SdpType};
 pub use rtc::{HIGH_WATER, LOW_WATER, MAX_CANDIDATE, MAX_CANDIDATES, MAX_FRAME, MAX_SDP};
 pub use sdp::{Fingerprints, SdpError, fingerprint};

@@ -1,7 +1,7 @@
 //! What the person wrote while waiting to be let in.
 //!
 //! Kept in the file `node/drafts`, sealed under a local key that `lock` drops: nonce 24 ‖ ciphertext of
-//! `varint count`, each `varint id ‖ varint time ‖ flags u8 (1: private) ‖ varint length ‖ operations`.
+//! `varint count`, each `varint id ‖ varint time ‖ varint length ‖ public operations ‖ varint length ‖ private ones`.
 
 use zeroize::Zeroizing;
 
@@ -18,10 +18,10 @@ pub(crate) struct Draft {
     pub(crate) id: u64,
     /// ms since 1970.
     pub(crate) time: u64,
-    /// Whether it is to be a private entry.
-    pub(crate) private: bool,
-    /// What to write.
-    pub(crate) ops: Vec<Op>,
+    /// What anyone may read.
+    pub(crate) public: Vec<Op>,
+    /// What only writers may read.
+    pub(crate) private: Vec<Op>,
 }
 
 /// Seals the list.
@@ -29,9 +29,12 @@ pub(crate) fn seal_drafts(drafts: &[Draft], key: &[u8; 32], entropy: &mut dyn En
     let mut out = Writer::versioned();
     out.count(drafts.len());
     for draft in drafts {
-        let mut ops = Writer::new();
-        encode_ops(&draft.ops, &mut ops);
-        out.varint(draft.id).varint(draft.time).u8(u8::from(draft.private)).bytes(ops.as_slice());
+        out.varint(draft.id).varint(draft.time);
+        for ops in [&draft.public, &draft.private] {
+            let mut list = Writer::new();
+            encode_ops(ops, &mut list);
+            out.bytes(list.as_slice());
+        }
     }
     let nonce = entropy.array24();
     let mut sealed = nonce.to_vec();
@@ -46,9 +49,10 @@ pub(crate) fn open_drafts(sealed: &[u8], key: &[u8; 32]) -> Result<Vec<Draft>, D
     let mut reader = Reader::versioned(&plain)?;
     let mut drafts = Vec::new();
     for _ in 0..reader.count("drafts", MAX_DRAFTS)? {
-        let (id, time, private) = (reader.varint()?, reader.varint()?, reader.u8()? == 1);
-        let mut ops = Reader::new(reader.bytes("draft", crate::space::MAX_ENTRY)?);
-        drafts.push(Draft { id, time, private, ops: decode_ops(&mut ops)? });
+        let (id, time) = (reader.varint()?, reader.varint()?);
+        let mut ops = || decode_ops(&mut Reader::new(reader.bytes("draft", crate::space::MAX_ENTRY)?));
+        let (public, private) = (ops()?, ops()?);
+        drafts.push(Draft { id, time, public, private });
     }
     reader.end()?;
     Ok(drafts)
@@ -74,7 +78,7 @@ mod tests {
 
     #[test]
     fn drafts_open_with_their_key_only() {
-        let draft = Draft { id: 1, time: 2, private: true, ops: vec![Op::Delete { key: "a".into() }] };
+        let draft = Draft { id: 1, time: 2, public: vec![Op::Delete { key: "a".into() }], private: vec![] };
         let sealed = seal_drafts(core::slice::from_ref(&draft), &[1; 32], &mut Seeded::new(1));
         assert_eq!(open_drafts(&sealed, &[1; 32]).unwrap(), [draft]);
         assert!(open_drafts(&sealed, &[2; 32]).is_err());

@@ -64,7 +64,12 @@ impl File {
 
     pub(super) fn check_range(&self, offset: u64, length: u64) -> Result<(), StorageError> {
         if offset.checked_add(length).is_none_or(|end| end > self.length) {
-            return Err(StorageError::OutOfRange { file: self.name.clone(), offset, length, got: self.length });
+            return Err(StorageError::OutOfRange {
+                file: self.name.clone(),
+                offset,
+                length,
+                got: self.length,
+            });
         }
         Ok(())
     }
@@ -111,6 +116,7 @@ impl File {
                 }
                 page.damaged = false;
                 self.damaged -= 1;
+                self.changes.mended.push(number);
             }
             page.write(start, piece);
         }
@@ -134,7 +140,8 @@ impl File {
         if offset >= end {
             return;
         }
-        let touched: Vec<u64> = self.pages.range(offset / PAGE..=(end - 1) / PAGE).map(|(page, _)| *page).collect();
+        let touched: Vec<u64> =
+            self.pages.range(offset / PAGE..=(end - 1) / PAGE).map(|(page, _)| *page).collect();
         for number in touched {
             let base = number.saturating_mul(PAGE);
             let inside = |at: u64| usize::try_from(at.saturating_sub(base).min(PAGE)).unwrap_or(PAGE_SIZE);
@@ -142,7 +149,10 @@ impl File {
             let whole = self.is_whole(number, start, end);
             let Some(page) = self.pages.get_mut(&number) else { continue };
             if whole {
-                self.damaged -= usize::from(page.damaged);
+                if page.damaged {
+                    self.damaged -= 1;
+                    self.changes.mended.push(number);
+                }
                 if page.stored {
                     self.dropped.insert(number);
                 }
@@ -150,6 +160,15 @@ impl File {
             } else if !page.damaged {
                 page.zero(start, end);
             }
+        }
+    }
+
+    /// Makes a damaged page zeros.
+    pub(super) fn drop_damaged(&mut self, page: u64) {
+        if self.pages.get(&page).is_some_and(|page| page.damaged) {
+            self.pages.remove(&page);
+            self.dropped.insert(page);
+            self.damaged -= 1;
         }
     }
 
@@ -182,7 +201,8 @@ impl File {
 
     /// Makes damaged pages zeros; the byte ranges that were lost.
     pub(super) fn heal(&mut self) -> Vec<core::ops::Range<u64>> {
-        let lost: Vec<u64> = self.pages.iter().filter(|(_, page)| page.damaged).map(|(number, _)| *number).collect();
+        let lost: Vec<u64> =
+            self.pages.iter().filter(|(_, page)| page.damaged).map(|(number, _)| *number).collect();
         let mut ranges = Vec::with_capacity(lost.len());
         for number in lost {
             let start = number.saturating_mul(PAGE);

@@ -316,7 +316,10 @@ impl Files {
 
 /// Writes what changed in one file, with its bytes as they are now.
 fn write_changes(body: &mut Writer, file: &File, changes: &Changes) {
-    body.text(&file.name);
+    body.text(&file.name).count(changes.mended.len());
+    for page in &changes.mended {
+        body.varint(*page);
+    }
     match changes.cut {
         None => body.u8(0),
         Some(cut) => body.u8(1).varint(cut),

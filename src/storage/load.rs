@@ -24,7 +24,8 @@ impl Files {
         for (key, stored) in pages {
             match page::decode(&key, &stored) {
                 Ok((_, bytes)) if key.file.is_empty() => {
-                    let eight = bytes.try_into().map_err(|_| StorageError::Damaged { what: Damage::Compaction })?;
+                    let eight =
+                        bytes.try_into().map_err(|_| StorageError::Damaged { what: Damage::Compaction })?;
                     through = u64::from_le_bytes(eight);
                 }
                 Ok((length, bytes)) => files.load_page(&key, Some((length, bytes)))?,
@@ -130,6 +131,9 @@ impl Files {
     fn apply(&mut self, id: FileId, change: &record::FileChange<'_>) {
         self.stale.insert(id);
         let Some(file) = self.get_mut(id) else { return };
+        for page in &change.mended {
+            file.drop_damaged(*page);
+        }
         if let Some(cut) = change.cut {
             file.set_length(cut.min(file.length));
         }
@@ -141,5 +145,7 @@ impl Files {
                 None => file.put_zeros(*offset, *length),
             }
         }
+        // The journal says so already.
+        file.changes.mended.clear();
     }
 }

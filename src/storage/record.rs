@@ -6,10 +6,11 @@ use crate::{
     crypto::blake2b_128,
 };
 
-/// What a batch does to one file: cut, write, set the length.
+/// What a batch does to one file, in the order of the fields.
 #[derive(Debug)]
 pub(super) struct FileChange<'a> {
     pub(super) name: &'a str,
+    pub(super) mended: Vec<u64>,
     pub(super) cut: Option<u64>,
     pub(super) length: u64,
     /// Offset, length, bytes (`None`: zeros).
@@ -53,6 +54,10 @@ fn read_body(body: &[u8]) -> Result<Vec<FileChange<'_>>, DecodeError> {
     // Nothing is allocated ahead: every element takes bytes that must be there.
     for _ in 0..reader.varint()? {
         let name = reader.text("file name", MAX_NAME)?;
+        let mut mended = Vec::new();
+        for _ in 0..reader.varint()? {
+            mended.push(reader.varint()?);
+        }
         let cut = match reader.u8()? {
             0 => None,
             1 => Some(reader.varint()?),
@@ -70,14 +75,15 @@ fn read_body(body: &[u8]) -> Result<Vec<FileChange<'_>>, DecodeError> {
                 0 => None,
                 1 => {
                     let have = reader.remaining();
-                    let size = usize::try_from(size).map_err(|_| DecodeError::Ended { expected: have, got: have })?;
+                    let size = usize::try_from(size)
+                        .map_err(|_| DecodeError::Ended { expected: have, got: have })?;
                     Some(reader.raw(size)?)
                 }
                 got => return Err(DecodeError::Unknown { what: "range", got: got.into() }),
             };
             ranges.push((offset, size, bytes));
         }
-        files.push(FileChange { name, cut, length, ranges });
+        files.push(FileChange { name, mended, cut, length, ranges });
     }
     reader.end()?;
     Ok(files)

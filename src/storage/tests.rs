@@ -8,16 +8,38 @@ type Model = HashMap<String, Vec<u8>>;
 
 #[derive(Clone, Debug)]
 enum Action {
-    Write { file: usize, offset: u64, length: usize, fill: u8 },
-    Append { file: usize, length: usize, fill: u8 },
-    Clear { file: usize, offset: u64, length: u64 },
-    Truncate { file: usize, length: u64 },
-    Delete { file: usize },
+    Write {
+        file: usize,
+        offset: u64,
+        length: usize,
+        fill: u8,
+    },
+    Append {
+        file: usize,
+        length: usize,
+        fill: u8,
+    },
+    Clear {
+        file: usize,
+        offset: u64,
+        length: u64,
+    },
+    Truncate {
+        file: usize,
+        length: u64,
+    },
+    Delete {
+        file: usize,
+    },
     TakeBatch,
     TakeCommit,
-    Compact { force: bool },
+    Compact {
+        force: bool,
+    },
     /// The backend applies this many of what was taken, in order.
-    Flush { most: usize },
+    Flush {
+        most: usize,
+    },
     /// What the backend has not applied is lost.
     Crash,
 }
@@ -49,7 +71,8 @@ fn pattern(length: usize, fill: u8) -> Vec<u8> {
 }
 
 fn assert_same(files: &Files, model: &Model) {
-    let mut names: Vec<_> = model.iter().filter(|(_, bytes)| !bytes.is_empty()).map(|(n, _)| n.clone()).collect();
+    let mut names: Vec<_> =
+        model.iter().filter(|(_, bytes)| !bytes.is_empty()).map(|(n, _)| n.clone()).collect();
     names.sort();
     assert_eq!(files.names(""), names);
     for (name, bytes) in model {

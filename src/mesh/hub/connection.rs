@@ -29,6 +29,7 @@ pub(crate) enum HubNews {
     /// Sealed bytes under a topic.
     Message {
         topic: Topic,
+        route: Option<Route>,
         sealed: Vec<u8>,
     },
     Open {
@@ -242,7 +243,9 @@ impl HubConnection {
                         return news;
                     }
                 }
-                HubEvent::Message { topic, sealed, .. } => news.push(HubNews::Message { topic, sealed }),
+                HubEvent::Message { topic, route, sealed } => {
+                    news.push(HubNews::Message { topic, route, sealed })
+                }
                 HubEvent::Ready => {
                     self.state = HubState::Open;
                     self.until = Some(now.saturating_add(HEALTHY_MS));

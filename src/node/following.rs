@@ -1,0 +1,46 @@
+//! What follows from what the space says, and from time.
+
+use super::{Event, Node};
+use crate::space::SpaceEvent;
+
+impl Node {
+    /// Tells the page what changed in the space, and draws consequences.
+    pub(super) fn follow_space(&mut self) {
+        self.go_on_beginning();
+        let (mut changed, mut writers) = (Vec::new(), false);
+        while let Some(event) = self.home.as_mut().and_then(|home| home.poll()) {
+            match event {
+                SpaceEvent::Changed(keys) => changed.extend(keys),
+                _ => writers = true,
+            }
+        }
+        if writers {
+            self.writers_changed();
+            self.event(Event::Writers);
+        }
+        if !changed.is_empty() {
+            changed.sort_unstable();
+            changed.dedup();
+            self.event(Event::Changed(changed));
+        }
+    }
+
+    pub(super) fn tick_flows(&mut self) {
+        self.send_request();
+        if self.requests.retain(self.now, |_| false) {
+            self.event(Event::Requests);
+        }
+    }
+
+    pub(super) fn flow_deadline(&self) -> Option<u64> {
+        [
+            self.asking.as_ref().map(|asking| asking.next),
+            self.beginning.as_ref().map(|beginning| beginning.until),
+            self.requests.deadline(),
+            self.syncing.iter().map(|syncing| syncing.until).min(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+}
