@@ -130,7 +130,10 @@ async fn whoever_opens_later_fences_the_earlier_off() {
     second.commit(&[write(&mut taken, "b", b"two")]).await.unwrap();
     second.close();
     let (_, mut files) = reopen("fence").await;
-    assert_eq!((text(&mut files, "a").unwrap(), text(&mut files, "b").unwrap()), (b"one".into(), b"two".into()));
+    assert_eq!(
+        (text(&mut files, "a").unwrap(), text(&mut files, "b").unwrap()),
+        (b"one".into(), b"two".into())
+    );
 }
 
 #[wasm_bindgen_test]

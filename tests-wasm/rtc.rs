@@ -95,9 +95,8 @@ async fn a_mebibyte_arrives_whole_and_in_order() {
         most = most.max(wait(&a.1, "buffered amount", buffered).await);
     }
     assert!((1..=HIGH_WATER + 16 * 1024).contains(&most), "{most}");
-    let low = |event: &RtcEvent| {
-        matches!(event, RtcEvent::Buffered { bytes } if *bytes <= LOW_WATER).then_some(())
-    };
+    let low =
+        |event: &RtcEvent| matches!(event, RtcEvent::Buffered { bytes } if *bytes <= LOW_WATER).then_some(());
     if most > LOW_WATER {
         wait(&a.1, "low-water mark", low).await;
     }
@@ -132,14 +131,18 @@ async fn ice_restarts_on_the_same_connection() {
         TimeoutFuture::new(10).await;
     }
     b.0.send(LINK, b"still here");
-    wait(&a.1, "data", |event| (*event == RtcEvent::Data { bytes: b"still here".into() }).then_some(())).await;
+    wait(&a.1, "data", |event| (*event == RtcEvent::Data { bytes: b"still here".into() }).then_some(()))
+        .await;
 }
 
 #[wasm_bindgen_test]
 async fn glare_is_rolled_back_and_bad_sdp_reported() {
     let (a, events) = node();
     a.command(LINK, RtcCommand::MakeOffer { ice_restart: false });
-    wait(&events, "failure without a connection", |event| matches!(event, RtcEvent::Failed { .. }).then_some(())).await;
+    wait(&events, "failure without a connection", |event| {
+        matches!(event, RtcEvent::Failed { .. }).then_some(())
+    })
+    .await;
     a.command(LINK, RtcCommand::Create { polite: true });
     a.command(LINK, RtcCommand::MakeOffer { ice_restart: false });
     a.command(LINK, RtcCommand::Rollback);
@@ -150,5 +153,8 @@ async fn glare_is_rolled_back_and_bad_sdp_reported() {
     wait(&events, "failure", |event| matches!(event, RtcEvent::Failed { .. }).then_some(())).await;
     a.command(LINK, RtcCommand::AddCandidate { json: "{}}".into() });
     TimeoutFuture::new(50).await;
-    assert!(!events.borrow().iter().any(|event| matches!(event, RtcEvent::Failed { .. })), "late candidates do not matter");
+    assert!(
+        !events.borrow().iter().any(|event| matches!(event, RtcEvent::Failed { .. })),
+        "late candidates do not matter"
+    );
 }

@@ -89,7 +89,10 @@ impl Driver {
             None => None,
         };
         let files = Files::load(snapshot).map_err(|error| {
-            NodeError::new(ErrorCode::Corrupt, format!("this browser's copy of the data cannot be read: {error}"))
+            NodeError::new(
+                ErrorCode::Corrupt,
+                format!("this browser's copy of the data cannot be read: {error}"),
+            )
         })?;
         let (with_tabs, kept) = (options.tabs, remembered.as_ref().map(|bytes| bytes.as_slice()));
         let node = Node::open(files, options, kept, Box::new(BrowserEntropy), clock::now())?;
@@ -121,10 +124,14 @@ impl Driver {
                 ice_servers,
             ),
             sockets: socket::Sockets::new(Rc::new(taker(me))),
-            tabs: with_tabs.then(|| tabs::Tabs::join({
-                let take = taker(me);
-                move |bytes| take(MeshInput::Tab { bytes })
-            })).flatten(),
+            tabs: with_tabs
+                .then(|| {
+                    tabs::Tabs::join({
+                        let take = taker(me);
+                        move |bytes| take(MeshInput::Tab { bytes })
+                    })
+                })
+                .flatten(),
             wake: RefCell::new(None),
             me: me.clone(),
         });

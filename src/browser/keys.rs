@@ -40,7 +40,8 @@ pub async fn remember(database: &Database, bytes: &[u8]) -> Result<(), KeysError
 /// What was kept; `None` if nothing was, or if it does not open (then it is of no more use).
 pub async fn recall(database: &Database) -> Result<Option<Zeroizing<Vec<u8>>>, KeysError> {
     let kept = database.key(KEPT).await?;
-    let (Some(kept), Ok(key)) = (kept.dyn_ref::<Uint8Array>(), database.key(KEY).await?.dyn_into::<CryptoKey>())
+    let (Some(kept), Ok(key)) =
+        (kept.dyn_ref::<Uint8Array>(), database.key(KEY).await?.dyn_into::<CryptoKey>())
     else {
         return Ok(None);
     };
@@ -102,7 +103,9 @@ pub enum KeysError {
         why: String,
     },
     /// The page did not come over https.
-    #[error("this page cannot keep you signed in because it was not loaded over https; open it with https, or sign in anew each time")]
+    #[error(
+        "this page cannot keep you signed in because it was not loaded over https; open it with https, or sign in anew each time"
+    )]
     Insecure,
     /// The database.
     #[error(transparent)]

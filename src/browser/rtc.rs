@@ -13,9 +13,9 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
-    Event, MessageEvent, RtcConfiguration, RtcDataChannel, RtcDataChannelInit, RtcDataChannelType, RtcIceCandidateInit,
-    RtcOfferOptions, RtcPeerConnection, RtcPeerConnectionIceEvent, RtcPeerConnectionState, RtcSdpType,
-    RtcSessionDescriptionInit,
+    Event, MessageEvent, RtcConfiguration, RtcDataChannel, RtcDataChannelInit, RtcDataChannelType,
+    RtcIceCandidateInit, RtcOfferOptions, RtcPeerConnection, RtcPeerConnectionIceEvent,
+    RtcPeerConnectionState, RtcSdpType, RtcSessionDescriptionInit,
 };
 
 use super::idb::words;
@@ -138,10 +138,12 @@ impl Link {
         match command {
             RtcCommand::AddCandidate { json } => {
                 let candidate: RtcIceCandidateInit = JSON::parse(&json)?.unchecked_into();
-                JsFuture::from(pc.add_ice_candidate_with_opt_rtc_ice_candidate_init(Some(&candidate))).await?;
+                JsFuture::from(pc.add_ice_candidate_with_opt_rtc_ice_candidate_init(Some(&candidate)))
+                    .await?;
             }
             RtcCommand::MakeAnswer => {
-                let answer: RtcSessionDescriptionInit = JsFuture::from(pc.create_answer()).await?.unchecked_into();
+                let answer: RtcSessionDescriptionInit =
+                    JsFuture::from(pc.create_answer()).await?.unchecked_into();
                 return set_local(&pc, &answer, SdpType::Answer).await.map(Some);
             }
             RtcCommand::MakeOffer { ice_restart } => {
@@ -212,15 +214,17 @@ impl Connection {
         channel.set_buffered_amount_low_threshold(u32::try_from(LOW_WATER).unwrap_or(u32::MAX));
 
         let tell = Rc::clone(report);
-        let candidate = Closure::<dyn Fn(RtcPeerConnectionIceEvent)>::new(move |event: RtcPeerConnectionIceEvent| {
-            // The end of candidates comes as null, in some browsers also as an empty one.
-            let Some(candidate) = event.candidate().filter(|candidate| !candidate.candidate().is_empty()) else {
-                return;
-            };
-            if let Some(json) = JSON::stringify(&candidate).ok().and_then(|json| json.as_string()) {
-                tell(id, RtcEvent::LocalCandidate { json });
-            }
-        });
+        let candidate =
+            Closure::<dyn Fn(RtcPeerConnectionIceEvent)>::new(move |event: RtcPeerConnectionIceEvent| {
+                // The end of candidates comes as null, in some browsers also as an empty one.
+                let Some(candidate) = event.candidate().filter(|candidate| !candidate.candidate().is_empty())
+                else {
+                    return;
+                };
+                if let Some(json) = JSON::stringify(&candidate).ok().and_then(|json| json.as_string()) {
+                    tell(id, RtcEvent::LocalCandidate { json });
+                }
+            });
         pc.set_onicecandidate(Some(candidate.as_ref().unchecked_ref()));
 
         let tell = Rc::clone(report);

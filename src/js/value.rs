@@ -22,10 +22,8 @@ pub const MAX_VALUE: usize = 1 << 20;
 pub fn encode(name: &str, value: &JsValue) -> Result<Vec<u8>, ValueError> {
     let mut walk = Walk { path: name.to_owned(), above: Vec::new(), left: MAX_VALUE };
     let value = walk.value(value)?;
-    let bytes = encode_value(&value).map_err(|error| ValueError::BadInput {
-        path: name.to_owned(),
-        why: error.to_string(),
-    })?;
+    let bytes = encode_value(&value)
+        .map_err(|error| ValueError::BadInput { path: name.to_owned(), why: error.to_string() })?;
     if bytes.len() > MAX_VALUE {
         return Err(ValueError::TooLarge { path: name.to_owned() });
     }

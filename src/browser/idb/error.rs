@@ -6,25 +6,33 @@ use wasm_bindgen::{JsCast, JsValue};
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum IdbError {
     /// Another tab holds it in an older shape.
-    #[error("another tab keeps the database {name:?} in use by an older version of this page; close that tab and try again")]
+    #[error(
+        "another tab keeps the database {name:?} in use by an older version of this page; close that tab and try again"
+    )]
     Blocked {
         /// Its name.
         name: String,
     },
     /// Closed by us, by the person clearing site data, or for a newer version of the page in another tab.
-    #[error("the database was closed (site data cleared, or a newer version of this page in another tab); reload the page")]
+    #[error(
+        "the database was closed (site data cleared, or a newer version of this page in another tab); reload the page"
+    )]
     Closed,
     /// Another tab took over while this one was silent; what it meant to write is not written.
     #[error("another tab has taken over this node; reload the page")]
     Fenced,
     /// A transaction failed.
-    #[error("the browser could not store or read data: {why}; free some disk space or check the browser's site settings, then reload")]
+    #[error(
+        "the browser could not store or read data: {why}; free some disk space or check the browser's site settings, then reload"
+    )]
     Failed {
         /// The browser's words.
         why: String,
     },
     /// No room left.
-    #[error("the browser has no room left for this site; free some disk space or delete data of other sites, then reload")]
+    #[error(
+        "the browser has no room left for this site; free some disk space or delete data of other sites, then reload"
+    )]
     Quota,
     /// A record that no version of this program wrote.
     #[error("a record in the database is damaged: {what}")]
@@ -33,7 +41,9 @@ pub enum IdbError {
         what: &'static str,
     },
     /// No database at all.
-    #[error("this browser window keeps no data for this site ({why}); allow site data, leave the private window, or open the node with storage: \"memory\"")]
+    #[error(
+        "this browser window keeps no data for this site ({why}); allow site data, leave the private window, or open the node with storage: \"memory\""
+    )]
     Unavailable {
         /// The browser's words.
         why: String,

@@ -58,11 +58,9 @@ impl Database {
 
     async fn open_unhurried(name: &str) -> Result<(Self, Snapshot), IdbError> {
         let stores = [PAGES, JOURNAL, KEYS];
-        let layout = stores
-            .into_iter()
-            .fold(Rexie::builder(name).version(VERSION), |builder, store| {
-                builder.add_object_store(ObjectStore::new(store))
-            });
+        let layout = stores.into_iter().fold(Rexie::builder(name).version(VERSION), |builder, store| {
+            builder.add_object_store(ObjectStore::new(store))
+        });
         let rexie = layout.build().await.map_err(|error| match error {
             rexie::Error::IdbError(error) => IdbError::of_open(&error),
             other => other.into(),
