@@ -19,11 +19,12 @@ use futures_channel::oneshot;
 use gloo_timers::callback::Timeout;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
+use zeroize::Zeroizing;
 
 use super::idb::Database;
 use super::random::BrowserEntropy;
 use super::store::{Report, Store};
-use super::{clock, keys, rtc, socket, tabs, wake};
+use super::{clock, rtc, socket, tabs, wake};
 use crate::crypto::{Hash, Host, KdfError};
 use crate::mesh::{MeshInput, MeshOutput};
 use crate::node::{Call, ErrorCode, Event, Input, Lookup, Node, NodeError, Options, Output, Reply, Words};
@@ -48,6 +49,8 @@ pub struct Config {
     pub database: Option<String>,
     /// `RTCIceServer[]` or undefined.
     pub ice_servers: JsValue,
+    /// Keys of the unlocked node that another tab had; without them, what is remembered is used.
+    pub keys: Option<Zeroizing<Vec<u8>>>,
     /// For the node.
     pub options: Options,
 }
@@ -74,7 +77,7 @@ pub struct Driver {
 impl Driver {
     /// Opens the database and the node on it, and starts.
     pub async fn open(config: Config, page: Box<dyn Page>) -> Result<Rc<Self>, NodeError> {
-        let Config { database, ice_servers, options } = config;
+        let Config { database, ice_servers, keys, options } = config;
         let (database, snapshot) = match database {
             Some(name) => {
                 let (database, snapshot) =
@@ -84,8 +87,9 @@ impl Driver {
             None => (None, Snapshot::default()),
         };
         let remembered = match &database {
+            _ if keys.is_some() => keys,
             // What cannot be recalled is as good as not remembered: the passphrase gives it again.
-            Some(database) => keys::recall(database).await.ok().flatten(),
+            Some(database) => super::keys::recall(database).await.ok().flatten(),
             None => None,
         };
         let files = Files::load(snapshot).map_err(|error| {

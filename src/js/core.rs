@@ -28,13 +28,20 @@ pub struct Core {
 
 #[wasm_bindgen]
 impl Core {
-    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, tabs, replica, database?, iceServers? }`; `page`:
+    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, tabs, replica, database?, iceServers?,
+    /// keys? }`; `page`:
     /// `{ event(name, detail), deriveWords(hash) → Promise<string[]>, lookUp(domain) → Promise<{ found?, missing?, failed? }> }`.
     #[wasm_bindgen]
     pub async fn open(options: JsValue, page: JsValue) -> Result<Core, JsValue> {
         let config = read_config(&options)?;
         let driver = Driver::open(config, Box::new(JsPage(page))).await.map_err(|error| to_js(&error))?;
         Ok(Self { driver })
+    }
+
+    /// The keys of the unlocked node, for other tabs of this browser; undefined while it has none. The caller wipes them.
+    pub fn keys(&self) -> Result<JsValue, JsValue> {
+        let keys = self.driver.read(crate::node::Node::session_keys).map_err(|error| to_js(&error))?;
+        Ok(keys.map_or(JsValue::UNDEFINED, |keys| Uint8Array::from(keys.as_slice()).into()))
     }
 
     /// All that can be known without waiting: state, home, devices, requests, peers, hubs…
@@ -45,7 +52,8 @@ impl Core {
     /// The entry under a key, or undefined.
     pub fn get(&self, key: &JsValue) -> Result<JsValue, JsValue> {
         let key = text("key", key)?;
-        let found = self.driver.read(|node| node.get(&key)).and_then(|found| found).map_err(|error| to_js(&error))?;
+        let found =
+            self.driver.read(|node| node.get(&key)).and_then(|found| found).map_err(|error| to_js(&error))?;
         Ok(found.as_ref().map_or(JsValue::UNDEFINED, item::found))
     }
 
@@ -72,9 +80,20 @@ impl Core {
 
     /// Begins a space; `{ key, claim? }`, where `claim` is the signature over the host's nonce.
     #[wasm_bindgen(js_name = signUp)]
-    pub fn sign_up(&self, root: &JsValue, device: &JsValue, remember: bool, nonce: &JsValue) -> Result<Promise, JsValue> {
+    pub fn sign_up(
+        &self,
+        root: &JsValue,
+        device: &JsValue,
+        remember: bool,
+        nonce: &JsValue,
+    ) -> Result<Promise, JsValue> {
         let claim = if nonce.is_undefined() { None } else { Some(bytes("nonce", nonce)?) };
-        Ok(self.call(Call::SignUp { secret: secret(root)?, device: text("device", device)?, remember, claim }))
+        Ok(self.call(Call::SignUp {
+            secret: secret(root)?,
+            device: text("device", device)?,
+            remember,
+            claim,
+        }))
     }
 
     /// Asks to be let in; the four words to show.
@@ -155,7 +174,9 @@ impl Core {
 
     fn call(&self, call: Call) -> Promise {
         let reply = self.driver.call(call);
-        future_to_promise(async move { reply.await.map(|reply| to_value(&reply)).map_err(|error| to_js(&error)) })
+        future_to_promise(
+            async move { reply.await.map(|reply| to_value(&reply)).map_err(|error| to_js(&error)) },
+        )
     }
 }
 
@@ -232,7 +253,8 @@ fn read_config(options: &JsValue) -> Result<Config, JsValue> {
         webrtc: flag("webrtc", &field("webrtc"))?,
     };
     let database = optional_text("name", &field("database"))?;
-    Ok(Config { database, ice_servers: field("iceServers"), options })
+    let keys = field("keys").dyn_ref::<Uint8Array>().map(|keys| Zeroizing::new(keys.to_vec()));
+    Ok(Config { database, ice_servers: field("iceServers"), keys, options })
 }
 
 fn parse_link(link: &str) -> Result<PublicKey, JsValue> {
@@ -247,7 +269,9 @@ fn secret(root: &JsValue) -> Result<RootSecret, JsValue> {
 
 fn request_id(request: &str) -> Result<[u8; 16], JsValue> {
     let bytes = data_encoding::HEXLOWER.decode(request.as_bytes()).ok();
-    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| bad_input("a request's id is 32 hexadecimal digits"))
+    bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| bad_input("a request's id is 32 hexadecimal digits"))
 }
 
 /// Words of the list, as a worker found them.
@@ -265,8 +289,10 @@ fn read_words(words: &JsValue) -> Option<Words> {
 
 /// Words that a person picked.
 fn read_picked(words: &JsValue) -> Result<[String; 4], JsValue> {
-    let words: Vec<String> =
-        words.dyn_ref::<Array>().map(|words| words.iter().filter_map(|word| word.as_string()).collect()).unwrap_or_default();
+    let words: Vec<String> = words
+        .dyn_ref::<Array>()
+        .map(|words| words.iter().filter_map(|word| word.as_string()).collect())
+        .unwrap_or_default();
     words.try_into().map_err(|_| bad_input("words must be the four words that the person picked"))
 }
 

@@ -29,7 +29,8 @@ pub(super) fn encode_ops(ops: &JsValue) -> Result<Array, JsValue> {
         let mut pairs = vec![("type", kind.clone()), ("key", key.into()), ("expect", expect)];
         match kind.as_string().as_deref() {
             Some("put") => {
-                let bytes = encode(&name("value"), &property(&op, "value")).map_err(|error| to_js(&error.into()))?;
+                let bytes =
+                    encode(&name("value"), &property(&op, "value")).map_err(|error| to_js(&error.into()))?;
                 pairs.push(("bytes", Uint8Array::from(bytes.as_slice()).into()));
                 pairs.push(("private", flag(&name("private"), &property(&op, "private"))?.into()));
             }
@@ -51,7 +52,12 @@ fn read_op(op: &JsValue) -> Result<WriteOp, JsValue> {
     let expect = read_expect("expect", &property(op, "expect"))?;
     match property(op, "bytes").dyn_ref::<Uint8Array>() {
         Some(bytes) if usize::try_from(bytes.length()).is_ok_and(|length| length <= MAX_VALUE) => {
-            Ok(WriteOp::Put { key, value: bytes.to_vec(), private: flag("private", &property(op, "private"))?, expect })
+            Ok(WriteOp::Put {
+                key,
+                value: bytes.to_vec(),
+                private: flag("private", &property(op, "private"))?,
+                expect,
+            })
         }
         Some(_) => Err(bad_input("a value of more than 1 MiB")),
         None => Ok(WriteOp::Delete { key, expect }),
@@ -66,5 +72,8 @@ fn read_expect(name: &str, value: &JsValue) -> Result<Expect, JsValue> {
         return Ok(Expect::Absent);
     }
     let version = text(name, value)?;
-    version.parse().map(Expect::Version).map_err(|error| bad_input(format!("{name}: {error}, or null for \"not there\"")))
+    version
+        .parse()
+        .map(Expect::Version)
+        .map_err(|error| bad_input(format!("{name}: {error}, or null for \"not there\"")))
 }

@@ -8,9 +8,9 @@ use wasm_bindgen::JsValue;
 use super::item::{number, request, words};
 use super::value::object;
 use crate::crypto::{Link, PublicKey, Signature, hex};
-use crate::mesh::{Carrier, HubInfo, HubState, LinkState, PeerInfo};
-use crate::node::Node;
-use crate::space::WriterInfo;
+use crate::mesh::{Carrier, HubInfo, HubState, LinkState};
+use crate::node::{Node, PeerView};
+use crate::space::{Role, WriterInfo, WriterStanding};
 
 /// State, home, devices, requests, peers, hubs.
 pub(super) fn snapshot(node: &Node) -> JsValue {
@@ -60,7 +60,7 @@ fn writer(info: &WriterInfo, own: Option<PublicKey>) -> JsValue {
     object([
         ("key", hex(info.key.as_bytes()).into()),
         ("device", info.device.as_deref().map_or(JsValue::UNDEFINED, JsValue::from_str)),
-        ("role", info.role.map_or(JsValue::UNDEFINED, |role| role_name(role).into())),
+        ("role", info.role.map_or(JsValue::UNDEFINED, |role| JsValue::from_str(role_name(role)))),
         ("length", number(info.length)),
         ("held", number(info.held)),
         ("state", standing(info.state).into()),
@@ -70,7 +70,26 @@ fn writer(info: &WriterInfo, own: Option<PublicKey>) -> JsValue {
     ])
 }
 
-fn peer(info: &PeerInfo) -> JsValue {
+const fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Admin => "admin",
+        Role::Writer => "writer",
+    }
+}
+
+const fn standing(state: WriterStanding) -> &'static str {
+    match state {
+        WriterStanding::Active => "active",
+        WriterStanding::Cut => "cut",
+        WriterStanding::Forked => "forked",
+        WriterStanding::RootCut => "removed",
+        WriterStanding::Suspended => "suspended",
+        WriterStanding::Ungranted => "pending",
+    }
+}
+
+fn peer(view: &PeerView) -> JsValue {
+    let info = &view.link;
     let transport = match info.carrier {
         Carrier::Tab => "tab",
         Carrier::WebRtc => "webrtc",
@@ -85,9 +104,27 @@ fn peer(info: &PeerInfo) -> JsValue {
         ("id", info.id.to_string().into()),
         ("transport", transport.into()),
         ("state", state.into()),
+        ("roundTrip", view.round_trip.map_or(JsValue::UNDEFINED, number)),
+        ("level", view.level.map_or(JsValue::UNDEFINED, JsValue::from)),
         ("since", number(info.since)),
         ("bytesIn", number(info.bytes_in)),
         ("bytesOut", number(info.bytes_out)),
         ("spaces", spaces.into()),
+    ])
+}
+
+fn hub(info: &HubInfo) -> JsValue {
+    let (state, until) = match info.state {
+        HubState::Connecting => ("connecting", None),
+        HubState::Garbage { until } => ("garbage", Some(until)),
+        HubState::Open => ("open", None),
+        HubState::Refused { until } => ("refused", Some(until)),
+        HubState::Waiting { until } => ("waiting", Some(until)),
+    };
+    object([
+        ("url", info.url.as_str().into()),
+        ("state", state.into()),
+        ("until", until.map_or(JsValue::UNDEFINED, number)),
+        ("error", info.error.as_deref().map_or(JsValue::UNDEFINED, JsValue::from_str)),
     ])
 }

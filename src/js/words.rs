@@ -1,12 +1,13 @@
 //! What needs no node: passphrases, key derivation, encoding. The worker calls the slow ones.
 
 use js_sys::{Array, JsString, Uint8Array};
-use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
 use zeroize::Zeroizing;
 
 use super::error::{bad_input, to_js};
 use super::{item, ops};
+use crate::browser::idb::Database;
 use crate::browser::random::BrowserEntropy;
 use crate::crypto::{Hash, Host, Passphrase, RootSecret, request_words as words_of};
 use crate::node::{ErrorCode, NodeError};
@@ -49,6 +50,20 @@ pub fn request_words(hash: &[u8]) -> Result<JsValue, JsValue> {
 #[wasm_bindgen(js_name = encodeOps)]
 pub fn encode_ops(given: &JsValue) -> Result<Array, JsValue> {
     ops::encode_ops(given)
+}
+
+/// Deletes a database; nodes on it, in any tab, lose it.
+#[wasm_bindgen(js_name = deleteDatabase)]
+pub async fn delete_database(name: String) -> Result<(), JsValue> {
+    Database::delete(&name).await.map_err(|error| to_js(&NodeError::new(ErrorCode::Storage, error)))
+}
+
+/// Bytes of memory that this module has taken.
+#[wasm_bindgen(js_name = memoryBytes)]
+pub fn memory_bytes() -> f64 {
+    let memory = wasm_bindgen::memory().unchecked_into::<js_sys::WebAssembly::Memory>();
+    let buffer = memory.buffer().unchecked_into::<js_sys::ArrayBuffer>();
+    f64::from(buffer.byte_length())
 }
 
 fn parse(text: &JsString) -> Result<Passphrase, JsValue> {
