@@ -50,11 +50,7 @@ impl Feed {
         }
 
         self.store_nodes(files, &mut found.nodes)?;
-        let mut offset = found.offset;
-        for block in blocks {
-            files.write(self.paths.data, offset, block.as_ref())?;
-            offset += wide(block.as_ref().len());
-        }
+        self.store_blocks(files, found.offset, blocks)?;
         if let (true, Some(head)) = (upgrade, proof.head) {
             self.store_head(files, head)?;
             (self.roots, self.bytes) = (found.roots, bytes);

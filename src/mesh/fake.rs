@@ -72,7 +72,7 @@ impl FakeRtc {
         self.emit(now, RtcEvent::State(state));
     }
 
-    pub(crate) fn describe(&self) -> String {
+    pub(crate) fn state(&self) -> String {
         let (local, remote) = (&self.local_ufrag, &self.remote_ufrag);
         let candidates = self.remote_candidates.len();
         format!(

@@ -49,3 +49,6 @@ pub use rtc::{Candidate, Description, RtcCommand, RtcEvent, RtcState, SdpType};
 pub use rtc::{HIGH_WATER, LOW_WATER, MAX_CANDIDATE, MAX_CANDIDATES, MAX_FRAME, MAX_SDP};
 pub use sdp::{Fingerprints, SdpError, fingerprint};
 pub use topic::{Topic, days, inbox, room};
+
+#[cfg(test)]
+mod tests;

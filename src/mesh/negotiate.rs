@@ -5,6 +5,7 @@
 //! - every offer has a round and its answer names it; an answer to anything but the open offer is dropped,
 //! - an offer is said again until it is answered, candidates until the connection stands, an answer when its
 //!   offer is heard again,
+//! - an answer names the offers that its sender rolled back, so that one of them that comes late is not taken up,
 //! - a candidate names its ICE generation and waits for the description of that generation.
 //!
 //! ```text
@@ -33,7 +34,7 @@ pub(crate) struct Negotiator {
     abandoned: u32,
     /// Our offers so far.
     round: u64,
-    /// The remote's highest offer that was taken up.
+    /// The remote's offers up to here were taken up or are void.
     heard: u64,
     offer: Option<Description>,
     answer: Option<(u64, Description)>,
@@ -184,8 +185,8 @@ impl Negotiator {
             Direct::Offer { round, description, .. } if description.sdp_type == SdpType::Offer => {
                 self.remote_offer(round, &description.sdp, now);
             }
-            Direct::Answer { round, description, .. } if description.sdp_type == SdpType::Answer => {
-                self.remote_answer(round, &description.sdp, now);
+            Direct::Answer { round, past, description, .. } if description.sdp_type == SdpType::Answer => {
+                self.remote_answer(round, past, &description.sdp, now);
             }
             Direct::Candidates { candidates, .. } => {
                 candidates.into_iter().take(MAX_CANDIDATES).for_each(|one| self.remote_candidate(one));
@@ -338,7 +339,7 @@ impl Negotiator {
             }
             SdpType::Answer => {
                 self.answer = Some((self.heard, description));
-                self.send_answer();
+                self.send_answer(self.heard);
                 self.stable();
             }
         }
@@ -349,7 +350,7 @@ impl Negotiator {
     fn remote_offer(&mut self, round: u64, sdp: &str, now: u64) {
         if round <= self.heard {
             // Said again: our answer was lost.
-            return self.send_answer();
+            return self.send_answer(round);
         }
         match (self.signaling, self.role) {
             (Signaling::Stable, _) => {}
@@ -384,12 +385,13 @@ impl Negotiator {
         self.new_remote(sdp);
     }
 
-    fn remote_answer(&mut self, round: u64, sdp: &str, now: u64) {
+    fn remote_answer(&mut self, round: u64, past: u64, sdp: &str, now: u64) {
         if self.signaling != Signaling::HaveLocalOffer || round != self.round || !self.remote_certificate(sdp)
         {
             return;
         }
         self.offer = None;
+        self.heard = self.heard.max(past);
         self.command(RtcCommand::SetRemote { sdp_type: SdpType::Answer, sdp: sdp.to_owned() });
         self.new_remote(sdp);
         self.stable();
@@ -479,12 +481,19 @@ impl Negotiator {
         }
     }
 
-    fn send_answer(&mut self) {
+    fn send_answer(&mut self, to: u64) {
         if let Some((round, description)) = self.answer.clone()
-            && round == self.heard
+            && round == to
         {
-            let attempt = self.attempt;
-            self.out.push_back(NegotiatorOutput::Signal(Direct::Answer { attempt, round, description }));
+            // While an offer of ours is out it is not void.
+            let out = matches!(self.signaling, Signaling::HaveLocalOffer | Signaling::MakingOffer);
+            let (attempt, past) = (self.attempt, self.round.saturating_sub(u64::from(out)));
+            self.out.push_back(NegotiatorOutput::Signal(Direct::Answer {
+                attempt,
+                round,
+                past,
+                description,
+            }));
         }
     }
 

@@ -5,9 +5,9 @@
 //! plain     u16 length │ payload │ zeros up to 256, 1024, 4096 or 16384
 //! payload   version 1 │ kind u8 │ sender's X25519 key 32 │ time u64 │ sequence u64 │ …
 //! hello     (kind 0, to a room)   … wants u8
-//! direct    (kind 1, to an inbox) … recipient's id 16 │ nonce 24 │ sealed(verb u8 │ attempt │ round │ body)
+//! direct    (kind 1, to an inbox) … recipient's id 16 │ nonce 24 │ sealed(verb u8 │ attempt │ round │ past │ body)
 //!           key = BLAKE2b-256(ns(hypha/v1/signal-pair) ‖ X25519 ‖ sender's key ‖ recipient's key ‖ topic)
-//!           ad = the payload up to the nonce; attempt, round: variable integers
+//!           ad = the payload up to the nonce; attempt, round, past: variable integers, 0 where without meaning
 //! verb      0 here     body = wants u8
 //!           1 offer    body = {"type":"offer","sdp":"…"}             RTCSessionDescription
 //!           2 answer   body = {"type":"answer","sdp":"…"}
@@ -73,10 +73,11 @@ pub(crate) enum Direct {
         round: u64,
         description: Description,
     },
-    /// The answer to the offer of that round.
+    /// The answer to the offer of that round; the answerer's own offers up to `past` are void.
     Answer {
         attempt: u64,
         round: u64,
+        past: u64,
         description: Description,
     },
     Candidates {
@@ -320,28 +321,27 @@ impl Bye {
 
 impl Direct {
     fn encode(&self) -> Option<Vec<u8>> {
-        let (verb, attempt, round, body) = match self {
-            Self::Here(wants) => (0, 0, 0, vec![wants.to_u8()]),
-            Self::Offer { attempt, round, description } => {
-                (1, *attempt, *round, serde_json::to_vec(description).ok()?)
-            }
-            Self::Answer { attempt, round, description } => {
-                (2, *attempt, *round, serde_json::to_vec(description).ok()?)
+        let json = |description| serde_json::to_vec(description).ok();
+        let (verb, attempt, round, past, body) = match self {
+            Self::Here(wants) => (0, 0, 0, 0, vec![wants.to_u8()]),
+            Self::Offer { attempt, round, description } => (1, *attempt, *round, 0, json(description)?),
+            Self::Answer { attempt, round, past, description } => {
+                (2, *attempt, *round, *past, json(description)?)
             }
             Self::Candidates { attempt, candidates } => {
-                (3, *attempt, 0, serde_json::to_vec(candidates).ok()?)
+                (3, *attempt, 0, 0, serde_json::to_vec(candidates).ok()?)
             }
-            Self::Bye { attempt, why } => (4, *attempt, 0, vec![why.to_u8()]),
+            Self::Bye { attempt, why } => (4, *attempt, 0, 0, vec![why.to_u8()]),
         };
         let mut writer = Writer::new();
-        writer.u8(verb).varint(attempt).varint(round).raw(&body);
+        writer.u8(verb).varint(attempt).varint(round).varint(past).raw(&body);
         Some(writer.finish())
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Dropped> {
         let mut reader = Reader::new(bytes);
         let verb = reader.u8()?;
-        let (attempt, round) = (reader.varint()?, reader.varint()?);
+        let (attempt, round, past) = (reader.varint()?, reader.varint()?, reader.varint()?);
         let body = reader.rest();
         let description = || -> Result<Description, Dropped> {
             let description: Description = serde_json::from_slice(body).map_err(|_| Dropped::Foreign)?;
@@ -351,7 +351,7 @@ impl Direct {
         Ok(match verb {
             0 => Self::Here(Wants::from_u8(byte()?)?),
             1 => Self::Offer { attempt, round, description: description()? },
-            2 => Self::Answer { attempt, round, description: description()? },
+            2 => Self::Answer { attempt, round, past, description: description()? },
             3 => {
                 let candidates: Vec<Candidate> =
                     serde_json::from_slice(body).map_err(|_| Dropped::Foreign)?;
@@ -473,9 +473,9 @@ mod tests {
         let candidates: Vec<Candidate> = serde_json::from_str(json).unwrap();
         let direct = Direct::Candidates { attempt: 1, candidates };
         let bytes = direct.encode().unwrap();
-        assert_eq!(core::str::from_utf8(&bytes[3..]).unwrap(), json);
+        assert_eq!(core::str::from_utf8(&bytes[4..]).unwrap(), json);
         assert_eq!(Direct::decode(&bytes), Ok(direct));
-        assert_eq!(&offer(1).encode().unwrap()[3..], br#"{"type":"offer","sdp":"x"}"#);
+        assert_eq!(&offer(1).encode().unwrap()[4..], br#"{"type":"offer","sdp":"x"}"#);
         let bare: Candidate = serde_json::from_str(r#"{"candidate":"x"}"#).unwrap();
         assert_eq!((bare.sdp_mid, bare.username_fragment), (None, None));
     }

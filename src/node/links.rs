@@ -8,13 +8,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Event, Node, Output, replica::{SpaceReplica, item_hashes}};
+use super::{
+    Event, Node, Output,
+    replica::{SpaceReplica, item_hashes},
+};
 use crate::{
     crypto::{Entropy, Hash, PublicKey, SecretKey32},
     mesh::{self, LinkId, MeshEvent, MeshOutput},
     sync::{
-        Carrier, Envelope, EnvelopeKind, Exchange, Goodbye, ItemKind, Message, NodeKey, PeerId, Relay, Role, Session, SessionConfig,
-        SessionOutput, Verdict, Wants,
+        Carrier, Envelope, EnvelopeKind, Exchange, Goodbye, ItemKind, Message, NodeKey, PeerId, Relay, Role,
+        Session, SessionConfig, SessionOutput, Verdict, Wants,
     },
 };
 
@@ -93,7 +96,9 @@ impl Node {
                 match output {
                     MeshOutput::Event(event) => self.mesh_event(event),
                     // They may carry what was just written here.
-                    MeshOutput::LinkSend { .. } | MeshOutput::TabPost { .. } => self.durable.send(Output::Mesh(output)),
+                    MeshOutput::LinkSend { .. } | MeshOutput::TabPost { .. } => {
+                        self.durable.send(Output::Mesh(output))
+                    }
                     other => self.durable.now(Output::Mesh(other)),
                 }
             }
@@ -121,13 +126,14 @@ impl Node {
     }
 
     /// Tells peers of what was written here.
-    pub(super) fn announce(&mut self, feeds: &[PublicKey]) {
+    pub(super) fn announce(&mut self) {
         let Some(home) = &self.home else { return };
+        let own = self.account.device.as_ref().map(|device| device.writer);
         let items = item_hashes(home);
         let gained: Vec<_> = items.iter().filter(|item| !self.links.items.contains(item)).copied().collect();
         self.links.items = items;
         for exchange in self.links.links.values_mut().filter_map(|link| link.exchange.as_mut()) {
-            feeds.iter().for_each(|feed| exchange.changed(feed));
+            own.iter().for_each(|feed| exchange.changed(feed));
             gained.iter().for_each(|(kind, hash)| exchange.item_added(*kind, *hash));
         }
     }
@@ -141,10 +147,18 @@ impl Node {
 
     /// Seals a sign-in message and sends it to every peer of the space.
     pub(super) fn send_sign_in_message(&mut self, plain: &[u8]) {
-        let (Some(key), Ok(space)) = (self.message_key().map(|key| SecretKey32(*key.as_bytes())), self.home_key()) else { return };
+        let (Some(key), Ok(space)) =
+            (self.message_key().map(|key| SecretKey32(*key.as_bytes())), self.home_key())
+        else {
+            return;
+        };
         let (discovery, expiry) = (space.discovery_key(), self.now.saturating_add(ENVELOPE_LIFE_MS));
         // Fails only for a message far larger than these.
-        let Ok(envelope) = Envelope::seal(EnvelopeKind::SignIn, discovery, expiry, &key, plain, self.entropy.as_mut()) else { return };
+        let Ok(envelope) =
+            Envelope::seal(EnvelopeKind::SignIn, discovery, expiry, &key, plain, self.entropy.as_mut())
+        else {
+            return;
+        };
         if let Some(relay) = &mut self.links.relay {
             relay.publish(&envelope);
         }
@@ -183,7 +197,9 @@ impl Node {
             MeshEvent::HubState { .. } => self.event(Event::Hubs),
             MeshEvent::LinkOpen { link, carrier, fingerprints, initiator, .. } => {
                 let carrier = match (carrier, fingerprints) {
-                    (mesh::Carrier::WebRtc, Some(prints)) => Carrier::WebRtc { local: prints.local, remote: prints.remote },
+                    (mesh::Carrier::WebRtc, Some(prints)) => {
+                        Carrier::WebRtc { local: prints.local, remote: prints.remote }
+                    }
                     _ => Carrier::Tab,
                 };
                 let role = if initiator { Role::Initiator } else { Role::Responder };
@@ -191,7 +207,9 @@ impl Node {
                 let config = SessionConfig { carrier, key: &self.links.key, nonce, role };
                 match Session::new(config, self.entropy.as_mut(), self.now) {
                     Ok(session) => {
-                        self.links.links.insert(link, Link { session, exchange: None, stalled: VecDeque::new() });
+                        self.links
+                            .links
+                            .insert(link, Link { session, exchange: None, stalled: VecDeque::new() });
                     }
                     Err(_) => self.close_link(link),
                 }
@@ -211,7 +229,7 @@ impl Node {
             MeshEvent::LinkClosed { link, .. } => self.drop_link(link),
             MeshEvent::LinkSpaces { link, .. } => {
                 if let (Some(own), Some(home)) = (self.links.links.get_mut(&link), &self.home) {
-                    let _ = own.session.open(*home.key());
+                    let _ = own.session.open(home.key());
                 }
             }
         }
@@ -256,12 +274,12 @@ impl Node {
             }
             SessionOutput::Established { .. } => {
                 if let Some(home) = &self.home {
-                    let _ = link.session.open(*home.key());
+                    let _ = link.session.open(home.key());
                 }
                 self.event(Event::Peers);
             }
             SessionOutput::ChannelOpened { channel, space } => {
-                if self.home.as_ref().is_none_or(|home| *home.key() != space) {
+                if self.home.as_ref().is_none_or(|home| home.key() != space) {
                     return;
                 }
                 link.exchange = Some(Exchange::new(PeerId(id.0), channel, self.now));

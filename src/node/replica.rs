@@ -56,12 +56,12 @@ impl Replica for SpaceReplica<'_> {
     }
 
     fn status(&self) -> Vec<FeedStatus> {
-        self.space.feeds().filter_map(|feed| self.feed(feed.key())).collect()
+        self.space.feeds().filter_map(|feed| self.feed(&feed.key())).collect()
     }
 
     fn feed(&self, feed: &PublicKey) -> Option<FeedStatus> {
         let feed = self.space.feed(feed)?;
-        Some(FeedStatus { feed: *feed.key(), contiguous: feed.contiguous(), head: feed.head()?.clone() })
+        Some(FeedStatus { feed: feed.key(), contiguous: feed.contiguous(), head: feed.head()?.clone() })
     }
 
     fn rooted(&self, feed: &PublicKey, length: u64) -> bool {

@@ -20,7 +20,13 @@ impl Node {
             if level {
                 self.reply(id, Ok(Reply::Done));
             } else if now >= until {
-                self.reply(id, Err(NodeError::new(ErrorCode::Timeout, "a connected device has entries that did not arrive in time; they still may")));
+                self.reply(
+                    id,
+                    Err(NodeError::new(
+                        ErrorCode::Timeout,
+                        "a connected device has entries that did not arrive in time; they still may",
+                    )),
+                );
             } else {
                 self.syncing.push(Syncing { id, until });
             }

@@ -1,6 +1,6 @@
 //! A space: the entries of its writers, who they are, and what it all says.
 
-mod access;
+pub mod access;
 mod access_op;
 mod entry;
 mod event;

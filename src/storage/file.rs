@@ -10,6 +10,9 @@ use super::{
 };
 use crate::codec::MAX_SAFE;
 
+/// What a page without bytes holds.
+static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
+
 /// A file. Pages that are not in the map are zeros.
 #[derive(Debug, Default)]
 pub(super) struct File {
@@ -88,6 +91,16 @@ impl File {
             }
         }
         Ok(())
+    }
+
+    /// Hands out a range that is in the file and not damaged, piece by piece.
+    pub(super) fn each(&self, offset: u64, length: u64, mut take: impl FnMut(&[u8])) {
+        for (number, start, end) in Self::pieces(offset, length) {
+            let page = self.pages.get(&number).map_or(&[][..], |page| &page.bytes);
+            let bytes = page.get(start..end.min(page.len())).unwrap_or_default();
+            take(bytes);
+            take(ZEROS.get(..end - start - bytes.len()).unwrap_or_default());
+        }
     }
 
     /// Writes and notes it; nothing is written if part of a damaged page would remain.

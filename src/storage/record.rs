@@ -17,12 +17,21 @@ pub(super) struct FileChange<'a> {
     pub(super) ranges: Vec<(u64, u64, Option<&'a [u8]>)>,
 }
 
-/// Puts version and checksum in front of a body.
-pub(super) fn seal(seq: u64, body: &[u8]) -> Vec<u8> {
-    let mut record = Vec::with_capacity(1 + 16 + body.len());
-    record.push(VERSION);
-    record.extend_from_slice(&checksum(VERSION, seq, body));
-    record.extend_from_slice(body);
+/// A record to be: room for the checksum, the body to follow.
+pub(super) fn begin() -> Writer {
+    let mut writer = Writer::versioned();
+    writer.raw(&[0; 16]);
+    writer
+}
+
+/// Puts the checksum into its room.
+pub(super) fn seal(seq: u64, record: Writer) -> Vec<u8> {
+    let mut record = record.finish();
+    if let Some((_, rest)) = record.split_first_mut()
+        && let Some((sum, body)) = rest.split_first_chunk_mut::<16>()
+    {
+        *sum = checksum(VERSION, seq, body);
+    }
     record
 }
 
