@@ -6,7 +6,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::EventTarget;
 
 /// Listens until it is dropped.
-pub struct Wake {
+pub(crate) struct Wake {
     window: EventTarget,
     document: EventTarget,
     heard: Closure<dyn Fn()>,
@@ -14,7 +14,7 @@ pub struct Wake {
 
 impl Wake {
     /// Calls `awake` each time; `None` where there is no page, such as in a worker.
-    pub fn listen(awake: impl Fn() + 'static) -> Option<Self> {
+    pub(crate) fn listen(awake: impl Fn() + 'static) -> Option<Self> {
         let global = js_sys::global();
         let document = Reflect::get(&global, &"document".into()).ok()?;
         let seen = document.clone();

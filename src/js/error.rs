@@ -7,7 +7,7 @@ use super::value::ValueError;
 use crate::node::{ErrorCode, NodeError};
 
 /// An `Error` with a `code`.
-pub fn to_js(error: &NodeError) -> JsValue {
+pub(crate) fn to_js(error: &NodeError) -> JsValue {
     let thrown: JsValue = Error::new(&error.message).into();
     // A fresh object takes any property.
     let _ = Reflect::set(&thrown, &"code".into(), &error.code.as_str().into());
@@ -15,7 +15,7 @@ pub fn to_js(error: &NodeError) -> JsValue {
 }
 
 /// `BAD_INPUT` with this message.
-pub fn bad_input(message: impl core::fmt::Display) -> JsValue {
+pub(crate) fn bad_input(message: impl core::fmt::Display) -> JsValue {
     to_js(&NodeError::new(ErrorCode::BadInput, message))
 }
 
