@@ -20,7 +20,7 @@ mod backoff;
 mod bucket;
 mod event;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 mod hub;
 mod id;
 mod info;

@@ -27,8 +27,12 @@ mod request_queue;
 mod sign_in;
 mod sign_in_message;
 mod sign_up;
+#[cfg(test)]
+mod sim;
 mod state;
 mod syncing;
+#[cfg(test)]
+mod tests;
 mod writing;
 
 pub use error::{ErrorCode, NodeError};
