@@ -15,6 +15,7 @@
 
 mod acts;
 mod author;
+mod chain;
 mod epochs;
 mod reads;
 mod replay;

@@ -54,7 +54,7 @@ impl WriteOp {
     }
 
     /// Checks key and value by themselves.
-    pub(super) fn check(&self) -> Result<(), SpaceError> {
+    pub(crate) fn check(&self) -> Result<(), SpaceError> {
         match self.key().len() {
             0 => return Err(SpaceError::EmptyKey),
             1..=MAX_KEY => {}
