@@ -173,6 +173,8 @@ impl Space {
                 Change::Rewound { writer, from } => (writer, from, self.given(&writer), Status::Pending),
             };
             let shown = status == Status::Counted;
+            // What is not simply shown may have waited for its rights, or lost them, and with it those it granted.
+            self.stirred |= !shown;
             let mut retracted: Option<(u64, u64)> = None;
             for index in from..to.min(self.given(&writer)) {
                 let tail = self.tails.entry(writer).or_default();

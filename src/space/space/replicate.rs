@@ -1,6 +1,6 @@
 //! What comes from other nodes and goes to them: blocks with proofs, root records, the manifest.
 
-use super::{Space, replay::Fresh, store_item};
+use super::{Space, load::store_item, replay::Fresh};
 use crate::{
     crypto::{Hash, PublicKey},
     feed::{EquivocationProof, Feed, FeedError, Proof},
@@ -147,16 +147,19 @@ impl Space {
         self.manifest.as_ref().map(SignedValue::encode)
     }
 
-    /// Takes a manifest; returns whether it is newer than the held one. Records go first: one by a root that no record
-    /// names yet is an error.
+    /// Takes a manifest; returns whether it is newer than the held one. Records go first: of a root that no record names
+    /// yet it is [`SpaceError::Root`].
     pub fn add_manifest(&mut self, files: &mut Files, bytes: &[u8]) -> Result<bool, SpaceError> {
         let value = SignedValue::decode(bytes).map_err(ManifestError::from)?;
         let expected = self.root();
-        let owner = match value.owner() {
-            Owner::Single(key) if value.salt().is_empty() && self.roots.contains(key) => *key,
+        let got = match value.owner() {
+            Owner::Single(key) if value.salt().is_empty() => *key,
             _ => return Err(ManifestError::Key { expected }.into()),
         };
-        if owner != expected {
+        if !self.roots.contains(&got) {
+            return Err(SpaceError::Root { expected, got });
+        }
+        if got != expected {
             // Whoever sent it has not heard of the successor yet.
             value.verify().map_err(ManifestError::from)?;
             return Ok(false);

@@ -8,9 +8,9 @@ use super::*;
 use crate::{
     codec::{Value, decode_value, encode_value},
     crypto::MessageKey,
-    feed::ProofRequest,
-    space::{Expect, Item, Range, WriteOp},
-    storage::{Commit, MemoryBackend},
+    feed::{EquivocationProof, FeedError, ProofRequest},
+    space::{Expect, Item, Range, RootRecord, WriteOp},
+    storage::{Commit, MemoryBackend, PageKey},
     testing::Seeded,
 };
 
@@ -189,14 +189,19 @@ impl Device {
         }
     }
 
-    /// The same device after a reload, with nothing but what was committed.
-    pub(super) fn reopened(&mut self) -> Self {
+    /// Makes everything durable.
+    pub(super) fn commit(&mut self) {
         while let Some(commit) = self.files.take_commit() {
             self.backend.apply(&commit);
             if let Commit::Batch(batch) = &commit {
                 self.files.committed(batch.seq);
             }
         }
+    }
+
+    /// The same device after a reload, with nothing but what was committed.
+    pub(super) fn reopened(&mut self) -> Self {
+        self.commit();
         Self::with(self.backend.clone(), self.seed)
     }
 }
