@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The wasm-bindgen face.
+
+pub mod value;
