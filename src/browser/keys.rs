@@ -26,9 +26,8 @@ pub async fn remember(database: &Database, bytes: &[u8]) -> Result<(), KeysError
     };
     let mut iv = [0; IV_LENGTH];
     super::random::fill(&mut iv);
-    let mut plain = Zeroizing::new(bytes.to_vec());
-    let sealed = subtle
-        .encrypt_with_object_and_u8_array(&algorithm(&iv)?, &key, &mut plain)
+        let sealed = subtle
+        .encrypt_with_object_and_u8_array(&algorithm(&iv)?, &key, bytes)
         .map_err(|thrown| KeysError::of(&thrown))?;
     let sealed = JsFuture::from(sealed).await.map_err(|thrown| KeysError::of(&thrown))?;
     let mut kept = iv.to_vec();
@@ -48,7 +47,7 @@ pub async fn recall(database: &Database) -> Result<Option<Zeroizing<Vec<u8>>>, K
     let kept = kept.to_vec();
     let Some((iv, sealed)) = kept.split_at_checked(IV_LENGTH) else { return Ok(None) };
     let opened = subtle()?
-        .decrypt_with_object_and_u8_array(&algorithm(iv)?, &key, &mut sealed.to_vec())
+        .decrypt_with_object_and_u8_array(&algorithm(iv)?, &key, sealed)
         .map_err(|thrown| KeysError::of(&thrown))?;
     let Ok(opened) = JsFuture::from(opened).await else { return Ok(None) };
     let opened = Uint8Array::new(&opened);

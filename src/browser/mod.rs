@@ -4,9 +4,12 @@
 //! struct that they belong to and go with it, so that nothing fires for something that was closed.
 
 pub mod clock;
+pub mod driver;
 pub mod idb;
 pub mod keys;
 pub mod random;
 pub mod rtc;
 pub mod socket;
+pub mod store;
 pub mod tabs;
+mod wake;

@@ -1,3 +1,13 @@
-//! The wasm-bindgen face.
+//! The wasm-bindgen face: [`core::Core`] is the node, [`words`] what needs none.
+//!
+//! Everything here is thin: JavaScript in, a call on the layers below, plain objects out.
 
+mod argument;
+pub mod core;
+mod error;
+mod event;
+mod item;
+mod ops;
+mod snapshot;
 pub mod value;
+pub mod words;

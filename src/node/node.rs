@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::{
     Call, ErrorCode, Event, Input, NodeError, Options, Output, Reply, State, Words,
     account::{Account, Device, Stage},
+    chores::Chores,
     drafts::Draft,
     durable::Durable,
     links::Links,
@@ -46,6 +47,7 @@ pub struct Node {
     pub(super) beginning: Option<Beginning>,
     pub(super) writes: VecDeque<(u32, Vec<WriteOp>)>,
     pub(super) syncing: Vec<Syncing>,
+    pub(super) chores: Chores,
     pub(super) mesh: Mesh,
     pub(super) links: Links,
     pub(super) durable: Durable,
@@ -115,6 +117,7 @@ impl Node {
             beginning: None,
             writes: VecDeque::new(),
             syncing: Vec::new(),
+            chores: Chores::new(now),
             mesh,
             durable: Durable::default(),
             replies: Vec::new(),
@@ -234,6 +237,7 @@ impl Node {
             (Some(secrets), Stage::Granted) => {
                 let keys = secrets.keys(&home.key());
                 home.unlock(&mut self.files, keys)?;
+                self.learn_names();
                 self.load_drafts();
             }
             (Some(_), Stage::Requesting) => {

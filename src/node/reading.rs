@@ -76,6 +76,11 @@ impl Node {
         self.device().map(|device| device.name.as_str())
     }
 
+    /// Keys of the unlocked node, for the memory of the other tabs that share it: what [`Node::open`] takes.
+    pub fn session_keys(&self) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+        self.secrets.as_ref().map(super::node::Secrets::remembered)
+    }
+
     /// Another key that the host named, where one was pinned before.
     pub const fn other_key(&self) -> Option<PublicKey> {
         self.account.other

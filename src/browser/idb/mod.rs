@@ -152,7 +152,6 @@ impl Database {
     /// Aborts if another node has raised the fence.
     async fn check_fence(&self, transaction: &idb::Transaction) -> Result<(), IdbError> {
         let fence = transaction.object_store(KEYS)?.get(JsValue::from_str(FENCE))?.await?;
-        #[expect(clippy::float_cmp, reason = "whole numbers, stored and read back unchanged")]
         if fence.and_then(|value| value.as_f64()) == Some(self.fence) {
             return Ok(());
         }
