@@ -48,7 +48,7 @@ enum Action {
 const NAMES: [&str; 3] = ["feed/a/data", "feed/a/tree", "b"];
 
 fn action() -> impl Strategy<Value = Action> {
-    let far = 0_u64..70_000;
+    let far = prop_oneof![3 => 0_u64..70_000, 1 => (0_u64..5).prop_map(|page| page * PAGE)];
     prop_oneof![
         4 => (0..3_usize, far.clone(), 0_usize..40_000, any::<u8>())
             .prop_map(|(file, offset, length, fill)| Action::Write { file, offset, length, fill }),
@@ -290,6 +290,20 @@ fn a_far_write_takes_no_room() {
     let files = Files::load(backend.snapshot()).unwrap();
     assert_eq!(files.read(id, far - 3, 5).unwrap(), b"\0\0\x0001");
     assert!(files.read(id, 0, usize::MAX).is_err());
+}
+
+/// The last page tells the length, so it is written again when only the length changed.
+#[test]
+fn a_cut_between_pages_keeps_its_length() {
+    let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
+    let id = files.file("a");
+    files.write(id, 0, &pattern(2 * PAGE_SIZE, 3)).unwrap();
+    backend.compact(&files.checkpoint().unwrap());
+    files.truncate(id, PAGE);
+    backend.compact(&files.checkpoint().unwrap());
+    let files = Files::load(backend.snapshot()).unwrap();
+    assert!(files.damage().is_empty());
+    assert_eq!(files.len(id), PAGE);
 }
 
 /// A compaction may reach the backend before a batch that it covers.
