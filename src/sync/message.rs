@@ -17,6 +17,7 @@
 //! 12 Envelope       see ephemeral
 //! 13 Peers          count │ (address bytes)…
 //! 14 Extension      name text │ bytes
+//! 15 AskHead        id varint │ feed 32 │ from varint │ to varint          from < to; answered by Data without blocks
 //! ```
 //!
 //! `bytes` and `text` carry their length in front. Another kind is a fault; what may come later comes as an extension,
@@ -71,10 +72,12 @@ pub enum Kind {
     Peers,
     /// A message of an extension.
     Extension,
+    /// Asks for a signed head and the proof that it extends a shorter feed.
+    AskHead,
 }
 
 impl Kind {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Open,
         Self::Refuse,
         Self::CloseChannel,
@@ -90,6 +93,7 @@ impl Kind {
         Self::Envelope,
         Self::Peers,
         Self::Extension,
+        Self::AskHead,
     ];
 
     /// Its name in faults.
@@ -110,6 +114,7 @@ impl Kind {
             Self::Envelope => "envelope",
             Self::Peers => "peers",
             Self::Extension => "extension",
+            Self::AskHead => "ask head",
         }
     }
 
@@ -272,6 +277,17 @@ pub enum Message {
         /// Its message.
         bytes: Vec<u8>,
     },
+    /// See [`Kind::AskHead`].
+    AskHead {
+        /// Number of the request, as in [`Message::Request`].
+        id: u64,
+        /// The feed.
+        feed: PublicKey,
+        /// Length that the sender has verified.
+        from: u64,
+        /// Length of the head, more than `from`.
+        to: u64,
+    },
 }
 
 /// What data belongs to.
@@ -302,6 +318,7 @@ impl Message {
             Self::Envelope(_) => Kind::Envelope,
             Self::Peers(_) => Kind::Peers,
             Self::Extension { .. } => Kind::Extension,
+            Self::AskHead { .. } => Kind::AskHead,
         }
     }
 
@@ -367,6 +384,9 @@ impl Message {
             }
             Self::Extension { name, bytes } => {
                 out.text(name).bytes(bytes);
+            }
+            Self::AskHead { id, feed, from, to } => {
+                out.varint(*id).raw(&feed.0).varint(*from).varint(*to);
             }
         }
         out.finish()
@@ -445,6 +465,14 @@ impl Message {
                 name: reader.text("extension name", MAX_EXTENSION_NAME)?.to_owned(),
                 bytes: reader.bytes("extension", MAX_EXTENSION)?.to_vec(),
             },
+            Kind::AskHead => {
+                let (id, feed) = (id(reader)?, PublicKey(reader.array()?));
+                let (from, to) = (reader.varint()?, reader.varint()?);
+                if from >= to {
+                    return Err(DecodeError::NotCanonical { what: "head not beyond what is verified" });
+                }
+                Self::AskHead { id, feed, from, to }
+            }
         };
         reader.end()?;
         Ok(message)
@@ -549,6 +577,7 @@ mod tests {
             Message::Envelope(Envelope::sample()),
             Message::Peers(vec![vec![1], vec![]]),
             Message::Extension { name: "x".into(), bytes: vec![1] },
+            Message::AskHead { id: 7, feed: key, from: 1, to: 2 },
         ]
     }
 
@@ -597,12 +626,12 @@ mod tests {
         assert!(refused(Kind::Extension, &|out| {
             out.count(MAX_EXTENSION_NAME + 1);
         }));
-        assert_eq!(Message::decode(&[1, 15]), Err(DecodeError::Unknown { what: "message", got: 15 }));
+        assert_eq!(Message::decode(&[1, 16]), Err(DecodeError::Unknown { what: "message", got: 16 }));
     }
 
     proptest! {
         #[test]
-        fn any_bytes_never_panic(kind in 0_u8..16, bytes: Vec<u8>) {
+        fn any_bytes_never_panic(kind in 0_u8..17, bytes: Vec<u8>) {
             let bytes = [&[1, kind], bytes.as_slice()].concat();
             if let Ok((channel, message)) = Message::decode(&bytes) {
                 prop_assert_eq!(message.encode(channel), bytes);

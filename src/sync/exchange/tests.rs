@@ -8,7 +8,7 @@ use crate::{
     sync::{
         CloseReason, FeedStatus, Role, SessionOutput, first_gap,
         limits::{MAX_REQUESTS, REQUEST_TIMEOUT_MS},
-        prove_from,
+        prove_from, prove_head_from,
         testing::{Pipe, session},
     },
     testing::Seeded,
@@ -99,6 +99,18 @@ impl Replica for Store {
         let feed = self.feeds.entry(*key).or_insert_with(|| Feed::open(&mut self.files, *key).unwrap());
         feed.accept(&mut self.files, proof, blocks)?;
         self.news.push(*key);
+        self.commit();
+        Ok(())
+    }
+
+    fn prove_head(&self, key: &PublicKey, from: u64, to: u64) -> Result<Proof, ReplicaError> {
+        let feed = self.feeds.get(key).ok_or(ReplicaError::NotHeld)?;
+        prove_head_from(feed, &self.files, from, to)
+    }
+
+    fn accept_head(&mut self, key: &PublicKey, proof: &Proof) -> Result<(), ReplicaError> {
+        let feed = self.feeds.get_mut(key).ok_or(ReplicaError::NotHeld)?;
+        feed.accept::<Vec<u8>>(&mut self.files, proof, &[])?;
         self.commit();
         Ok(())
     }
@@ -486,6 +498,57 @@ fn a_silent_peer_loses_its_requests_to_another() {
 }
 
 #[test]
+fn a_shorter_peer_still_helps_with_what_it_has() {
+    let writer = signer(1);
+    let mut net = Net::new(13, 3);
+    net.peers[0].store.append(&writer, &blocks(0, 2_000));
+    net.peers[1].store.append(&writer, &blocks(0, 2_000));
+    net.peers[1].store.append(&writer, &blocks(2_000, 1_000));
+    net.peers[2].store.wanted.insert(writer.public());
+    let shorter = net.connect(0, 2);
+    while net.peers[2].store.content(&writer.public()).is_empty() {
+        assert!(net.step());
+    }
+    // Now a longer head comes, and its bearer goes again before it gave all.
+    net.end(0, shorter).session.set_congested(true);
+    let longer = net.connect(1, 2);
+    while net.peers[2].store.feeds[&writer.public()].length() < 3_000 {
+        assert!(net.step());
+    }
+    net.cut(longer);
+    net.end(0, shorter).session.set_congested(false);
+    net.settle();
+    let got = net.peers[2].store.content(&writer.public());
+    assert!(got.len() >= 2_000, "{}", got.len());
+    assert_eq!(got, blocks(0, u64::try_from(got.len()).unwrap()));
+}
+
+#[test]
+fn a_head_comes_without_blocks_or_is_said_not_to() {
+    let writer = signer(1);
+    let mut net = Net::new(14, 2);
+    net.peers[0].store.append(&writer, &blocks(0, 10));
+    net.peers[1].store.wanted.insert(writer.public());
+    let link = net.connect(0, 1);
+    net.settle();
+    // The second stops following it, as after a cut; somebody's dependency rests on what comes later.
+    net.peers[1].store.wanted.clear();
+    net.peers[0].store.append(&writer, &blocks(10, 5));
+    net.settle();
+    let feed = writer.public();
+    let exchange = net.end(1, link).exchange.as_mut().unwrap();
+    assert!(exchange.ask_head(HeadWanted { feed, from: 10, to: 15 }));
+    assert!(exchange.ask_head(HeadWanted { feed, from: 10, to: 12 }));
+    assert!(!exchange.ask_head(HeadWanted { feed, from: 10, to: 10 }));
+    net.settle();
+    let held = &net.peers[1].store.feeds[&feed];
+    assert_eq!((held.length(), held.contiguous()), (15, 10));
+    // No head of 12 was ever signed.
+    let unanswered = net.end(1, link).exchange.as_mut().unwrap().take_unanswered();
+    assert_eq!(unanswered, [HeadWanted { feed, from: 10, to: 12 }]);
+}
+
+#[test]
 fn several_feeds_run_side_by_side() {
     let mut net = Net::new(8, 2);
     let writers: Vec<_> = (1..=10).map(signer).collect();
@@ -738,5 +801,11 @@ fn anything() -> impl Strategy<Value = Message> {
             .prop_map(|(answers, proof, blocks)| Message::Data { answers, proof, blocks }),
         (1_u64..5).prop_map(|id| Message::Cancel { id }),
         (1_u64..5).prop_map(|id| Message::Lack { id }),
+        (1_u64..5, feed(), number(), number()).prop_map(|(id, feed, from, to)| Message::AskHead {
+            id,
+            feed,
+            from,
+            to
+        }),
     ]
 }
