@@ -1,6 +1,6 @@
 //! Keys, signatures, hashes and sealing: the ground floor.
 //!
-//! Everything here can be recomputed with libsodium (`docs/protocol.md` in the repository names the calls).
+//! Everything here can be recomputed with libsodium (`src/protocol.md` names the calls).
 //! Nothing draws randomness by itself: an [`Entropy`] is handed in. Secret types zeroize on drop and have no
 //! `Debug`.
 

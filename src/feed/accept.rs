@@ -23,7 +23,8 @@ impl Feed {
     /// Verifies a proof with its blocks, then stores them.
     ///
     /// Checked are: the head's signature and fork number, that the new roots extend the held ones, and that the blocks
-    /// stand under the roots. An error stores nothing.
+    /// stand under the roots. An error stores nothing. A head that is not longer than ours is fine if it can be compared,
+    /// which needs the roots of its length, else [`FeedError::Stale`]: ask again, against the head we have.
     pub fn accept<B: AsRef<[u8]>>(
         &mut self,
         files: &mut Files,
@@ -49,11 +50,7 @@ impl Feed {
         }
 
         self.store_nodes(files, &mut found.nodes)?;
-        let mut offset = found.offset;
-        for block in blocks {
-            files.write(self.paths.data, offset, block.as_ref())?;
-            offset += wide(block.as_ref().len());
-        }
+        self.store_blocks(files, found.offset, blocks)?;
         if let (true, Some(head)) = (upgrade, proof.head) {
             self.store_head(files, head)?;
             (self.roots, self.bytes) = (found.roots, bytes);

@@ -71,6 +71,14 @@ pub struct Branch {
 }
 
 impl Branch {
+    /// Verifies: the head is signed by the key, and the blocks before `index` with these roots are a prefix of it.
+    pub fn verify(&self, key: &PublicKey) -> Result<(), FeedError> {
+        if !self.roots.iter().map(|root| root.index).eq(flat::roots(self.index.min(MAX_LENGTH))) {
+            return Err(FeedError::NoEquivocation { why: "the roots are not those of the prefix" });
+        }
+        self.side.verify(key, &self.roots, self.index)
+    }
+
     /// Encodes.
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::versioned();

@@ -8,7 +8,7 @@ use super::{
     flat,
     node::total,
     paths::{Paths, folder},
-    tree_hash,
+    tree_hash, wide,
 };
 use crate::{
     crypto::{Hash, PublicKey},
@@ -17,6 +17,9 @@ use crate::{
 
 /// Bytes of a kept head's slot: an encoded head and zeros.
 const SLOT: u64 = 128;
+
+/// Bytes of small blocks that are written together.
+const RUN: usize = 64 * 1024;
 
 /// One feed. Blocks and tree nodes stay in [`Files`]; in memory are its head, its roots and which blocks are held.
 #[derive(Clone, Debug)]
@@ -272,7 +275,7 @@ impl Feed {
             return Ok(());
         }
         if self.kept.len() >= MAX_KEPT_HEADS {
-            let max = super::wide(MAX_KEPT_HEADS);
+            let max = wide(MAX_KEPT_HEADS);
             return Err(FeedError::TooLarge { what: "kept heads", max, got: max + 1 });
         }
         let encoded = head.encode();
@@ -313,10 +316,35 @@ impl Feed {
         Ok(())
     }
 
+    /// Stores blocks end to end from a place on, small ones together in one write.
+    pub(super) fn store_blocks<B: AsRef<[u8]>>(
+        &self,
+        files: &mut Files,
+        mut offset: u64,
+        blocks: &[B],
+    ) -> Result<(), FeedError> {
+        let mut run: Vec<u8> = Vec::with_capacity(RUN);
+        for block in blocks.iter().map(AsRef::as_ref) {
+            if run.len() + block.len() > RUN {
+                files.write(self.paths.data, offset, &run)?;
+                offset += wide(run.len());
+                run.clear();
+            }
+            if block.len() > RUN {
+                files.write(self.paths.data, offset, block)?;
+                offset += wide(block.len());
+            } else {
+                run.extend_from_slice(block);
+            }
+        }
+        files.write(self.paths.data, offset, &run)?;
+        Ok(())
+    }
+
     pub(super) fn store_head(&mut self, files: &mut Files, head: SignedHead) -> Result<(), FeedError> {
         let encoded = head.encode();
         files.write(self.paths.head, 0, &encoded)?;
-        files.truncate(self.paths.head, super::wide(encoded.len()));
+        files.truncate(self.paths.head, wide(encoded.len()));
         self.head = Some(head);
         Ok(())
     }

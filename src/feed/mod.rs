@@ -29,6 +29,8 @@ mod plan;
 mod proof;
 mod prove;
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub use accept::Accepted;
 pub use audit::Audit;

@@ -11,11 +11,13 @@ pub(super) enum Kind {
     Bytes,
 }
 
-/// To be replayed as: cut the file to `cut`, write the ranges, set the length to what it is now.
+/// To be replayed as: forget the mended pages, cut the file to `cut`, set the length to what it is now, write the ranges.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Changes {
     /// Shortest length the file had.
     pub(super) cut: Option<u64>,
+    /// Pages whose damaged records count no more: without this, ranges that cover only part of one would not be replayed.
+    pub(super) mended: Vec<u64>,
     /// Start → end, kind; disjoint.
     ranges: BTreeMap<u64, (u64, Kind)>,
 }

@@ -10,6 +10,9 @@ use super::{
 };
 use crate::codec::MAX_SAFE;
 
+/// What a page without bytes holds.
+static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
+
 /// A file. Pages that are not in the map are zeros.
 #[derive(Debug, Default)]
 pub(super) struct File {
@@ -90,6 +93,16 @@ impl File {
         Ok(())
     }
 
+    /// Hands out a range that is in the file and not damaged, piece by piece.
+    pub(super) fn each(&self, offset: u64, length: u64, mut take: impl FnMut(&[u8])) {
+        for (number, start, end) in Self::pieces(offset, length) {
+            let page = self.pages.get(&number).map_or(&[][..], |page| &page.bytes);
+            let bytes = page.get(start..end.min(page.len())).unwrap_or_default();
+            take(bytes);
+            take(ZEROS.get(..end - start - bytes.len()).unwrap_or_default());
+        }
+    }
+
     /// Writes and notes it; nothing is written if part of a damaged page would remain.
     pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
         let end = offset.saturating_add(wide(bytes.len()));
@@ -116,6 +129,7 @@ impl File {
                 }
                 page.damaged = false;
                 self.damaged -= 1;
+                self.changes.mended.push(number);
             }
             page.write(start, piece);
         }
@@ -148,7 +162,10 @@ impl File {
             let whole = self.is_whole(number, start, end);
             let Some(page) = self.pages.get_mut(&number) else { continue };
             if whole {
-                self.damaged -= usize::from(page.damaged);
+                if page.damaged {
+                    self.damaged -= 1;
+                    self.changes.mended.push(number);
+                }
                 if page.stored {
                     self.dropped.insert(number);
                 }
@@ -156,6 +173,15 @@ impl File {
             } else if !page.damaged {
                 page.zero(start, end);
             }
+        }
+    }
+
+    /// Makes a damaged page zeros.
+    pub(super) fn drop_damaged(&mut self, page: u64) {
+        if self.pages.get(&page).is_some_and(|page| page.damaged) {
+            self.pages.remove(&page);
+            self.dropped.insert(page);
+            self.damaged -= 1;
         }
     }
 

@@ -218,7 +218,7 @@ impl Files {
         if self.pending.is_empty() {
             return None;
         }
-        let mut body = Writer::new();
+        let mut body = record::begin();
         body.count(self.pending.len());
         for id in core::mem::take(&mut self.pending) {
             if let Some(file) = self.files.get_mut(id.0) {
@@ -227,7 +227,7 @@ impl Files {
             }
         }
         let seq = self.take_seq();
-        let record = record::seal(seq, body.as_slice());
+        let record = record::seal(seq, body);
         self.journal = self.journal.saturating_add(wide(record.len()));
         Some(Batch { seq, record })
     }
@@ -316,21 +316,21 @@ impl Files {
 
 /// Writes what changed in one file, with its bytes as they are now.
 fn write_changes(body: &mut Writer, file: &File, changes: &Changes) {
-    body.text(&file.name);
+    body.text(&file.name).count(changes.mended.len());
+    for page in &changes.mended {
+        body.varint(*page);
+    }
     match changes.cut {
         None => body.u8(0),
         Some(cut) => body.u8(1).varint(cut),
     };
     body.varint(file.length).count(changes.count());
-    let mut buffer = Vec::new();
     for (start, end, kind) in changes.ranges() {
         record::range(body, start, end - start, kind);
         if kind == Kind::Bytes {
-            buffer.resize(usize::try_from(end - start).unwrap_or(0), 0);
-            // The range was just written, so it is there and whole.
-            let read = file.read(start, &mut buffer);
-            debug_assert!(read.is_ok(), "a changed range is in the file");
-            body.raw(&buffer);
+            file.each(start, end - start, |bytes| {
+                body.raw(bytes);
+            });
         }
     }
 }

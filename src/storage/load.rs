@@ -131,6 +131,9 @@ impl Files {
     fn apply(&mut self, id: FileId, change: &record::FileChange<'_>) {
         self.stale.insert(id);
         let Some(file) = self.get_mut(id) else { return };
+        for page in &change.mended {
+            file.drop_damaged(*page);
+        }
         if let Some(cut) = change.cut {
             file.set_length(cut.min(file.length));
         }
@@ -142,5 +145,7 @@ impl Files {
                 None => file.put_zeros(*offset, *length),
             }
         }
+        // The journal says so already.
+        file.changes.mended.clear();
     }
 }

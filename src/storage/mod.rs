@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! page record     version u8 | checksum 16 | file length u64 | bytes (zeros at the end may be left out)
-//! journal record  version u8 | checksum 16 | files: name, cut?, length, ranges [zero or bytes]
+//! journal record  version u8 | checksum 16 | files: name, mended pages, cut?, length, ranges [zero or bytes]
 //! ```
 //!
 //! Checksums are BLAKE2b-128 and cover the record's own name (file and page, or sequence), so that damaged, swapped or

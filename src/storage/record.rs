@@ -6,22 +6,32 @@ use crate::{
     crypto::blake2b_128,
 };
 
-/// What a batch does to one file: cut, write, set the length.
+/// What a batch does to one file, in the order of the fields.
 #[derive(Debug)]
 pub(super) struct FileChange<'a> {
     pub(super) name: &'a str,
+    pub(super) mended: Vec<u64>,
     pub(super) cut: Option<u64>,
     pub(super) length: u64,
     /// Offset, length, bytes (`None`: zeros).
     pub(super) ranges: Vec<(u64, u64, Option<&'a [u8]>)>,
 }
 
-/// Puts version and checksum in front of a body.
-pub(super) fn seal(seq: u64, body: &[u8]) -> Vec<u8> {
-    let mut record = Vec::with_capacity(1 + 16 + body.len());
-    record.push(VERSION);
-    record.extend_from_slice(&checksum(VERSION, seq, body));
-    record.extend_from_slice(body);
+/// A record to be: room for the checksum, the body to follow.
+pub(super) fn begin() -> Writer {
+    let mut writer = Writer::versioned();
+    writer.raw(&[0; 16]);
+    writer
+}
+
+/// Puts the checksum into its room.
+pub(super) fn seal(seq: u64, record: Writer) -> Vec<u8> {
+    let mut record = record.finish();
+    if let Some((_, rest)) = record.split_first_mut()
+        && let Some((sum, body)) = rest.split_first_chunk_mut::<16>()
+    {
+        *sum = checksum(VERSION, seq, body);
+    }
     record
 }
 
@@ -53,6 +63,10 @@ fn read_body(body: &[u8]) -> Result<Vec<FileChange<'_>>, DecodeError> {
     // Nothing is allocated ahead: every element takes bytes that must be there.
     for _ in 0..reader.varint()? {
         let name = reader.text("file name", MAX_NAME)?;
+        let mut mended = Vec::new();
+        for _ in 0..reader.varint()? {
+            mended.push(reader.varint()?);
+        }
         let cut = match reader.u8()? {
             0 => None,
             1 => Some(reader.varint()?),
@@ -78,7 +92,7 @@ fn read_body(body: &[u8]) -> Result<Vec<FileChange<'_>>, DecodeError> {
             };
             ranges.push((offset, size, bytes));
         }
-        files.push(FileChange { name, cut, length, ranges });
+        files.push(FileChange { name, mended, cut, length, ranges });
     }
     reader.end()?;
     Ok(files)

@@ -1,0 +1,123 @@
+//! Letting devices in, or not.
+
+use super::{
+    ErrorCode, Event, Node, NodeError, Output, State, Words,
+    sign_in_message::{Answer, Request, SignInMessage, Verdict},
+};
+use crate::{
+    crypto::{Hash, MessageKey},
+    space::{DeviceGrant, Role},
+};
+
+impl Node {
+    pub(super) fn approve(&mut self, id: [u8; 16], picked: Option<[String; 4]>) -> Result<(), NodeError> {
+        let (request, words) = self.decidable(&id)?;
+        if picked.is_some_and(|picked| !same(&picked, &words)) {
+            return Err(NodeError::bad_input(
+                "these are not the words of this request; look at the other device again, and deny the request if it shows none of the three",
+            ));
+        }
+        let home = self.home.as_mut().ok_or_else(no_space)?;
+        if home.role(&request.writer).is_none() {
+            let grant = DeviceGrant {
+                writer: request.writer,
+                install_id: request.install_id,
+                name: request.device.clone(),
+            };
+            home.grant(&mut self.files, self.now, self.entropy.as_mut(), &grant, Role::Admin)?;
+            self.own_writes = true;
+        }
+        self.event(Event::Granted { writer: request.writer, own: false });
+        self.answer(&request, Verdict::Granted);
+        Ok(())
+    }
+
+    pub(super) fn deny(&mut self, id: [u8; 16], block: bool) -> Result<(), NodeError> {
+        let (request, _) = self.decidable(&id)?;
+        if block {
+            self.account.block(request.writer);
+            self.save_account();
+        }
+        self.answer(&request, if block { Verdict::Blocked } else { Verdict::Denied });
+        Ok(())
+    }
+
+    /// A request came out of an envelope.
+    pub(super) fn requested(&mut self, request: Request, hash: Hash) {
+        let Some(home) = &self.home else { return };
+        let may_decide = self.state() == State::Writer && self.own_role() == Some(Role::Admin);
+        let granted = home.role(&request.writer).is_some();
+        if may_decide
+            && !granted
+            && !self.account.blocked.contains(&request.writer)
+            && self.requests.add(self.now, request, hash)
+        {
+            self.durable.now(Output::DeriveWords { hash });
+        }
+    }
+
+    /// A sealed sign-in message came from a peer.
+    pub(super) fn sign_in_message(&mut self, plain: &[u8]) {
+        let Ok(key) = self.home_key() else { return };
+        match SignInMessage::decode(&key.discovery_key(), plain) {
+            Ok(SignInMessage::Request { request, hash }) => self.requested(request, hash),
+            Ok(SignInMessage::Answer(answer)) => self.answered(&answer),
+            // Sealed with the right key and still wrong: whoever made it has the passphrase, or another version.
+            Err(_) => {}
+        }
+    }
+
+    /// The key under which devices ask: from the space, or derived at sign-in.
+    pub(super) fn message_key(&self) -> Option<&MessageKey> {
+        self.home
+            .as_ref()
+            .and_then(|home| home.message_key())
+            .or_else(|| self.secrets.as_ref()?.message.as_ref())
+    }
+
+    /// Requests of devices that were let in meanwhile fall away on every device.
+    pub(super) fn drop_granted_requests(&mut self) {
+        let Some(home) = &self.home else { return };
+        if self.requests.retain(self.now, |writer| home.role(writer).is_some()) {
+            self.event(Event::Requests);
+        }
+    }
+
+    fn decidable(&self, id: &[u8; 16]) -> Result<(Request, Words), NodeError> {
+        self.require_writer()?;
+        if self.own_role() != Some(Role::Admin) {
+            return Err(NodeError::new(
+                ErrorCode::NotAuthorised,
+                "this device may write, but not let others in",
+            ));
+        }
+        self.requests
+            .get(id, self.now)
+            .ok_or_else(|| NodeError::bad_input("this request was answered, has expired, or never was"))
+    }
+
+    fn answer(&mut self, request: &Request, verdict: Verdict) {
+        self.requests.answered(request.id, self.now);
+        self.save_requests();
+        self.event(Event::Requests);
+        let (Some(secrets), Ok(key)) = (&self.secrets, self.home_key()) else { return };
+        let signer = secrets.keys(&key).signer;
+        let answer = Answer {
+            request: request.id,
+            writer: request.writer,
+            verdict,
+            time: self.now,
+            admin: signer.public(),
+        };
+        let message = answer.sign(&key.discovery_key(), &signer);
+        self.send_sign_in_message(&message);
+    }
+}
+
+fn same(picked: &[String; 4], words: &Words) -> bool {
+    picked.iter().zip(words).all(|(picked, word)| picked == word)
+}
+
+pub(super) fn no_space() -> NodeError {
+    NodeError::new(ErrorCode::NotAuthorised, "no space is known for this domain yet; set one up or sign in")
+}

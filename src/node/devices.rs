@@ -1,0 +1,175 @@
+//! Locking, signing out, removing devices.
+
+use zeroize::Zeroizing;
+
+use super::{ErrorCode, Event, Node, NodeError, Output, State, account::Stage, approving::no_space};
+use crate::{
+    crypto::{PublicKey, Purpose, RootSecret},
+    space::{Role, Space, WriterInfo, WriterStanding},
+};
+
+impl Node {
+    /// Drops all keys from memory, and what "stay signed in" kept.
+    pub(super) fn lock(&mut self) -> Result<(), NodeError> {
+        self.require_writer()?;
+        if let Some(device) = &mut self.account.device {
+            device.remember = false;
+        }
+        self.save_account();
+        self.wipe_secrets();
+        self.tell_state();
+        Ok(())
+    }
+
+    pub(super) fn unlock(&mut self, secret: &RootSecret) -> Result<(), NodeError> {
+        self.check_root(&secret.root().public())?;
+        let Some(device) = self.account.device.clone().filter(|device| device.stage == Stage::Granted) else {
+            return Err(NodeError::bad_input("this device is not signed in; sign in with the passphrase"));
+        };
+        let install = secret.writer_base().install(&device.install_id, &device.name);
+        let home = self.home.as_mut().ok_or_else(no_space)?;
+        if install.signer(Purpose::Entries, &home.key(), "").public() != device.writer {
+            return Err(NodeError::new(
+                ErrorCode::WrongPassphrase,
+                "this passphrase does not give this device's keys",
+            ));
+        }
+        let secrets = super::node::Secrets { install, message: None };
+        home.unlock(&mut self.files, secrets.keys(&home.key()))?;
+        self.secrets = Some(secrets);
+        self.learn_names();
+        self.load_drafts();
+        self.tell_state();
+        Ok(())
+    }
+
+    /// Signs out: cuts itself, wipes keys, keeps public data.
+    pub(super) fn forget(&mut self) -> Result<(), NodeError> {
+        let device = self
+            .account
+            .device
+            .clone()
+            .ok_or_else(|| NodeError::bad_input("this device is not signed in"))?;
+        if device.stage == Stage::Granted && self.secrets.is_some() {
+            let home = self.home.as_mut().ok_or_else(no_space)?;
+            home.cut(&mut self.files, self.now, self.entropy.as_mut(), device.writer)?;
+            self.own_writes = true;
+        }
+        self.account.device = None;
+        self.asking = None;
+        self.save_account();
+        self.wipe_secrets();
+        self.drop_drafts();
+        self.tell_state();
+        Ok(())
+    }
+
+    /// Removes a device: for good with the passphrase, provisionally without.
+    pub(super) fn cut(&mut self, writer: PublicKey, secret: Option<RootSecret>) -> Result<(), NodeError> {
+        let root = secret.map(|secret| secret.root());
+        match &root {
+            Some(root) => self.check_root(&root.public())?,
+            None => self.require_writer()?,
+        }
+        let home = self.home.as_mut().ok_or_else(no_space)?;
+        if home.role(&writer).is_none() && !home.writers().iter().any(|known| known.key == writer) {
+            return Err(NodeError::bad_input("no device of this space has that key"));
+        }
+        match &root {
+            Some(root) => home.root_cut(
+                &mut self.files,
+                self.now,
+                self.entropy.as_mut(),
+                root,
+                writer,
+                None,
+                Vec::new(),
+            )?,
+            None => home.cut(&mut self.files, self.now, self.entropy.as_mut(), writer)?,
+        }
+        self.own_writes = true;
+        Ok(())
+    }
+
+    /// Reads the names of devices anew.
+    pub(super) fn learn_names(&mut self) {
+        let writers = self.home.as_ref().map(Space::writers).unwrap_or_default();
+        self.names = writers.into_iter().filter_map(|writer| Some((writer.key, writer.device?))).collect();
+    }
+
+    /// What follows from a change of who may write: let in, removed, requests that are settled.
+    pub(super) fn writers_changed(&mut self) {
+        let Some(device) = self.account.device.clone() else { return };
+        let Some(home) = &self.home else { return };
+        let granted = home.role(&device.writer).is_some();
+        let cut = home.writers().iter().any(|writer| {
+            writer.key == device.writer
+                && matches!(writer.state, WriterStanding::Cut | WriterStanding::RootCut)
+        });
+        match device.stage {
+            Stage::Requesting if granted && !cut => self.let_in(),
+            Stage::Granted | Stage::Requesting if cut => self.removed(),
+            _ => {}
+        }
+        self.drop_granted_requests();
+    }
+
+    fn removed(&mut self) {
+        if let Some(device) = &mut self.account.device {
+            device.stage = Stage::Revoked;
+        }
+        self.asking = None;
+        self.save_account();
+        self.wipe_secrets();
+        self.drop_drafts();
+        self.event(Event::Revoked);
+        self.tell_state();
+    }
+
+    pub(super) fn wipe_secrets(&mut self) {
+        self.secrets = None;
+        self.drafts.clear();
+        self.requests.clear();
+        if let Some(home) = &mut self.home {
+            home.lock();
+        }
+        self.learn_names();
+        self.remember(None);
+        self.event(Event::Requests);
+    }
+
+    pub(super) fn remember(&mut self, bytes: Option<Zeroizing<Vec<u8>>>) {
+        self.durable.now(Output::Remember(bytes));
+    }
+
+    pub(super) fn own_role(&self) -> Option<Role> {
+        self.home.as_ref()?.role(&self.device()?.writer)
+    }
+
+    pub(super) fn home_key(&self) -> Result<PublicKey, NodeError> {
+        self.home.as_ref().map(Space::key).ok_or_else(no_space)
+    }
+
+    pub(super) fn require_writer(&self) -> Result<(), NodeError> {
+        match self.state() {
+            State::Writer => Ok(()),
+            State::Locked => Err(NodeError::new(
+                ErrorCode::Locked,
+                "this device is locked; unlock it with the passphrase first",
+            )),
+            State::Revoked => {
+                Err(NodeError::new(ErrorCode::Revoked, "this device was removed; sign in again to write"))
+            }
+            State::Uninitialised => Err(no_space()),
+            State::Requesting | State::Replica | State::Visitor => Err(NodeError::new(
+                ErrorCode::NotAuthorised,
+                "this device only reads; sign in with the passphrase to write",
+            )),
+        }
+    }
+
+    /// The devices of this space.
+    pub fn writers(&self) -> Vec<WriterInfo> {
+        self.home.as_ref().map(|home| home.writers()).unwrap_or_default()
+    }
+}

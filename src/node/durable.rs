@@ -1,0 +1,74 @@
+//! Nothing of one's own leaves the node, and no promise resolves, before it is durable.
+//!
+//! Everything that a batch must precede waits here until the batch is stored. Order is kept: once something waits,
+//! what comes after it waits too.
+
+use std::collections::VecDeque;
+
+use super::Output;
+
+/// Outputs that go at once, and outputs that wait for storage.
+#[derive(Default)]
+pub(crate) struct Durable {
+    ready: VecDeque<Output>,
+    /// Sequence of the batch that must be stored first, and the output.
+    waiting: VecDeque<(u64, Output)>,
+    /// Last batch given to storage.
+    given: u64,
+    /// Last batch that is stored.
+    stored: u64,
+    /// Last batch that holds something of our own.
+    own: u64,
+}
+
+impl Durable {
+    /// Goes at once.
+    pub(crate) fn now(&mut self, output: Output) {
+        self.ready.push_back(output);
+    }
+
+    /// Goes when all that was given to storage is stored.
+    pub(crate) fn after_commit(&mut self, output: Output) {
+        if self.stored >= self.given {
+            self.ready.push_back(output);
+        } else {
+            self.waiting.push_back((self.given, output));
+        }
+    }
+
+    /// Bytes for a peer: go when all of our own that was written before is stored.
+    pub(crate) fn send(&mut self, output: Output) {
+        if self.stored >= self.own {
+            self.ready.push_back(output);
+        } else {
+            self.waiting.push_back((self.own, output));
+        }
+    }
+
+    /// A batch goes to storage.
+    pub(crate) fn given(&mut self, seq: u64, own: bool) {
+        self.given = self.given.max(seq);
+        if own {
+            self.own = self.given;
+        }
+    }
+
+    /// A batch is stored.
+    pub(crate) fn stored(&mut self, seq: u64) {
+        self.stored = self.stored.max(seq);
+        let (go, wait): (VecDeque<_>, VecDeque<_>) =
+            core::mem::take(&mut self.waiting).into_iter().partition(|(after, _)| *after <= self.stored);
+        self.waiting = wait;
+        self.ready.extend(go.into_iter().map(|(_, output)| output));
+    }
+
+    /// Storage failed for good: what waits will never go.
+    pub(crate) fn fail(&mut self) -> Vec<Output> {
+        core::mem::take(&mut self.waiting).into_iter().map(|(_, output)| output).collect()
+    }
+
+    /// The next output.
+    pub(crate) fn poll(&mut self) -> Option<Output> {
+        self.ready.pop_front()
+    }
+}

@@ -1,0 +1,128 @@
+//! What goes into a node.
+
+use crate::{
+    crypto::{Hash, KdfError, PublicKey, RootSecret},
+    mesh::MeshInput,
+    space::WriteOp,
+};
+
+use super::{Lookup, Words};
+
+/// What the driver reports.
+pub enum Input {
+    /// The page asks; answered by one [`Output::Reply`](super::Output::Reply) with the same id.
+    Call {
+        /// Chosen by the page.
+        id: u32,
+        /// What it asks.
+        call: Call,
+    },
+    /// A batch could not be stored: the node writes no more.
+    CommitFailed {
+        /// Which.
+        seq: u64,
+        /// Whether there was no room left.
+        quota: bool,
+        /// The browser's words.
+        error: String,
+    },
+    /// A batch is durable.
+    Committed {
+        /// Which: all up to it are.
+        seq: u64,
+    },
+    /// Answer to [`Output::LookUp`](super::Output::LookUp).
+    LookedUp(Lookup),
+    /// From sockets, peer connections and other tabs.
+    Mesh(MeshInput),
+    /// The deadline has come.
+    Tick,
+    /// Answer to [`Output::DeriveWords`](super::Output::DeriveWords).
+    Words {
+        /// Of what.
+        hash: Hash,
+        /// The words.
+        words: Result<Words, KdfError>,
+    },
+}
+
+/// What a page asks.
+pub enum Call {
+    /// Join one more hub.
+    AddHub {
+        /// Its URL.
+        url: String,
+    },
+    /// Let a device in.
+    Approve {
+        /// The request.
+        request: [u8; 16],
+        /// The words that the person picked, if asked.
+        words: Option<[String; 4]>,
+    },
+    /// Stop asking.
+    CancelSignIn,
+    /// Remove a device.
+    Cut {
+        /// Its writer key.
+        writer: PublicKey,
+        /// With it the cut is final, without it provisional.
+        secret: Option<RootSecret>,
+    },
+    /// Do not let a device in.
+    Deny {
+        /// The request.
+        request: [u8; 16],
+        /// Show no further request of its key.
+        block: bool,
+    },
+    /// Sign out: cut itself, wipe keys, keep public data.
+    Forget,
+    /// Drop all keys from memory.
+    Lock,
+    /// Read this space on this domain from now on; also resolves a key that changed.
+    Pin {
+        /// The space's key.
+        key: PublicKey,
+    },
+    /// Leave a hub.
+    RemoveHub {
+        /// Its URL.
+        url: String,
+    },
+    /// Ask to be let in.
+    SignIn {
+        /// From the passphrase.
+        secret: RootSecret,
+        /// What this device is called.
+        device: String,
+        /// Stay signed in.
+        remember: bool,
+    },
+    /// Begin a space.
+    SignUp {
+        /// From the passphrase.
+        secret: RootSecret,
+        /// What this device is called.
+        device: String,
+        /// Stay signed in.
+        remember: bool,
+        /// Nonce of the host, if its `.well-known/dat` is to be claimed.
+        claim: Option<[u8; 32]>,
+    },
+    /// Resolve when level with every connected peer.
+    Sync {
+        /// For how long to try, in ms.
+        timeout_ms: u64,
+    },
+    /// Take the keys into memory again.
+    Unlock {
+        /// From the passphrase.
+        secret: RootSecret,
+    },
+    /// Write one entry.
+    Write {
+        /// All or nothing.
+        ops: Vec<WriteOp>,
+    },
+}

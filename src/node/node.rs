@@ -1,0 +1,395 @@
+//! The node: one state machine that owns everything.
+//!
+//! ```text
+//! page ── Call ──▶ ┌──────┐ ── Reply, Event ──▶ page
+//! hubs, tabs, ───▶ │ Node │ ── Mesh ──▶ hubs, tabs, peers
+//! peers            └──────┘ ── Commit ──▶ storage ── Committed ──▶ (what waited for it goes)
+//! ```
+//! The driver handles what has come, then drains [`Node::poll`]. Writes of one such turn share one signature and one
+//! commit. Nothing of one's own leaves, and no reply is given, before it is durable.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use zeroize::Zeroizing;
+
+use super::{
+    Call, ErrorCode, Event, Input, NodeError, Options, Output, Reply, State, Words,
+    account::{Account, Device, Stage},
+    chores::Chores,
+    drafts::Draft,
+    durable::Durable,
+    links::Links,
+    request_queue::RequestQueue,
+    sign_in::Asking,
+    sign_up::Beginning,
+    syncing::Syncing,
+};
+use crate::{
+    crypto::{Entropy, InstallSecret, MessageKey, PublicKey, Purpose},
+    mesh::Mesh,
+    space::{Keys, Space, WriteOp},
+    storage::Files,
+};
+
+/// A complete peer of one domain.
+pub struct Node {
+    pub(super) options: Options,
+    pub(super) entropy: Box<dyn Entropy>,
+    pub(super) files: Files,
+    pub(super) account: Account,
+    pub(super) home: Option<Space>,
+    pub(super) secrets: Option<Secrets>,
+    pub(super) requests: RequestQueue,
+    /// Names of devices, where they may be read.
+    pub(super) names: BTreeMap<PublicKey, String>,
+    pub(super) drafts: Vec<Draft>,
+    pub(super) asking: Option<Asking>,
+    pub(super) beginning: Option<Beginning>,
+    pub(super) writes: VecDeque<(u32, Vec<WriteOp>)>,
+    pub(super) syncing: Vec<Syncing>,
+    pub(super) chores: Chores,
+    pub(super) mesh: Mesh,
+    pub(super) links: Links,
+    pub(super) durable: Durable,
+    /// Answers of this turn, which go once its batch is stored.
+    pub(super) replies: Vec<(u32, Result<Reply, NodeError>)>,
+    /// The state that the page was told last; `None` until the domain was looked up.
+    pub(super) told: Option<State>,
+    /// Set when storage failed: nothing is written any more.
+    pub(super) broken: Option<NodeError>,
+    /// Something of our own was written since the last batch.
+    pub(super) own_writes: bool,
+    pub(super) now: u64,
+}
+
+/// This device's keys, while they are in memory.
+pub(super) struct Secrets {
+    pub(super) install: InstallSecret,
+    /// The sign-in message key, until a private entry gives it.
+    pub(super) message: Option<MessageKey>,
+}
+
+impl Secrets {
+    pub(super) fn keys(&self, space: &PublicKey) -> Keys {
+        Keys { signer: self.install.signer(Purpose::Entries, space, "") }
+    }
+
+    /// What the browser keeps for "stay signed in": install secret 32 ‖ message key 32, if there is one.
+    pub(super) fn remembered(&self) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(64));
+        bytes.extend_from_slice(self.install.to_bytes().as_slice());
+        if let Some(message) = &self.message {
+            bytes.extend_from_slice(message.as_bytes());
+        }
+        bytes
+    }
+
+    fn from_remembered(bytes: &[u8]) -> Option<Self> {
+        let (install, rest) = bytes.split_first_chunk::<32>()?;
+        let message = rest.first_chunk::<32>().map(|key| MessageKey::from_bytes(*key));
+        Some(Self { install: InstallSecret::from_bytes(*install), message })
+    }
+}
+
+impl Node {
+    /// Opens a node on its stored files. `remembered` is what [`Output::Remember`] gave, if it gave anything.
+    pub fn open(
+        mut files: Files,
+        options: Options,
+        remembered: Option<&[u8]>,
+        mut entropy: Box<dyn Entropy>,
+        now: u64,
+    ) -> Result<Self, NodeError> {
+        let account = Account::load(&mut files)?;
+        let mesh = Mesh::new(entropy.as_mut());
+        let mut node = Self {
+            requests: RequestQueue::load(&mut files)?,
+            links: Links::new(entropy.as_mut()),
+            options,
+            entropy,
+            files,
+            account,
+            home: None,
+            secrets: remembered.and_then(Secrets::from_remembered),
+            names: BTreeMap::new(),
+            drafts: Vec::new(),
+            asking: None,
+            beginning: None,
+            writes: VecDeque::new(),
+            syncing: Vec::new(),
+            chores: Chores::new(now),
+            mesh,
+            durable: Durable::default(),
+            replies: Vec::new(),
+            told: None,
+            broken: None,
+            own_writes: false,
+            now,
+        };
+        node.start()?;
+        node.settle();
+        Ok(node)
+    }
+
+    /// Takes one input in.
+    pub fn handle(&mut self, now: u64, input: Input) {
+        // A clock that is set back must not make timers wait for hours.
+        self.now = now;
+        match input {
+            Input::Call { id, call } => self.call(id, call),
+            Input::CommitFailed { quota, error, .. } => self.storage_failed(quota, &error),
+            Input::Committed { seq } => {
+                self.files.committed(seq);
+                self.durable.stored(seq);
+                if let Some(compaction) = self.files.compaction(false) {
+                    self.durable.now(Output::Compact(compaction));
+                }
+            }
+            Input::LookedUp(answer) => self.looked_up(answer),
+            Input::Mesh(input) => self.mesh.handle(input, now, self.entropy.as_mut()),
+            Input::Tick => {
+                self.mesh.tick(now, self.entropy.as_mut());
+                self.tick_links();
+                self.tick_flows();
+            }
+            Input::Words { hash, words } => self.words_derived(&hash, words),
+        }
+        self.settle();
+    }
+
+    /// The next output; `None` when there is nothing more to do until the next input.
+    pub fn poll(&mut self) -> Option<Output> {
+        if !self.writes.is_empty() {
+            self.flush_writes();
+            self.settle();
+        }
+        self.durable.poll()
+    }
+
+    /// When [`Input::Tick`] is due, ms since 1970.
+    pub fn deadline(&self) -> Option<u64> {
+        [self.mesh.deadline(), self.links.deadline(), self.flow_deadline()].into_iter().flatten().min()
+    }
+
+    /// What this node is for its person.
+    pub fn state(&self) -> State {
+        if self.options.replica {
+            return State::Replica;
+        }
+        if self.home.is_none() || self.beginning.is_some() {
+            return State::Uninitialised;
+        }
+        match self.account.device.as_ref().map(|device| device.stage) {
+            None => State::Visitor,
+            Some(Stage::Requesting) => State::Requesting,
+            Some(Stage::Revoked) => State::Revoked,
+            Some(Stage::Granted) if self.secrets.is_some() => State::Writer,
+            Some(Stage::Granted) => State::Locked,
+        }
+    }
+
+    /// Whether the domain was looked up, so that the state is more than a beginning.
+    pub const fn is_ready(&self) -> bool {
+        self.told.is_some()
+    }
+
+    fn start(&mut self) -> Result<(), NodeError> {
+        let hubs = self.options.hubs.clone();
+        for url in hubs {
+            if let Err(error) = self.add_hub(&url) {
+                self.event(Event::Failed(error));
+            }
+        }
+        match (self.account.pinned, self.options.link) {
+            (Some(pinned), Some(link)) if pinned != link => {
+                self.account.other = Some(link);
+                self.open_home(pinned)?;
+                self.event(Event::Failed(self.pinned_error()));
+            }
+            (Some(key), _) | (None, Some(key)) => {
+                self.account.pinned = Some(key);
+                self.open_home(key)?;
+            }
+            (None, None) => {}
+        }
+        self.resume()?;
+        let fresh =
+            self.account.asked.is_some_and(|(at, ttl)| self.now >= at && self.now < at.saturating_add(ttl));
+        if self.options.link.is_none() && !fresh {
+            self.durable.now(Output::LookUp { domain: self.options.domain.clone() });
+        }
+        if self.account.pinned.is_some() || fresh {
+            self.tell_state();
+        }
+        Ok(())
+    }
+
+    /// Puts a device where it was before the reload.
+    fn resume(&mut self) -> Result<(), NodeError> {
+        let (Some(device), Some(home)) = (self.account.device.clone(), self.home.as_mut()) else {
+            self.secrets = None;
+            return Ok(());
+        };
+        // Keys of another install (a restored profile) are of no use.
+        self.secrets =
+            self.secrets.take().filter(|secrets| secrets.keys(&home.key()).signer.public() == device.writer);
+        match (&self.secrets, device.stage) {
+            (Some(secrets), Stage::Granted) => {
+                let keys = secrets.keys(&home.key());
+                home.unlock(&mut self.files, keys)?;
+                self.learn_names();
+                self.load_drafts();
+            }
+            (Some(_), Stage::Requesting) => {
+                self.load_drafts();
+                self.ask(&device);
+            }
+            (None, Stage::Requesting) => {
+                // The keys are gone, so the answer could not be used.
+                self.account.device = None;
+                self.save_account();
+            }
+            _ => self.secrets = None,
+        }
+        Ok(())
+    }
+
+    /// Opens the space of this domain and looks for its peers.
+    pub(super) fn open_home(&mut self, key: PublicKey) -> Result<(), NodeError> {
+        let space = Space::open(&mut self.files, key)?;
+        self.home = Some(space);
+        self.mesh.join(key, self.now, self.entropy.as_mut()).map_err(NodeError::bad_input)?;
+        self.links.open_channels(&key);
+        Ok(())
+    }
+
+    /// What every input is followed by: storage, bytes for peers, consequences, which may write again.
+    pub(super) fn settle(&mut self) {
+        loop {
+            let own = core::mem::take(&mut self.own_writes);
+            // First of all: from here on nothing that was just signed leaves before it is stored.
+            self.store(own);
+            if own {
+                self.announce();
+            }
+            self.pump_links();
+            self.follow_space();
+            if !self.own_writes {
+                break;
+            }
+        }
+        self.pump_links();
+        self.check_syncing();
+        self.store(false);
+        for (id, result) in core::mem::take(&mut self.replies) {
+            self.durable.after_commit(Output::Reply { id, result });
+        }
+    }
+
+    fn store(&mut self, own: bool) {
+        if let Some(batch) = self.files.take_batch() {
+            self.durable.given(batch.seq, own);
+            if self.broken.is_none() {
+                self.durable.now(Output::Commit(batch));
+            }
+        }
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        self.durable.now(Output::Event(event));
+    }
+
+    /// Answers a call once all that it wrote is durable.
+    pub(super) fn reply(&mut self, id: u32, result: Result<Reply, NodeError>) {
+        // The batch of this turn is not yet given: settle comes first.
+        self.replies.push((id, result));
+    }
+
+    pub(super) fn tell_state(&mut self) {
+        let state = self.state();
+        if self.told != Some(state) {
+            self.told = Some(state);
+            self.event(Event::State(state));
+        }
+    }
+
+    pub(super) fn save_account(&mut self) {
+        self.account.save(&mut self.files);
+    }
+
+    fn storage_failed(&mut self, quota: bool, error: &str) {
+        let failure = if quota {
+            NodeError::new(
+                ErrorCode::Quota,
+                format!(
+                    "the browser's storage is full ({error}); free some space, then reload: nothing that was confirmed is lost"
+                ),
+            )
+        } else {
+            NodeError::new(
+                ErrorCode::Storage,
+                format!(
+                    "the browser could not store data ({error}); reload to go on: nothing that was confirmed is lost"
+                ),
+            )
+        };
+        for output in self.durable.fail() {
+            if let Output::Reply { id, .. } = output {
+                self.durable.now(Output::Reply { id, result: Err(failure.clone()) });
+            }
+        }
+        self.broken = Some(failure.clone());
+        self.event(Event::Failed(failure));
+    }
+
+    pub(super) fn device(&self) -> Option<&Device> {
+        self.account.device.as_ref()
+    }
+
+    /// The four words that this device shows while it waits.
+    pub fn sign_in_words(&self) -> Option<Words> {
+        self.asking.as_ref()?.words
+    }
+
+    fn call(&mut self, id: u32, call: Call) {
+        if let Some(broken) = &self.broken {
+            let result = Err(broken.clone());
+            self.durable.now(Output::Reply { id, result });
+            return;
+        }
+        let result = match call {
+            Call::AddHub { url } => self.add_hub(&url),
+            Call::Approve { request, words } => self.approve(request, words),
+            Call::CancelSignIn => self.cancel_sign_in(),
+            Call::Cut { writer, secret } => self.cut(writer, secret),
+            Call::Deny { request, block } => self.deny(request, block),
+            Call::Forget => self.forget(),
+            Call::Lock => self.lock(),
+            Call::Pin { key } => self.pin(key),
+            Call::RemoveHub { url } => self.remove_hub(&url),
+            Call::Unlock { secret } => self.unlock(&secret),
+            Call::SignIn { secret, device, remember } => match self.sign_in(id, &secret, &device, remember) {
+                // Answered when the words are there.
+                Ok(()) => return,
+                Err(error) => Err(error),
+            },
+            Call::SignUp { secret, device, remember, claim } => {
+                match self.sign_up(id, secret, &device, remember, claim) {
+                    // Answered when nobody had a space under this key.
+                    Ok(()) => return,
+                    Err(error) => Err(error),
+                }
+            }
+            Call::Sync { timeout_ms } => {
+                self.syncing.push(Syncing { id, until: self.now.saturating_add(timeout_ms) });
+                return;
+            }
+            Call::Write { ops } => match self.accept_write(id, ops) {
+                // Answered when it was flushed.
+                Ok(()) => return,
+                Err(error) => Err(error),
+            },
+        };
+        self.reply(id, result.map(|()| Reply::Done));
+    }
+}

@@ -1,0 +1,79 @@
+// Guards what the page promises without a browser: it works under a strict content security policy, uses only the
+// public package, keeps its files small, has the fixed test ids, and its few pure functions do what they say.
+//
+//   node --test tests-wasm/page/
+
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import test from "node:test";
+import { fileURLToPath } from "node:url";
+
+const www = fileURLToPath(new URL("../../www/", import.meta.url));
+const files = readdirSync(www, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile())
+  .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(www.length))
+  .filter((path) => !path.startsWith("pkg"));
+const read = (path) => readFileSync(join(www, path), "utf8");
+const scripts = files.filter((path) => path.endsWith(".js"));
+
+const TEST_IDS = ("setup start have-passphrase open-link passphrase draw-again confirm-word-1 confirm-word-2 device-name create composer "
+  + "composer-private post posts post-item sign-in sign-in-passphrase sign-in-submit waiting-words request request-words approve deny devices "
+  + "device-item remove-device state peers hubs link replica-status").split(" ");
+
+test("the HTML has no inline script, style or handler, and what it names exists", () => {
+  const html = read("index.html");
+  assert.doesNotMatch(html, /<style|\sstyle=|\son[a-z]+=/i);
+  assert.doesNotMatch(html, /<script(?![^>]*\bsrc=)/i);
+  for (const [, path] of html.matchAll(/(?:href|src)="\.\/([^"]+)"/g)) {
+    assert.ok(path === "pkg/index.js" || files.includes(path), `${path} is missing`);
+  }
+});
+
+test("no script sets markup or styles, or evaluates text", () => {
+  for (const path of scripts) assert.doesNotMatch(read(path), /innerHTML|outerHTML|insertAdjacentHTML|\.style\b|"style"|\beval\(|new Function/, path);
+});
+
+test("scripts import only each other, and of the package only its public door", () => {
+  for (const path of scripts) {
+    for (const [, name] of read(path).matchAll(/(?:from |import\()"([^"]+)"/g)) {
+      const target = normalize(join(dirname(path), name));
+      assert.ok(target === "pkg/index.js" || files.includes(target), `${path} imports ${name}`);
+    }
+  }
+});
+
+test("every file has a header and fewer than 200 lines", () => {
+  for (const path of files) {
+    const text = read(path);
+    assert.ok(text.split("\n").length < 200, path);
+    if (/\.(js|css)$/.test(path)) assert.match(text, /^(\/\/|\/\*) /, path);
+  }
+});
+
+test("every fixed test id is in the page", () => {
+  const all = [...scripts, "index.html"].map(read).join("\n");
+  for (const id of TEST_IDS) assert.ok(all.includes(`"${id}"`), id);
+});
+
+test("device names are guessed from what browsers say of themselves", async () => {
+  const { deviceName } = await import(join(www, "lib/device.js"));
+  const agents = {
+    "Firefox on Ubuntu": "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "Chrome on Android": "Mozilla/5.0 (Linux; Android 15; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36",
+    "Safari on iPhone": "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
+    "Edge on Windows": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0",
+    "Browser on this computer": "something else",
+  };
+  for (const [name, agent] of Object.entries(agents)) assert.equal(deviceName(agent), name);
+});
+
+test("the address of a hub is judged before it is used", async () => {
+  globalThis.location = new URL("https://diary.example/?hub=wss://a.example");
+  const { currentHubs, hubProblem } = await import(join(www, "lib/settings.js"));
+  for (const good of ["wss://hub.example", "y-webrtc+wss://hub.example/a#b", "ws://localhost:8080/hub"]) assert.equal(hubProblem(good, []), "", good);
+  for (const bad of ["", "hub.example", "https://hub.example", "wss://", "wss:// x", "ws://hub.example"]) assert.notEqual(hubProblem(bad, []), "", bad);
+  assert.notEqual(hubProblem("wss://a.example", ["wss://a.example"]), "");
+  globalThis.location = new URL("https://diary.example/?hub=y-webrtc+wss://a.example&hub=wss://b.example");
+  assert.deepEqual(await currentHubs(), ["y-webrtc+wss://a.example", "wss://b.example"]);
+});

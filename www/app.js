@@ -1,0 +1,178 @@
+// The page: opens the node, and keeps on screen exactly the sections that its state calls for.
+//
+// The node's state is the only truth. Every event leads to `update`, which compares what should be on screen
+// with what is; running it twice, late, or in another order gives the same page, and so does a reload.
+// Sections keep their elements while they stay, so that text being typed and the focus survive any event.
+
+import { setText } from "./lib/dom.js";
+import { currentHubs, domain, settings, showLink } from "./lib/settings.js";
+import { composer } from "./views/composer.js";
+import { address } from "./views/address.js";
+import { devices } from "./views/devices.js";
+import { link } from "./views/link.js";
+import { loading, removed } from "./views/notes.js";
+import { posts } from "./views/posts.js";
+import { requests } from "./views/requests.js";
+import { setup } from "./views/setup.js";
+import { signIn } from "./views/sign-in.js";
+import { status } from "./views/status.js";
+import { toast, toastProblem } from "./views/toast.js";
+import { trouble } from "./views/trouble.js";
+import { unlock } from "./views/unlock.js";
+import { waiting } from "./views/waiting.js";
+
+const EVENTS = ["statechange", "request", "granted", "revoked", "recovered", "peer", "hub", "conflict", "equivocation",
+  "storage", "error"];
+const READING = ["visitor", "requesting", "writer", "locked", "revoked", "replica"];
+
+/** What is on screen, where, in which states. A view is `(app) => { node, update?(why), close?() }`. */
+const SECTIONS = [
+  { slot: "attention", view: loading, states: ["loading"] },
+  { slot: "attention", view: trouble, states: ["trouble"] },
+  { slot: "attention", view: setup, states: ["uninitialised"] },
+  { slot: "attention", view: removed, states: ["revoked"] },
+  { slot: "attention", view: waiting, states: ["requesting"] },
+  { slot: "attention", view: unlock, states: ["locked"] },
+  { slot: "attention", view: requests, states: ["writer"] },
+  { slot: "attention", view: address, states: ["writer"] },
+  { slot: "page", view: posts, states: READING },
+  { slot: "page", view: composer, states: ["writer", "requesting"] },
+  { slot: "side", view: signIn, states: ["visitor", "revoked"] },
+  { slot: "side", view: devices, states: ["writer"] },
+  { slot: "side", view: link, states: READING },
+  { slot: "side", view: status, states: ["uninitialised", ...READING] },
+];
+
+const STATES = {
+  loading: "Opening…",
+  trouble: "Not open",
+  uninitialised: "Nothing is kept here yet",
+  visitor: "You are reading as a visitor",
+  requesting: "Waiting to be let in",
+  writer: "You are signed in",
+  locked: "Locked: you can read, not write",
+  revoked: "This device was removed",
+  replica: "This browser keeps a copy",
+};
+
+/** What every view gets. */
+const app = {
+  Hypha: undefined, // the class, once the package is loaded
+  hypha: undefined, // the open node
+  state: "loading", // the node's state, or "loading", or "trouble"
+  problem: undefined, // why it is in "trouble"
+  choice: {}, // options that the person chose for this visit, such as { storage: "memory" }
+  hubs: [],
+  pending: undefined, // the sign-in that this tab started
+  posted: undefined, // key of the post to bring into view
+  lastPosts: new Map(), // device key -> time of its newest post on screen
+  open,
+  update,
+  toast,
+};
+
+let openings = 0;
+
+/** Opens the node, or opens it anew with other options. The latest call wins; every failure ends in "trouble". */
+async function open(change = {}) {
+  const turn = ++openings;
+  const before = app.hypha;
+  Object.assign(app.choice, change);
+  Object.assign(app, { hypha: undefined, pending: undefined, problem: undefined, state: "loading" });
+  update();
+  let hypha;
+  try {
+    await before?.close().catch(() => {}); // It is given up in any case.
+    app.Hypha ??= (await import("./pkg/index.js")).Hypha;
+    app.hubs = await currentHubs();
+    const { domain, name, link } = settings;
+    const options = { domain, name, link, hubs: app.hubs, ...app.choice };
+    for (const [key, value] of Object.entries(options)) if (value === undefined) delete options[key];
+    hypha = await app.Hypha.open(options);
+  } catch (error) {
+    if (turn !== openings) return;
+    Object.assign(app, { problem: error, state: "trouble" });
+    update();
+    return;
+  }
+  if (turn !== openings) return void hypha.close();
+  app.hypha = hypha;
+  if (app.choice.link) showLink(app.choice.link);
+  for (const name of EVENTS) hypha.addEventListener(name, (event) => heard(hypha, name, event.detail));
+  update();
+}
+
+function heard(hypha, name, detail) {
+  if (hypha !== app.hypha) return;
+  if (name === "error" || name === "storage") {
+    const error = detail instanceof Error ? detail : detail?.error ?? detail;
+    if (error?.code || error?.message) toastProblem(error);
+  }
+  if (name === "recovered") toast("Your passphrase was used to start again on another device. If that was not you, look at your devices.");
+  if (name === "equivocation") toastProblem({ code: "EQUIVOCATION" });
+  update(name);
+}
+
+const mounted = new Map();
+
+/** Brings the page in line with the node. `why` is the event's name; views may skip what it cannot have changed. */
+function update(why = "state") {
+  const last = document.body.dataset.state;
+  if (app.hypha) app.state = app.hypha.state;
+  const focus = document.activeElement;
+  const fresh = [];
+  for (const section of SECTIONS) {
+    const here = mounted.get(section);
+    const wanted = section.states.includes(app.state);
+    if (here && (!wanted || here.hypha !== app.hypha)) {
+      here.view.close?.();
+      here.view.node.remove();
+      mounted.delete(section);
+    }
+    if (wanted && !mounted.has(section)) {
+      const view = section.view(app);
+      mounted.set(section, { view, hypha: app.hypha });
+      document.getElementById(section.slot).insertBefore(view.node, following(section));
+      fresh.push(view.node);
+    }
+  }
+  showState(last);
+  for (const { view } of [...mounted.values()]) {
+    try {
+      view.update?.(why);
+    } catch (error) {
+      toastProblem(error); // One section in trouble must not take the others with it.
+    }
+  }
+  // A control that went away takes the focus with it: hand it to what came instead.
+  if (focus && focus !== document.body && !focus.isConnected) {
+    const there = fresh.find((node) => !node.hidden)?.querySelector("[tabindex='-1']");
+    (there ?? document.getElementById("content")).focus();
+  }
+}
+
+// The element that a section goes before: the next one of the same slot that is on screen.
+function following(section) {
+  const later = SECTIONS.slice(SECTIONS.indexOf(section) + 1).filter(({ slot }) => slot === section.slot);
+  return later.map((next) => mounted.get(next)?.view.node).find(Boolean) ?? null;
+}
+
+function showState(last) {
+  const { state } = app;
+  const line = document.querySelector(".state");
+  line.dataset.state = state;
+  const memory = app.choice.storage === "memory" && app.hypha ? " · nothing is kept when you close this tab" : "";
+  setText(line, (STATES[state] ?? state) + memory);
+  document.body.dataset.state = state;
+  document.body.dataset.screen = READING.includes(state) ? "book" : state === "uninitialised" ? "setup" : "note";
+  if (last === "requesting" && state === "writer") toast("This device was let in. You can write now.");
+}
+
+/** Round trips and "5 minutes ago" grow old without any event. */
+setInterval(() => {
+  if (!document.hidden && app.hypha) update("tick");
+}, 5000);
+
+addEventListener("unhandledrejection", (event) => toastProblem(event.reason));
+setText(document.getElementById("domain"), domain);
+open();

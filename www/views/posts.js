@@ -1,0 +1,153 @@
+// The posts, oldest first or newest first. Read from the package whenever it says that something changed; the
+// list on screen is then brought in line, item by item, so that nothing flickers and the focus stays.
+
+import { announce, button, h, heading, setText } from "../lib/dom.js";
+import { ask } from "../lib/dialog.js";
+import { showProblem, problemPlace } from "../lib/problems.js";
+import { recall, remember } from "../lib/settings.js";
+import { full, moment, toDate } from "../lib/time.js";
+import { ownKey } from "./devices.js";
+
+const PREFIX = "posts/";
+const PAGE = 100;
+
+export function posts(app) {
+  const items = new Map(); // key -> { node, look }
+  const list = h("ol", { class: "posts", test: "posts", role: "list", "aria-label": "Posts" });
+  const earlier = button("Show earlier posts", () => {
+    limit += PAGE;
+    refresh();
+  }, { class: "quiet", hidden: true });
+  const order = button("", () => {
+    remember("order", newestFirst() ? undefined : "newest");
+    refresh();
+  }, { class: "quiet", hidden: true });
+  const empty = h("p", { class: "empty", hidden: true });
+  const place = problemPlace();
+  const title = heading(1, "Diary");
+  const node = h("section", { class: "diary" }, h("div", { class: "bar" }, title, order), empty, list, earlier, place);
+
+  let limit = PAGE;
+  let reading = false;
+  let again = false;
+  let first = true;
+  let watched;
+  let stop = () => {};
+
+  const newestFirst = () => recall("order") === "newest";
+
+  // One reading at a time; whatever changes meanwhile causes one more.
+  async function refresh() {
+    again = true;
+    if (reading) return;
+    reading = true;
+    while (again) {
+      again = false;
+      try {
+        show(await read(app.hypha?.home, limit + 1));
+        place.replaceChildren();
+      } catch (error) {
+        if (node.isConnected) showProblem(place, error);
+      }
+    }
+    reading = false;
+  }
+
+  function show(entries) {
+    const more = entries.length > limit;
+    const shown = entries.slice(0, limit);
+    if (!newestFirst()) shown.reverse();
+    const own = ownKey(app);
+    const wanted = new Set(shown.map(({ key }) => key));
+    for (const [key, { node: gone }] of items) {
+      if (wanted.has(key)) continue;
+      gone.remove();
+      items.delete(key);
+    }
+    const fresh = [];
+    let later = false;
+    shown.forEach((entry, index) => {
+      const mine = entry.draft || (own !== undefined && entry.writer === own);
+      const look = JSON.stringify([`${entry.version}`, entry.draft, entry.private, entry.device, mine, app.state]);
+      const known = items.get(entry.key);
+      let item = known?.node;
+      if (known?.look !== look) {
+        item = postItem(app, entry, mine, remove);
+        known?.node.replaceWith(item);
+        items.set(entry.key, { node: item, look });
+        if (!known && !mine) fresh.push(entry);
+      }
+      if (list.children[index] !== item) list.insertBefore(item, list.children[index] ?? null);
+      const time = toDate(entry.time ?? entry.value?.time)?.getTime() ?? 0;
+      if (time > (app.lastPosts.get(entry.writer) ?? 0)) {
+        app.lastPosts.set(entry.writer, time);
+        later = true;
+      }
+    });
+    if (later) app.update("posts");
+    earlier.hidden = !more;
+    node.insertBefore(earlier, newestFirst() ? place : list);
+    order.hidden = shown.length < 2;
+    setText(order, newestFirst() ? "Oldest first" : "Newest first");
+    empty.hidden = shown.length > 0;
+    setText(empty, EMPTY[app.state] ?? "Nothing has been written here yet.");
+    if (!first && fresh.length > 0) announce(`New post${fresh.length > 1 ? `s: ${fresh.length}` : `: ${String(fresh[0].value?.text ?? "").slice(0, 120)}`}`);
+    first = false;
+    if (app.posted && items.has(app.posted)) {
+      items.get(app.posted).node.scrollIntoView({ block: "nearest" });
+      app.posted = undefined;
+    }
+  }
+
+  function remove(entry) {
+    ask({
+      title: "Delete this post?",
+      body: [h("blockquote", {}, String(entry.value?.text ?? "").slice(0, 200)), h("p", {}, "It disappears from every device that hears of it. Somebody who kept a copy still has it.")],
+      choices: [{ label: "Delete", test: "delete-confirm", danger: true, act: async () => {
+        await app.hypha.home.delete(entry.key);
+        refresh();
+      } }],
+    });
+  }
+
+  function update(why) {
+    if (["hub", "peer", "posts", "tick"].includes(why)) return;
+    const home = app.hypha.home;
+    setText(title, home?.title || "Diary");
+    const now = home && `${home.link} ${app.state}`;
+    if (now !== watched) {
+      stop();
+      stop = home?.watch(PREFIX, refresh) ?? (() => {});
+      watched = now;
+    }
+    refresh();
+  }
+  return { node, update, close: () => stop() };
+}
+
+const EMPTY = {
+  visitor: "Nothing public has arrived yet. What is written on the other devices appears here by itself.",
+  writer: "A blank page. Write the first lines below.",
+};
+
+// The newest `limit` posts, newest first.
+async function read(home, limit) {
+  const found = [];
+  if (!home) return found;
+  for await (const entry of home.list({ prefix: PREFIX, reverse: true, limit })) found.push(entry);
+  return found;
+}
+
+function postItem(app, entry, mine, remove) {
+  const text = typeof entry.value?.text === "string" ? entry.value.text : undefined;
+  const time = entry.value?.time ?? entry.time;
+  const writes = app.state === "writer" || (app.state === "requesting" && entry.draft);
+  return h("li", { class: `post${entry.private ? " private" : ""}${entry.draft ? " draft" : ""}`, test: "post-item", "data-key": entry.key },
+    h("p", { class: "text", dir: "auto" }, text ?? (entry.private ? "Private. Unlock this device to read it." : "This post was written by a newer version of Hypha.")),
+    h("p", { class: "meta" },
+      (mine || entry.device) && h("span", { class: "author" }, mine ? "you, on this device" : entry.device),
+      toDate(time) && h("time", { datetime: toDate(time).toISOString(), title: full(time) }, moment(time)),
+      entry.private && h("span", { class: "badge secret", "data-badge": "private" }, "private"),
+      entry.draft && h("span", { class: "badge", "data-badge": "draft" }, "draft"),
+      writes && button("Delete", () => remove(entry), { class: "quiet small", test: "delete-post" })));
+}

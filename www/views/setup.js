@@ -1,0 +1,54 @@
+// The first screen of a browser that knows nothing: what this is, and the three ways to go on.
+
+import { button, drawing, h, heading } from "../lib/dom.js";
+import { domain } from "../lib/settings.js";
+import { create } from "./create.js";
+import { linkForm } from "./link-form.js";
+import { signInForm } from "./sign-in.js";
+
+export function setup(app) {
+  const node = h("section", { class: "setup", test: "setup" });
+
+  function show(content) {
+    node.replaceChildren(content);
+    content.querySelector("[tabindex='-1']")?.focus();
+  }
+
+  // The package may still be loading: the words are there when the form is.
+  async function start() {
+    const { form, ready } = create(app);
+    await ready;
+    show(h("div", {}, form, back()));
+  }
+
+  const back = () => button("Back", () => show(welcome()), { class: "quiet back" });
+
+  const welcome = () => h("div", { class: "welcome" },
+    drawing("mycelium", "mycelium"),
+    heading(1, "A diary that lives in your own browsers"),
+    h("p", { class: "lead" }, "What you write is kept in this browser and goes straight to your other ones and to your readers, without a company in between. ",
+      "Eight words that only you know let you write on every device, so there is no account to lose."),
+    h("div", { class: "ways" },
+      way("Start here", "Get your eight words and write the first page. Takes two minutes, and paper.",
+        { test: "start", class: "main", act: start }),
+      way("I have a passphrase", "You started on another device, and want to write here too.",
+        { test: "have-passphrase", act: () => show(passphrase()) }),
+      way("Open a link", "Somebody gave you a link that starts with hypha://, to read what they write.",
+        { test: "open-link", act: () => show(opening()) })),
+    h("p", { class: "hint" }, `Nobody has been found at ${domain} yet. That is as it should be if you are the first, or if the place does not say who lives here.`));
+
+  const passphrase = () => h("div", { class: "card" }, heading(1, "Sign in with your passphrase"),
+    h("p", {}, "One of your devices that is already signed in will then be asked to let this one in."),
+    signInForm(app), back());
+
+  const opening = () => h("div", { class: "card" }, heading(1, "Open a link"),
+    h("p", {}, "You will read as a visitor. If it is your own, you can sign in afterwards."),
+    linkForm(app), back());
+
+  node.append(welcome());
+  return { node };
+}
+
+function way(label, text, { test, act, class: look }) {
+  return h("div", { class: "way" }, button(label, act, { test, class: look }), h("p", {}, text));
+}

@@ -1,0 +1,60 @@
+// Who this browser is connected to, and through which hubs it finds them.
+
+import { h, heading, setText } from "../lib/dom.js";
+import { hubs } from "./hubs.js";
+
+const TRANSPORTS = { tab: "a tab of this browser", tabs: "a tab of this browser", webrtc: "direct", relay: "through a hub, sealed" };
+
+export function status(app) {
+  const summary = h("p", { test: "connection", role: "status" });
+  const count = h("p");
+  const list = h("ul", { class: "rows", role: "list" });
+  const others = h("div", { test: "peers", "data-count": "0" }, count, list);
+  const hubList = hubs(app);
+  const replicas = h("p", { test: "replica-status", hidden: true });
+  const node = h("section", { class: "card" }, heading(2, "Connections"), summary, others, replicas, hubList.node);
+  let reading = 0;
+
+  async function update() {
+    const hypha = app.hypha;
+    const turn = ++reading;
+    showPeers(hypha.peers());
+    let stats;
+    try {
+      stats = await hypha.stats();
+    } catch {
+      return; // The node is closing, or says so elsewhere; what is on screen stays.
+    }
+    if (turn !== reading || hypha !== app.hypha) return;
+    const known = app.hubs.map((url) => stats?.hubs?.find((hub) => hub.url === url) ?? { url, state: "" });
+    hubList.show(known);
+    setText(summary, sentence(known));
+  }
+
+  function showPeers(peers) {
+    others.dataset.count = `${peers.length}`;
+    setText(count, peers.length === 0 ? "No other browser is connected right now." : `Connected to ${peers.length} other browser${peers.length > 1 ? "s" : ""}:`);
+    const rows = peers.map((peer) => {
+      const trip = peer.roundTrip ?? peer.rtt;
+      const time = Number.isFinite(trip) ? `${trip < 10 ? trip.toFixed(1) : Math.round(trip)} ms` : "";
+      return [TRANSPORTS[peer.transport] ?? peer.transport ?? "connected", peer.state !== "open" && peer.state !== "connected" && peer.state, time]
+        .filter(Boolean).join(" · ");
+    });
+    while (list.children.length > rows.length) list.lastElementChild.remove();
+    rows.forEach((row, i) => {
+      if (!list.children[i]) list.append(h("li", {}));
+      setText(list.children[i], row);
+      list.children[i].dataset.transport = peers[i].transport ?? "";
+    });
+    list.hidden = rows.length === 0;
+  }
+  return { node, update };
+}
+
+// What the person can expect from these hubs. A hub that says of itself that it does not relay, and no relay at
+// all, means that some networks will not get through.
+function sentence(known) {
+  if (known.length === 0) return "Local: only tabs of this browser. Add a hub below to reach other devices.";
+  const local = known.every((hub) => hub.relay === false);
+  return `Other devices are found through ${known.length === 1 ? "one hub" : `${known.length} hubs`}.${local ? " Local network only: none of them passes messages on." : ""}`;
+}

@@ -1,0 +1,73 @@
+// A device that has asked to be let in: the four words that its owner picks on another device.
+//
+// The words come from the package (`hypha.signingIn` after a reload), never from the page's memory: they belong
+// to the request that is really out there.
+
+import { button, h, heading, passphraseField, setText, tick } from "../lib/dom.js";
+import { ask } from "../lib/dialog.js";
+import { attempt, problemPlace } from "../lib/problems.js";
+import { recall } from "../lib/settings.js";
+import { toast, toastProblem } from "./toast.js";
+
+export function waiting(app) {
+  const words = h("p", { class: "four-words", test: "waiting-words", translate: "no" });
+  const making = h("p", { class: "hint" }, "Making the words…");
+  const device = h("strong", {});
+  const place = problemPlace();
+  let cancelled = false;
+  let following = false;
+  const cancel = button("Stop asking", () => attempt(cancel, place, async () => {
+    cancelled = true;
+    await current()?.cancel();
+    app.pending = undefined;
+    app.update();
+  }), { test: "cancel-sign-in" });
+  const lost = app.hypha.recover && h("details", {}, h("summary", {}, "None of your devices is left?"),
+    h("p", {}, "Your passphrase can let this device in by itself. Use this only if you cannot open Hypha anywhere else."),
+    button("Start again with the passphrase alone", () => recover(app)));
+  const node = h("section", { class: "card waiting" }, heading(2, "Let this device in from another one"),
+    h("p", {}, "Open Hypha on a device that is already signed in. It will ask about ", device, " and show three sets of words. Pick these:"),
+    making,
+    h("p", { class: "hint" }, "You can close this page meanwhile: it goes on asking when you come back. What you write here now is kept as drafts until you are let in."),
+    lost, place, h("div", { class: "actions" }, cancel));
+
+  const current = () => app.pending ?? app.hypha.signingIn;
+
+  function update() {
+    const request = current();
+    setText(device, recall("device") ?? "this device");
+    if (request?.words?.length) {
+      setText(words, request.words.join(" "));
+      making.replaceWith(words);
+    }
+    if (!request || following) return;
+    following = true;
+    const { hypha } = app;
+    request.granted.then(() => app.update(), (error) => {
+      if (hypha !== app.hypha) return;
+      app.pending = undefined;
+      if (!cancelled) refused(error);
+      app.update();
+    });
+  }
+  return { node, update };
+}
+
+function refused(error) {
+  if (error.code === "NOT_AUTHORISED" || error.code === "REVOKED") toast("Your other device answered: this one is not let in. What you wrote meanwhile was not posted.");
+  else if (error.code === "TIMEOUT") toast("Nobody answered in time. Sign in again when one of your other devices is at hand.");
+  else toastProblem(error);
+}
+
+function recover(app) {
+  const passphrase = passphraseField({ label: "Passphrase", test: "recover-passphrase" });
+  const others = tick({ label: "Remove all other devices", hint: "Do this if one of them was stolen.", test: "recover-cut" });
+  ask({
+    title: "Start again with the passphrase alone",
+    body: [h("p", {}, "This device becomes one of yours at once. Your other devices, if there are any, will show that it happened."), passphrase.node, others.node],
+    choices: [{ label: "Start again", test: "recover-confirm", act: async () => {
+      await app.hypha.recover(passphrase.input.value, { device: recall("device") ?? "Recovered device", cutOthers: others.input.checked });
+      app.update();
+    } }],
+  });
+}
