@@ -10,6 +10,7 @@
 //! space/<key>/manifest   signed value
 //! space/<key>/forks      each: u32le length │ equivocation proof
 //! space/<key>/lost       32 bytes each: feeds whose storage was damaged beyond mending
+//! space/<key>/pins       root 32 │ hash of the record that names its successor 32, each
 //! ```
 //! Everything else (states, view, clocks) is computed from these and the feeds when a space is opened, and comes out
 //! the same whatever order it all arrived in.
@@ -72,6 +73,8 @@ pub struct Space {
     records: Vec<(Hash, Vec<u8>)>,
     /// Keys that may sign root records: the first root, and all that records name as successors.
     roots: BTreeSet<PublicKey>,
+    /// Roots whose successor is pinned.
+    pinned: BTreeSet<PublicKey>,
     manifest: Option<SignedValue>,
     keys: Option<Keys>,
     /// Where own entries continue; `None`: to be read from the feed.
@@ -97,6 +100,7 @@ struct SpaceFiles {
     manifest: FileId,
     forks: FileId,
     lost: FileId,
+    pins: FileId,
 }
 
 impl Space {
@@ -109,6 +113,7 @@ impl Space {
             manifest: file("manifest"),
             forks: file("forks"),
             lost: file("lost"),
+            pins: file("pins"),
         };
         let mut space = Self {
             key,
@@ -120,6 +125,7 @@ impl Space {
             view: View::default(),
             records: Vec::new(),
             roots: BTreeSet::from([key]),
+            pinned: BTreeSet::new(),
             manifest: None,
             keys: None,
             own: None,

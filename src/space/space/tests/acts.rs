@@ -234,6 +234,43 @@ fn a_new_passphrase_shuts_everybody_out_and_keeps_the_data() {
 }
 
 #[test]
+fn a_rival_successor_that_comes_later_changes_nothing() {
+    let a = Device::founder(1);
+    let (first, rival) = (Signer::from_seed(&[201; 32]), Signer::from_seed(&[202; 32]));
+    let links: Vec<Hash> = a.space.record_hashes().collect();
+    let hands_over = |to: &Signer| {
+        let items = vec![RootItem::Successor(to.public())];
+        RootRecord::sign(&root().public(), &root(), links.clone(), items)
+    };
+    let (first_record, rival_record) = (hands_over(&first), hands_over(&rival));
+    let mut b = Device::new(2);
+    b.pull_all(&a);
+    b.space.add_record(&mut b.files, first_record.as_bytes()).unwrap();
+    b.space.add_record(&mut b.files, rival_record.as_bytes()).unwrap();
+    assert_eq!(b.space.root(), first.public());
+    assert_eq!(b.reopened().space.root(), first.public());
+    // Who hears of both at once follows neither, until the person decides; that is remembered.
+    let mut c = Device::new(3);
+    c.pull_all(&a);
+    let records = [&first_record, &rival_record];
+    let stored: Vec<u8> = records
+        .iter()
+        .flat_map(|record| {
+            let bytes = record.as_bytes();
+            [u32::try_from(bytes.len()).unwrap().to_le_bytes().as_slice(), bytes].concat()
+        })
+        .collect();
+    let file = c.files.file(&format!("space/{}/records", root().public()));
+    let end = c.files.len(file);
+    c.files.write(file, end, &stored).unwrap();
+    let mut c = c.reopened();
+    assert_eq!((c.space.root(), c.space.contested()), (root().public(), [root().public()].as_slice()));
+    c.space.pin(&mut c.files, root().public(), rival_record.hash()).unwrap();
+    assert_eq!((c.space.root(), c.space.contested().len()), (rival.public(), 0));
+    assert_eq!(c.reopened().space.root(), rival.public());
+}
+
+#[test]
 fn strangers_records_are_not_kept() {
     let mut a = Device::founder(1);
     let stranger = Signer::from_seed(&[50; 32]);
