@@ -77,8 +77,8 @@ impl Manifest {
 /// A manifest that is not to be believed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ManifestError {
-    /// Not a value of the last root's, with an empty salt.
-    #[error("not signed by the root key {expected}, or with a salt")]
+    /// A group's value, or one with a salt: not what a root signs.
+    #[error("not a value of the root key {expected} alone, or with a salt")]
     Key {
         /// The last root.
         expected: PublicKey,

@@ -9,6 +9,7 @@
 //! space/<key>/records    each: u32le length │ root record
 //! space/<key>/manifest   signed value
 //! space/<key>/forks      each: u32le length │ equivocation proof
+//! space/<key>/lost       32 bytes each: feeds whose storage was damaged beyond mending
 //! ```
 //! Everything else (states, view, clocks) is computed from these and the feeds when a space is opened, and comes out
 //! the same whatever order it all arrived in.
@@ -17,10 +18,12 @@ mod acts;
 mod author;
 mod chain;
 mod epochs;
+mod load;
 mod reads;
 mod replay;
 mod replicate;
 mod roots;
+mod seals;
 #[cfg(test)]
 mod tests;
 mod trees;
@@ -34,18 +37,18 @@ pub use writers::WriterInfo;
 
 use self::{
     author::Own,
-    epochs::Epochs,
     replay::Tail,
+    seals::Epochs,
     trees::{Claims, Numbers},
 };
 use super::{
-    Access, ManifestError, Role, RootRecord, SpaceError, SpaceEvent,
+    Access, Role, SpaceError, SpaceEvent,
     private::ContentKeys,
     view::{Causality, View},
 };
 use crate::{
     crypto::{Hash, MessageKey, PublicKey, Signer},
-    feed::{EquivocationProof, Feed, FeedError},
+    feed::Feed,
     storage::{FileId, Files},
     value::SignedValue,
 };
@@ -67,12 +70,16 @@ pub struct Space {
     view: View,
     /// Root records as they came, in the order they came.
     records: Vec<(Hash, Vec<u8>)>,
+    /// Keys that may sign root records: the first root, and all that records name as successors.
+    roots: BTreeSet<PublicKey>,
     manifest: Option<SignedValue>,
     keys: Option<Keys>,
     /// Where own entries continue; `None`: to be read from the feed.
     own: Option<Own>,
     content: ContentKeys,
     epochs: Epochs,
+    /// Feeds whose storage was damaged: nobody knows how long they were, so nothing is appended to them ever again.
+    lost: BTreeSet<PublicKey>,
     /// Writers whose feeds grew since own entries named them.
     grown: BTreeSet<PublicKey>,
     /// Sign-in message keys found in counted private entries: writer number, index, operation.
@@ -89,6 +96,7 @@ struct SpaceFiles {
     records: FileId,
     manifest: FileId,
     forks: FileId,
+    lost: FileId,
 }
 
 impl Space {
@@ -100,6 +108,7 @@ impl Space {
             records: file("records"),
             manifest: file("manifest"),
             forks: file("forks"),
+            lost: file("lost"),
         };
         let mut space = Self {
             key,
@@ -110,11 +119,13 @@ impl Space {
             numbers: Numbers::default(),
             view: View::default(),
             records: Vec::new(),
+            roots: BTreeSet::from([key]),
             manifest: None,
             keys: None,
             own: None,
             content: ContentKeys::default(),
             epochs: Epochs::default(),
+            lost: BTreeSet::new(),
             grown: BTreeSet::new(),
             message_keys: Vec::new(),
             stirred: false,
@@ -139,6 +150,8 @@ impl Space {
     pub fn unlock(&mut self, files: &mut Files, keys: Keys) -> Result<(), SpaceError> {
         self.keys = Some(keys);
         self.own = None;
+        // Another key than before has named nothing yet.
+        self.grown = self.feeds.keys().copied().collect();
         self.open_seals(files)
     }
 
@@ -202,45 +215,6 @@ impl Space {
         self.advance(files, &writer)
     }
 
-    /// Reads records, proofs, manifest and feeds back.
-    fn load(&mut self, files: &mut Files) -> Result<(), SpaceError> {
-        for bytes in stored_list(files, self.files.records)? {
-            let record = RootRecord::decode(&self.key, &bytes)?;
-            self.note_record(&record);
-        }
-        for bytes in stored_list(files, self.files.forks)? {
-            self.claims.add_fork(EquivocationProof::decode(&bytes).map_err(FeedError::from)?);
-        }
-        let length = files.len(self.files.manifest);
-        if length > 0 {
-            let bytes = files.read(self.files.manifest, 0, usize::try_from(length).unwrap_or(usize::MAX))?;
-            self.manifest = Some(SignedValue::decode(&bytes).map_err(ManifestError::from)?);
-        }
-        for at in 0..files.len(self.files.feeds) / 32 {
-            let mut writer = PublicKey([0; 32]);
-            files.read_into(self.files.feeds, at * 32, &mut writer.0)?;
-            self.feeds.insert(writer, Feed::open(files, writer)?);
-        }
-        self.stirred = true;
-        self.replay(files)?;
-        // Whoever opens a space reads it first: only what happens later is news.
-        self.view.take_touched();
-        self.events.clear();
-        Ok(())
-    }
-
-    /// Opens a feed and remembers that it belongs here.
-    fn open_feed(&mut self, files: &mut Files, writer: PublicKey) -> Result<(), SpaceError> {
-        if self.feeds.contains_key(&writer) {
-            return Ok(());
-        }
-        self.feeds.insert(writer, Feed::open(files, writer)?);
-        let end = files.len(self.files.feeds);
-        files.write(self.files.feeds, end, &writer.0)?;
-        self.events.push_back(SpaceEvent::Follows { writer });
-        Ok(())
-    }
-
     fn unlocked(&self) -> Result<PublicKey, SpaceError> {
         self.writer().ok_or(SpaceError::Locked)
     }
@@ -250,26 +224,4 @@ impl Space {
         let (expected, got) = (self.root(), root.public());
         if expected == got { Ok(()) } else { Err(SpaceError::Root { expected, got }) }
     }
-}
-
-/// Reads a file of items, each after its length.
-fn stored_list(files: &Files, file: FileId) -> Result<Vec<Vec<u8>>, SpaceError> {
-    let (mut at, end) = (0, files.len(file));
-    let mut items = Vec::new();
-    while at < end {
-        let mut length = [0; 4];
-        files.read_into(file, at, &mut length)?;
-        let length = u32::from_le_bytes(length);
-        items.push(files.read(file, at + 4, usize::try_from(length).unwrap_or(usize::MAX))?);
-        at += 4 + u64::from(length);
-    }
-    Ok(items)
-}
-
-/// Appends an item to such a file.
-fn store_item(files: &mut Files, file: FileId, bytes: &[u8]) -> Result<(), SpaceError> {
-    let mut stored = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
-    stored.extend_from_slice(bytes);
-    let end = files.len(file);
-    Ok(files.write(file, end, &stored)?)
 }

@@ -4,7 +4,7 @@ use super::{Space, author::Draft};
 use crate::{
     crypto::{Entropy, Hash, PublicKey},
     feed::FeedError,
-    space::{AccessOp, Cut, Grant, PersonId, Role, SpaceError},
+    space::{AccessOp, Cut, Grant, PersonId, Role, SpaceError, WriterStanding},
     storage::Files,
 };
 
@@ -33,6 +33,17 @@ impl Space {
         role: Role,
     ) -> Result<(), SpaceError> {
         let me = self.author()?;
+        match self.access.writer(&device.writer) {
+            // Two who approve one request make one grant.
+            Some(state) if state.standing == WriterStanding::Active && state.role >= Some(role) => {
+                return Ok(());
+            }
+            Some(state) if state.cut_at.is_some() => {
+                let why = "a key that was removed is never granted again: the device signs in anew";
+                return Err(SpaceError::NotAuthorised { writer: device.writer, why });
+            }
+            _ => {}
+        }
         let state = self.access.writer(&me).ok_or(SpaceError::NoWriter { writer: me })?;
         let person = state.persons.first().copied().unwrap_or_else(|| PersonId::founded_by(&me));
         let mut drafts = Vec::new();
@@ -42,7 +53,8 @@ impl Space {
         self.append(files, now, entropy, drafts)?;
         // The grant is judged by now: seals go into the next entry, since no operation of an entry sees the others.
         let mut seals = Vec::new();
-        self.reseal_all(entropy, &[device.writer], false, &mut seals)?;
+        let held: Vec<Hash> = self.content.ids().collect();
+        self.reseal(entropy, &held, &[device.writer], false, &mut seals)?;
         self.append(files, now, entropy, seals)?;
         Ok(())
     }
@@ -101,7 +113,8 @@ impl Space {
     ) -> Result<(), SpaceError> {
         let others = self.active_writers();
         let mut drafts = Vec::new();
-        self.reseal_all(entropy, &others, true, &mut drafts)?;
+        let held: Vec<Hash> = self.content.ids().collect();
+        self.reseal(entropy, &held, &others, true, &mut drafts)?;
         let before = drafts.len();
         self.new_epoch(entropy, &mut drafts)?;
         let new: Vec<_> = drafts.iter().skip(before).flat_map(Draft::new_epochs).collect();

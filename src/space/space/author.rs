@@ -51,6 +51,10 @@ impl Space {
         drafts: Vec<Draft>,
     ) -> Result<u64, SpaceError> {
         let me = self.unlocked()?;
+        if self.lost.contains(&me) {
+            let why = "its stored entries were damaged, so it must sign in anew";
+            return Err(SpaceError::NotAuthorised { writer: me, why });
+        }
         self.open_feed(files, me)?;
         let (length, held) = (self.feeds.get(&me).map_or(0, Feed::length), self.contiguous(&me));
         if held < length {

@@ -1,38 +1,16 @@
 //! Epochs: which content keys can be opened here, which one is for writing, and to whom they must be sealed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{Space, author::Draft};
 use crate::{
-    crypto::{Entropy, Hash, PublicKey, SealedKey, SecretKey32, Signer, seal_to},
-    space::{AccessOp, Entry, EpochState, MAX_SEALS, Role, Seal, SpaceError, WriterStanding, WriterState},
+    crypto::{Entropy, Hash, PublicKey, SealedKey, SecretKey32, seal_to},
+    space::{AccessOp, EpochState, MAX_SEALS, Role, Seal, SpaceError, WriterStanding, WriterState},
     storage::Files,
 };
 
 /// Most seals put into one entry: 112 bytes each, so well below its limit.
 const SEALS_PER_ENTRY: usize = 4000;
-
-/// What entries say about epochs.
-#[derive(Default)]
-pub(super) struct Epochs {
-    /// Entries with seals, whether they count or not: writer number, index.
-    seals: Vec<(u32, u64)>,
-    /// Entries in the view by the epoch of their sealed part.
-    sealed: BTreeMap<Hash, BTreeSet<(u32, u64)>>,
-    /// Who sealed an epoch's key to the root.
-    rooted: BTreeMap<Hash, BTreeSet<u32>>,
-}
-
-impl Epochs {
-    pub(super) fn note_sealed(&mut self, epoch: Hash, writer: u32, index: u64, shown: bool) {
-        let entries = self.sealed.entry(epoch).or_default();
-        if shown {
-            entries.insert((writer, index));
-        } else {
-            entries.remove(&(writer, index));
-        }
-    }
-}
 
 impl Space {
     /// The content key of an epoch, if it could be opened: for names and for messages among devices.
@@ -104,17 +82,19 @@ impl Space {
         Ok((AccessOp::Epoch { id, seals, root }, seal_drafts(id, rest, None)))
     }
 
-    /// Seals every held epoch to `recipients` and to the root once more; the entries go into `drafts`.
-    pub(super) fn reseal_all(
+    /// Seals epochs whose keys are held to `recipients`, and to the root once more if `to_root`; the entries go into
+    /// `drafts`.
+    pub(super) fn reseal(
         &self,
         entropy: &mut dyn Entropy,
+        epochs: &[Hash],
         recipients: &[PublicKey],
         to_root: bool,
         drafts: &mut Vec<Draft>,
     ) -> Result<(), SpaceError> {
         let mut ops = Vec::new();
         let mut seals_so_far = 0;
-        for epoch in self.content.ids() {
+        for epoch in epochs.iter().copied() {
             let key = self.content.get(&epoch).ok_or(SpaceError::NoContentKey)?;
             let root = if to_root { Some(self.seal_root(key, entropy)?) } else { None };
             for draft in seal_drafts(epoch, seal_to_all(key, recipients.to_vec(), entropy), root) {
@@ -150,14 +130,13 @@ impl Space {
         let newcomers: BTreeSet<PublicKey> =
             self.access.grants().iter().filter(|grant| grant.from_now_on).map(|grant| grant.writer).collect();
         let mut drafts = Vec::new();
-        for epoch in self.access.epochs() {
-            let Some(key) = self.content.get(&epoch.id) else { continue };
-            let lacks =
-                |writer: &PublicKey| !epoch.recipients.contains(writer) && !newcomers.contains(writer);
+        for (epoch, recipients) in self.recipients(files)? {
+            let Some(key) = self.content.get(&epoch) else { continue };
+            let lacks = |writer: &PublicKey| !recipients.contains(writer) && !newcomers.contains(writer);
             let missing: Vec<PublicKey> = active.iter().copied().filter(|writer| lacks(writer)).collect();
             let seals = seal_to_all(key, missing, entropy);
             if !seals.is_empty() {
-                drafts.extend(seal_drafts(epoch.id, seals, None));
+                drafts.extend(seal_drafts(epoch, seals, None));
             }
         }
         if drafts.is_empty() {
@@ -171,96 +150,6 @@ impl Space {
     pub(super) fn active_writers(&self) -> Vec<PublicKey> {
         let active = |state: &WriterState| state.standing == WriterStanding::Active;
         self.access.writers().into_iter().filter(active).map(|state| state.key).collect()
-    }
-
-    /// Notes an entry's seals, and opens those for this device.
-    pub(super) fn note_seals(
-        &mut self,
-        files: &Files,
-        writer: &PublicKey,
-        index: u64,
-        entry: &Entry,
-    ) -> Result<(), SpaceError> {
-        let mut any = false;
-        let number = self.numbers.number(writer);
-        for op in &entry.access {
-            let (epoch, to_root) = match op {
-                AccessOp::Epoch { id, .. } => (id, true),
-                AccessOp::Seal { epoch, root, .. } => (epoch, root.is_some()),
-                _ => continue,
-            };
-            any = true;
-            if to_root {
-                self.epochs.rooted.entry(*epoch).or_default().insert(number);
-            }
-        }
-        if any {
-            self.epochs.seals.push((number, index));
-            let opened = self.open_entry_seals(entry);
-            self.show_epochs(files, &opened)?;
-        }
-        Ok(())
-    }
-
-    /// Opens every seal that is for this device.
-    pub(super) fn open_seals(&mut self, files: &Files) -> Result<(), SpaceError> {
-        let mut opened = Vec::new();
-        for (writer, index) in self.epochs.seals.clone() {
-            if let Some(entry) = self.entry(files, &self.numbers.key(writer), index)? {
-                opened.extend(self.open_entry_seals(&entry));
-            }
-        }
-        self.show_epochs(files, &opened)
-    }
-
-    /// Opens every seal that is for the root.
-    pub(super) fn open_root_seals(&mut self, files: &Files, root: &Signer) -> Result<(), SpaceError> {
-        let mut opened = Vec::new();
-        for (writer, index) in self.epochs.seals.clone() {
-            let Some(entry) = self.entry(files, &self.numbers.key(writer), index)? else { continue };
-            for op in &entry.access {
-                let (epoch, sealed) = match op {
-                    AccessOp::Epoch { id, root, .. } => (id, root),
-                    AccessOp::Seal { epoch, root: Some(root), .. } => (epoch, root),
-                    _ => continue,
-                };
-                if self.content.open(epoch, sealed, root) {
-                    opened.push(*epoch);
-                }
-            }
-        }
-        self.show_epochs(files, &opened)
-    }
-
-    fn open_entry_seals(&mut self, entry: &Entry) -> Vec<Hash> {
-        let Some(keys) = &self.keys else { return Vec::new() };
-        let me = keys.signer.public();
-        let mut opened = Vec::new();
-        for op in &entry.access {
-            let (AccessOp::Epoch { id: epoch, seals, .. } | AccessOp::Seal { epoch, seals, .. }) = op else {
-                continue;
-            };
-            for seal in seals.iter().filter(|seal| seal.writer == me) {
-                if self.content.open(epoch, &seal.key, &keys.signer) {
-                    opened.push(*epoch);
-                }
-            }
-        }
-        opened
-    }
-
-    /// Puts the private operations under newly opened epochs into the view.
-    fn show_epochs(&mut self, files: &Files, opened: &[Hash]) -> Result<(), SpaceError> {
-        for epoch in opened {
-            let entries = self.epochs.sealed.get(epoch).cloned().unwrap_or_default();
-            for (number, index) in entries {
-                let writer = self.numbers.key(number);
-                if let Some(entry) = self.entry(files, &writer, index)? {
-                    self.place_private(&writer, index, &entry, true);
-                }
-            }
-        }
-        Ok(())
     }
 
     fn seal_root(&self, key: &SecretKey32, entropy: &mut dyn Entropy) -> Result<SealedKey, SpaceError> {

@@ -6,7 +6,7 @@ use super::{Space, trees::Judge};
 use crate::{
     crypto::PublicKey,
     space::{
-        Clock, Item, Op, Range, SpaceError, Version,
+        Clock, Item, Op, Range, SpaceError, Status, Version,
         view::{Causality, Place, Slot},
     },
     storage::Files,
@@ -68,6 +68,22 @@ impl Space {
         let mut items = Vec::new();
         for (_, key, place) in places.into_iter().skip(from).take(limit.unwrap_or(usize::MAX)) {
             items.extend(loader.item_at(key, &place)?);
+        }
+        Ok(items)
+    }
+
+    /// What was taken away: operations of entries past a cut or a fork, by writer and index. They can be looked at, and
+    /// adopted by writing them again.
+    pub fn quarantine(&self, files: &Files) -> Result<Vec<Item>, SpaceError> {
+        let loader = Loader::new(self, files);
+        let mut items = Vec::new();
+        for writer in self.feeds.keys() {
+            for index in 0..self.given(writer) {
+                let status = self.access.status(writer, index);
+                if matches!(status, Some(Status::Quarantined | Status::Suspended)) {
+                    items.extend(loader.entry_items(writer, index)?);
+                }
+            }
         }
         Ok(items)
     }
@@ -166,6 +182,32 @@ impl<'a> Loader<'a> {
         let Some(mut winner) = items.next() else { return Ok(None) };
         winner.conflicts = items.collect();
         Ok(Some(winner))
+    }
+
+    /// Every put and removal of an entry that can be read here.
+    fn entry_items(&self, writer: &PublicKey, index: u64) -> Result<Vec<Item>, SpaceError> {
+        let Some(entry) = self.space.entry(self.files, writer, index)? else { return Ok(Vec::new()) };
+        let private = self.space.content.open_ops(&entry, writer, index);
+        let first = entry.public.len();
+        let item = |(at, op): (usize, Op)| {
+            let (key, value) = match op {
+                Op::Put { key, value } => (key, Some(value)),
+                Op::Delete { key } => (key, None),
+                Op::MessageKey(_) | Op::Unknown { .. } => return None,
+            };
+            let version = Version { writer: *writer, index, op: u32::try_from(at).ok()? };
+            let conflicts = Vec::new();
+            Some(Item {
+                key,
+                value,
+                conflicts,
+                writer: *writer,
+                time: entry.time,
+                version,
+                private: at >= first,
+            })
+        };
+        Ok(entry.public.into_iter().chain(private).enumerate().filter_map(item).collect())
     }
 
     fn item_at(&mut self, key: &str, place: &Place) -> Result<Option<Item>, SpaceError> {

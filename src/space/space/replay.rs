@@ -168,10 +168,13 @@ impl Space {
     fn apply(&mut self, files: &mut Files, fresh: &Fresh) -> Result<(), SpaceError> {
         let mut again = Vec::new();
         while let Some(change) = self.access.poll_change() {
-            let (writer, from, to, shown) = match change {
-                Change::Status { writer, from, to, status } => (writer, from, to, status == Status::Counted),
-                Change::Rewound { writer, from } => (writer, from, self.given(&writer), false),
+            let (writer, from, to, status) = match change {
+                Change::Status { writer, from, to, status } => (writer, from, to, status),
+                Change::Rewound { writer, from } => (writer, from, self.given(&writer), Status::Pending),
             };
+            let shown = status == Status::Counted;
+            // What is not simply shown may have waited for its rights, or lost them, and with it those it granted.
+            self.stirred |= !shown;
             let mut retracted: Option<(u64, u64)> = None;
             for index in from..to.min(self.given(&writer)) {
                 let tail = self.tails.entry(writer).or_default();
@@ -187,7 +190,8 @@ impl Space {
                         self.replace(&writer, index, &entry, was_shown, shown);
                     }
                 }
-                if !shown {
+                // What is pending may well come back with the next block.
+                if !shown && status != Status::Pending {
                     retracted = Some((retracted.map_or(index, |(from, _)| from), index + 1));
                 }
             }

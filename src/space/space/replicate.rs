@@ -1,6 +1,6 @@
 //! What comes from other nodes and goes to them: blocks with proofs, root records, the manifest.
 
-use super::{Space, replay::Fresh, store_item};
+use super::{Space, load::store_item, replay::Fresh};
 use crate::{
     crypto::{Hash, PublicKey},
     feed::{EquivocationProof, Feed, FeedError, Proof},
@@ -52,9 +52,14 @@ impl Space {
         Ok(before != after || !blocks.is_empty())
     }
 
-    /// Takes a root record; returns whether it is new.
+    /// Takes a root record; returns whether it is new. [`SpaceError::Root`] if its root is neither the first one nor
+    /// named as a successor by a record that is held: records are sent in the order in which they came, so that this
+    /// one is not missed, and strangers fill nobody's storage.
     pub fn add_record(&mut self, files: &mut Files, bytes: &[u8]) -> Result<bool, SpaceError> {
         let record = RootRecord::decode(&self.key, bytes)?;
+        if !self.roots.contains(&record.root) {
+            return Err(SpaceError::Root { expected: self.root(), got: record.root });
+        }
         self.take_record(files, &record)
     }
 
@@ -73,8 +78,12 @@ impl Space {
     pub(super) fn note_record(&mut self, record: &RootRecord) {
         self.records.push((record.hash(), record.as_bytes().to_vec()));
         for item in &record.items {
-            if let RootItem::Cut { cut, .. } = item {
-                self.note_cut(cut);
+            match item {
+                RootItem::Cut { cut, .. } => self.note_cut(cut),
+                RootItem::Successor(root) => {
+                    self.roots.insert(*root);
+                }
+                _ => {}
             }
         }
         self.access.add_record(record);
@@ -138,12 +147,22 @@ impl Space {
         self.manifest.as_ref().map(SignedValue::encode)
     }
 
-    /// Takes a manifest; returns whether it is newer than the held one.
+    /// Takes a manifest; returns whether it is newer than the held one. Records go first: of a root that no record names
+    /// yet it is [`SpaceError::Root`].
     pub fn add_manifest(&mut self, files: &mut Files, bytes: &[u8]) -> Result<bool, SpaceError> {
         let value = SignedValue::decode(bytes).map_err(ManifestError::from)?;
         let expected = self.root();
-        if *value.owner() != Owner::Single(expected) || !value.salt().is_empty() {
-            return Err(ManifestError::Key { expected }.into());
+        let got = match value.owner() {
+            Owner::Single(key) if value.salt().is_empty() => *key,
+            _ => return Err(ManifestError::Key { expected }.into()),
+        };
+        if !self.roots.contains(&got) {
+            return Err(SpaceError::Root { expected, got });
+        }
+        if got != expected {
+            // Whoever sent it has not heard of the successor yet.
+            value.verify().map_err(ManifestError::from)?;
+            return Ok(false);
         }
         Manifest::decode(value.value()).map_err(ManifestError::from)?;
         // One of an earlier root is no rival: only the last one speaks for the space.

@@ -24,6 +24,12 @@ impl Space {
         domain: &str,
     ) -> Result<(), SpaceError> {
         self.check_root(root)?;
+        if !self.records.is_empty() {
+            return Err(SpaceError::NotAuthorised {
+                writer: device.writer,
+                why: "the space has begun already",
+            });
+        }
         self.unlock(files, keys)?;
         let epoch = self.content.generate(entropy);
         let person = PersonId::founded_by(&device.writer);
@@ -53,7 +59,14 @@ impl Space {
         let cut = self.cut_at(files, writer, length)?;
         self.sign_record(files, root, vec![RootItem::Cut { cut, voids }])?;
         self.renew_manifest(files, root)?;
-        if self.is_writable() { self.renew_epoch(files, now, entropy) } else { Ok(()) }
+        if !self.is_writable() {
+            return Ok(());
+        }
+        match self.renew_epoch(files, now, entropy) {
+            // The cut stands. The next private write makes the epoch.
+            Err(SpaceError::Behind { .. }) => Ok(()),
+            result => result,
+        }
     }
 
     /// Takes away the device cuts in the named entries.
@@ -85,10 +98,50 @@ impl Space {
         self.check_root(root)?;
         self.unlock(files, keys)?;
         self.open_root_seals(files, root)?;
+        self.readmit(files, now, entropy, root, device, message_key, cut_others)
+    }
+
+    /// Hands the space over to another root: the old one signs its successor, the new one cuts every writer at what is
+    /// held of it and grants this device's new install; a new epoch begins, and all content keys are sealed anew.
+    #[expect(clippy::too_many_arguments, reason = "all that a change of passphrase has in hand")]
+    pub fn change_root(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        old: &Signer,
+        new: &Signer,
+        device: &DeviceGrant,
+        keys: Keys,
+        message_key: &MessageKey,
+    ) -> Result<(), SpaceError> {
+        self.check_root(old)?;
+        self.open_root_seals(files, old)?;
+        self.unlock(files, keys)?;
+        let record = self.sign_record(files, old, vec![RootItem::Successor(new.public())])?;
+        // Whoever changes the passphrase follows it, whatever rivals the old one may have signed.
+        self.pin(files, old.public(), record)?;
+        self.check_root(new)?;
+        self.readmit(files, now, entropy, new, device, message_key, true)
+    }
+
+    /// The root grants this device, and cuts the others if wished. All content keys are held.
+    #[expect(clippy::too_many_arguments, reason = "what its two callers have in hand")]
+    fn readmit(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        root: &Signer,
+        device: &DeviceGrant,
+        message_key: &MessageKey,
+        cut_others: bool,
+    ) -> Result<(), SpaceError> {
         let others: Vec<PublicKey> =
             self.active_writers().into_iter().filter(|writer| *writer != device.writer).collect();
         // A name needs an epoch that the others can open; if they go, or there is none, it is the new one.
         let usable = if cut_others { None } else { self.usable_epoch() };
+        let held: Vec<Hash> = self.content.ids().collect();
         let epoch = usable.unwrap_or_else(|| self.content.generate(entropy));
         let person = self.home_person().unwrap_or_else(|| PersonId::founded_by(&device.writer));
         let mut items =
@@ -102,19 +155,19 @@ impl Space {
             self.sign_record(files, root, chunk.to_vec())?;
         }
         self.renew_manifest(files, root)?;
-        let mut drafts = Vec::new();
-        let mut access = Vec::new();
+        let (mut access, mut rest) = (Vec::new(), Vec::new());
         if usable.is_none() {
-            let (op, rest) = self.publish_epoch(epoch, self.active_writers(), entropy)?;
+            let (op, more) = self.publish_epoch(epoch, self.active_writers(), entropy)?;
             access.push(op);
-            drafts.extend(rest);
+            rest = more;
         }
         let private = match self.message_key() {
             Some(known) if known.as_bytes() == message_key.as_bytes() => None,
             _ => Some((epoch, vec![message_key_op(message_key)])),
         };
-        drafts.insert(0, Draft { access, private, ..Draft::default() });
-        self.reseal_all(entropy, &[device.writer], false, &mut drafts)?;
+        let mut drafts = vec![Draft { access, private, ..Draft::default() }];
+        drafts.append(&mut rest);
+        self.reseal(entropy, &held, &[device.writer], cut_others, &mut drafts)?;
         self.append(files, now, entropy, drafts)?;
         Ok(())
     }

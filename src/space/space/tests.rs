@@ -8,9 +8,9 @@ use super::*;
 use crate::{
     codec::{Value, decode_value, encode_value},
     crypto::MessageKey,
-    feed::ProofRequest,
-    space::{Expect, Item, Range, WriteOp},
-    storage::{MemoryBackend, Snapshot},
+    feed::{EquivocationProof, FeedError, ProofRequest},
+    space::{Expect, Item, Range, RootRecord, WriteOp},
+    storage::{Commit, MemoryBackend, PageKey},
     testing::Seeded,
 };
 
@@ -19,6 +19,8 @@ pub(super) struct Device {
     pub(super) files: Files,
     pub(super) space: Space,
     pub(super) entropy: Seeded,
+    /// What was committed.
+    backend: MemoryBackend,
     seed: u8,
     now: u64,
 }
@@ -46,12 +48,13 @@ pub(super) fn delete(key: &str) -> WriteOp {
 impl Device {
     /// A visitor of the space.
     pub(super) fn new(seed: u8) -> Self {
-        Self::with_files(Files::new(), seed)
+        Self::with(MemoryBackend::new(), seed)
     }
 
-    pub(super) fn with_files(mut files: Files, seed: u8) -> Self {
+    fn with(backend: MemoryBackend, seed: u8) -> Self {
+        let mut files = Files::load(backend.snapshot()).unwrap();
         let space = Space::open(&mut files, root().public()).unwrap();
-        Self { files, space, entropy: Seeded::new(u64::from(seed)), seed, now: 1000 }
+        Self { files, space, entropy: Seeded::new(u64::from(seed)), backend, seed, now: 1000 }
     }
 
     /// The device that founds the space.
@@ -149,7 +152,11 @@ impl Device {
             return false;
         }
         let request = ProofRequest { blocks: start..end, from: have, to };
-        let proof = theirs.prove(&from.files, &request).unwrap();
+        let proof = match theirs.prove(&from.files, &request) {
+            // Who holds part of a feed cannot prove it from any length; somebody else can.
+            Err(FeedError::NotHeld { .. }) => return false,
+            proof => proof.unwrap(),
+        };
         let blocks: Vec<_> =
             (start..end).map(|index| theirs.get(&from.files, index).unwrap().unwrap()).collect();
         self.space.accept(&mut self.files, feed, &proof, &blocks).unwrap()
@@ -182,14 +189,20 @@ impl Device {
         }
     }
 
+    /// Makes everything durable.
+    pub(super) fn commit(&mut self) {
+        while let Some(commit) = self.files.take_commit() {
+            self.backend.apply(&commit);
+            if let Commit::Batch(batch) = &commit {
+                self.files.committed(batch.seq);
+            }
+        }
+    }
+
     /// The same device after a reload, with nothing but what was committed.
     pub(super) fn reopened(&mut self) -> Self {
-        let mut backend = MemoryBackend::new();
-        while let Some(commit) = self.files.take_commit() {
-            backend.apply(&commit);
-        }
-        let snapshot: Snapshot = backend.snapshot();
-        Self::with_files(Files::load(snapshot).unwrap(), self.seed)
+        self.commit();
+        Self::with(self.backend.clone(), self.seed)
     }
 }
 

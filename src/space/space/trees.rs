@@ -55,7 +55,9 @@ impl Claims {
     /// Takes a verified proof; returns whether it is new.
     pub(super) fn add_fork(&mut self, proof: EquivocationProof) -> bool {
         let forks = self.forks.entry(proof.key).or_default();
-        let new = !forks.contains(&proof);
+        // Whoever signs two histories can sign a thousand: only a lower fork says more than enough of them do.
+        let says_more = forks.len() < ENOUGH_FORKS || forks.iter().all(|known| proof.index < known.index);
+        let new = says_more && !forks.contains(&proof);
         if new {
             forks.push(proof);
         }
@@ -74,6 +76,9 @@ impl Claims {
         self.forks.get(writer).into_iter().flatten().flat_map(|proof| &proof.sides).map(|side| &side.head)
     }
 }
+
+/// Proofs of equivocation that are kept of one writer, those aside that show a lower fork.
+const ENOUGH_FORKS: usize = 16;
 
 /// The prefixes that a cut's head and proof show to be signed; `None` if they show nothing.
 fn shown_by(cut: &Cut) -> Option<Vec<Prefix>> {

@@ -6,16 +6,20 @@ use super::*;
 
 /// A naive history: each entry lists the entries in its past.
 struct History {
-    /// (writer, index, past)
-    entries: Vec<(u32, u64, BTreeSet<(u32, u64)>)>,
+    /// Writer, index, past.
+    entries: Vec<(u32, u64, Past)>,
 }
+
+/// Entries by writer and index.
+type Past = BTreeSet<(u32, u64)>;
 
 impl History {
     /// `picks`: for each entry its writer, and how many of the entries so far it had seen of each writer.
     fn new(picks: &[(u32, Vec<prop::sample::Index>)]) -> Self {
         let mut history = Self { entries: Vec::new() };
         for (writer, seen) in picks {
-            let index = history.entries.iter().filter(|(w, ..)| w == writer).count() as u64;
+            let index = history.entries.iter().filter(|(w, ..)| w == writer).count();
+            let index = u64::try_from(index).unwrap();
             let mut past = BTreeSet::new();
             let own = history.entries.iter().filter(|(w, i, _)| w == writer && i + 1 == index);
             let named = seen.iter().filter(|_| !history.entries.is_empty()).map(|s| s.get(&history.entries));
@@ -30,7 +34,7 @@ impl History {
         history
     }
 
-    fn find(&self, writer: u32, index: u64) -> &BTreeSet<(u32, u64)> {
+    fn find(&self, writer: u32, index: u64) -> &Past {
         &self.entries.iter().find(|(w, i, _)| (*w, *i) == (writer, index)).unwrap().2
     }
 
@@ -53,7 +57,7 @@ impl Causality for History {
     }
 
     fn rank(&self, writer: u32, index: u64) -> (u64, [u8; 32]) {
-        (self.find(writer, index).len() as u64, [writer as u8; 32])
+        (u64::try_from(self.find(writer, index).len()).unwrap(), [u8::try_from(writer).unwrap(); 32])
     }
 }
 

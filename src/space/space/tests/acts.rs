@@ -49,6 +49,12 @@ fn a_late_cut_retracts_what_was_shown() {
     d.pull_all(&c);
     assert_eq!(d.all().len(), 1);
     assert_eq!(d.all(), c.all().into_iter().filter(|item| !item.private).collect::<Vec<_>>());
+    let lost = a.space.quarantine(&a.files).unwrap();
+    assert!(lost.is_empty(), "not fetched yet");
+    a.pull_all(&b);
+    let lost = a.space.quarantine(&a.files).unwrap();
+    assert_eq!(lost.iter().map(|item| item.key.as_str()).collect::<Vec<_>>(), ["k", "other", "private"]);
+    assert_eq!(lost.iter().map(text).collect::<Vec<_>>(), ["after the cut"; 3]);
     b.pull_all(&a);
     assert_eq!(standing(&b, &b.key()), WriterStanding::Cut);
     assert!(matches!(b.write(vec![put("x", "y", false)]), Err(SpaceError::NotAuthorised { .. })));
@@ -184,6 +190,69 @@ fn an_admin_seals_what_a_writer_lacks() {
     assert!(!a.space.maintain(&mut a.files, now, &mut a.entropy).unwrap());
     d.pull_all(&a);
     assert_eq!(d.values("a"), ["sealed before the grant was known"]);
+}
+
+#[test]
+fn a_new_passphrase_shuts_everybody_out_and_keeps_the_data() {
+    let (mut a, mut b) = pair();
+    a.put("open", "1");
+    a.put_private("a", "2");
+    b.put_private("b", "3");
+    meet(&mut a, &mut b);
+    let next = Signer::from_seed(&[201; 32]);
+    let key = MessageKey::from_bytes([10; 32]);
+    let (old_key, now) = (a.key(), a.time());
+    a.seed = 11;
+    let (grant, keys) = (a.grant_of(), a.keys());
+    let Device { files, space, entropy, .. } = &mut a;
+    space.change_root(files, now, entropy, &root(), &next, &grant, keys, &key).unwrap();
+    assert_eq!((a.space.root(), a.space.key()), (next.public(), root().public()));
+    a.put_private("after", "4");
+    b.put("b", "too late");
+    meet(&mut a, &mut b);
+    assert_eq!(a.names(), ["a", "after", "b", "open"]);
+    assert_eq!((a.values("b"), b.values("after").len()), (vec!["3".to_owned()], 0));
+    for gone in [old_key, b.key()] {
+        assert_eq!(standing(&b, &gone), WriterStanding::RootCut);
+    }
+    assert_eq!(a.space.message_key().unwrap().as_bytes(), key.as_bytes());
+    assert!(b.space.is_complete() && b.space.manifest() == a.space.manifest());
+    // The old passphrase has no say any more; the new one alone brings everything back.
+    let own = a.key();
+    let error = a.space.root_cut(&mut a.files, now, &mut a.entropy, &root(), own, None, Vec::new());
+    assert!(matches!(error, Err(SpaceError::Root { .. })));
+    let mut c = Device::new(3);
+    c.pull_all(&b);
+    let (grant, keys) = (c.grant_of(), c.keys());
+    let Device { files, space, entropy, .. } = &mut c;
+    space.recover(files, now, entropy, &next, &grant, keys, &key, false).unwrap();
+    assert_eq!(c.names(), ["a", "after", "b", "open"]);
+    let mut again = c.reopened();
+    assert_eq!(again.space.root(), next.public());
+    again.unlock();
+    assert_eq!(again.all(), c.all());
+}
+
+#[test]
+fn strangers_records_are_not_kept() {
+    let mut a = Device::founder(1);
+    let stranger = Signer::from_seed(&[50; 32]);
+    let record = RootRecord::sign(&a.space.key(), &stranger, Vec::new(), Vec::new());
+    let error = a.space.add_record(&mut a.files, record.as_bytes());
+    assert_eq!(error, Err(SpaceError::Root { expected: a.space.key(), got: stranger.public() }));
+    assert_eq!(a.space.records().count(), 1);
+}
+
+#[test]
+fn a_device_is_granted_once_and_never_after_a_cut() {
+    let (mut a, b) = pair();
+    let before = a.space.clock();
+    a.grant(&b);
+    assert_eq!(a.space.clock(), before);
+    a.cut(b.key());
+    let (now, grant) = (a.time(), b.grant_of());
+    let error = a.space.grant(&mut a.files, now, &mut a.entropy, &grant, Role::Admin);
+    assert!(matches!(error, Err(SpaceError::NotAuthorised { .. })));
 }
 
 #[test]

@@ -229,6 +229,41 @@ fn a_reload_finds_the_same_space() {
 }
 
 #[test]
+fn damaged_storage_is_fetched_again_and_a_damaged_own_feed_is_never_continued() {
+    let mut a = Device::founder(1);
+    let mut b = Device::asker(2);
+    a.grant(&b);
+    meet(&mut a, &mut b);
+    a.put("a", "1");
+    b.put("b", "2");
+    meet(&mut a, &mut b);
+    let (ours, theirs, space) = (b.key(), a.key(), root().public());
+    let names = [
+        format!("space/{space}/records"),
+        format!("space/{space}/manifest"),
+        format!("feed/{theirs}/head"),
+        format!("feed/{ours}/head"),
+    ];
+    b.commit();
+    let compaction = b.files.compaction(true).unwrap();
+    b.backend.compact(&compaction);
+    for name in names {
+        let key = PageKey { file: name, page: 0 };
+        b.backend.page_mut(&key).unwrap().last_mut().map(|byte| *byte ^= 1).unwrap();
+    }
+    let mut b = b.reopened();
+    b.unlock();
+    assert_eq!((b.space.records().count(), b.space.manifest(), b.names().len()), (0, None, 0));
+    b.pull_all(&a);
+    assert_eq!(b.all(), a.all());
+    assert_eq!(b.space.manifest(), a.space.manifest());
+    assert!(matches!(b.write(vec![put("x", "y", false)]), Err(SpaceError::NotAuthorised { .. })));
+    let mut b = b.reopened();
+    b.unlock();
+    assert!(matches!(b.write(vec![put("x", "y", false)]), Err(SpaceError::NotAuthorised { .. })));
+}
+
+#[test]
 fn the_past_can_be_looked_at() {
     let mut a = Device::founder(1);
     a.put("k", "1");

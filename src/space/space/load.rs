@@ -1,0 +1,111 @@
+//! What is stored of a space: reading it back, and going on without what was damaged.
+//!
+//! Records, proofs and the manifest come again from any peer, and so do others' feeds; only an own feed whose length is
+//! no longer known must never be continued, since that would be a second history.
+
+use super::Space;
+use crate::{
+    crypto::PublicKey,
+    feed::{EquivocationProof, Feed, FeedError},
+    space::{RootRecord, SpaceError, SpaceEvent},
+    storage::{FileId, Files},
+    value::SignedValue,
+};
+
+impl Space {
+    /// Reads records, proofs, manifest and feeds back.
+    pub(super) fn load(&mut self, files: &mut Files) -> Result<(), SpaceError> {
+        for bytes in stored_items(files, self.files.records)? {
+            if let Ok(record) = RootRecord::decode(&self.key, &bytes) {
+                self.note_record(&record);
+            }
+        }
+        for bytes in stored_items(files, self.files.forks)? {
+            if let Ok(proof) = EquivocationProof::decode(&bytes) {
+                self.claims.add_fork(proof);
+            }
+        }
+        files.heal(self.files.manifest);
+        let length = usize::try_from(files.len(self.files.manifest)).unwrap_or(usize::MAX);
+        let bytes = files.read(self.files.manifest, 0, length)?;
+        self.manifest = SignedValue::decode(&bytes).ok().filter(|value| value.verify().is_ok());
+        self.lost = stored_keys(files, self.files.lost)?.into_iter().collect();
+        for writer in stored_keys(files, self.files.feeds)? {
+            let feed = match Feed::open(files, writer) {
+                Err(FeedError::Damaged { .. }) => {
+                    Feed::remove(files, &writer);
+                    store_key(files, self.files.lost, &writer)?;
+                    self.lost.insert(writer);
+                    Feed::open(files, writer)?
+                }
+                feed => feed?,
+            };
+            self.feeds.insert(writer, feed);
+        }
+        self.stirred = true;
+        self.replay(files)?;
+        // Whoever opens a space reads it first: only what happens later is news.
+        self.view.take_touched();
+        self.events.clear();
+        Ok(())
+    }
+
+    /// Opens a feed and remembers that it belongs here.
+    pub(super) fn open_feed(&mut self, files: &mut Files, writer: PublicKey) -> Result<(), SpaceError> {
+        if self.feeds.contains_key(&writer) {
+            return Ok(());
+        }
+        self.feeds.insert(writer, Feed::open(files, writer)?);
+        store_key(files, self.files.feeds, &writer)?;
+        self.events.push_back(SpaceEvent::Follows { writer });
+        Ok(())
+    }
+}
+
+/// Appends an item to a file of items.
+pub(super) fn store_item(files: &mut Files, file: FileId, bytes: &[u8]) -> Result<(), SpaceError> {
+    let mut stored = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+    stored.extend_from_slice(bytes);
+    let end = files.len(file);
+    Ok(files.write(file, end, &stored)?)
+}
+
+/// Reads a file of items, each after its length. From damage on nothing can be told apart, so the rest is dropped.
+fn stored_items(files: &mut Files, file: FileId) -> Result<Vec<Vec<u8>>, SpaceError> {
+    if let Some(lost) = files.heal(file).first() {
+        files.truncate(file, lost.start);
+    }
+    let (mut at, end) = (0, files.len(file));
+    let mut items = Vec::new();
+    while at + 4 <= end {
+        let mut length = [0; 4];
+        files.read_into(file, at, &mut length)?;
+        let next = at + 4 + u64::from(u32::from_le_bytes(length));
+        if next > end {
+            break;
+        }
+        items.push(files.read(file, at + 4, usize::try_from(next - at - 4).unwrap_or(usize::MAX))?);
+        at = next;
+    }
+    files.truncate(file, at);
+    Ok(items)
+}
+
+/// Reads a file of keys; those in damaged pages are left out.
+fn stored_keys(files: &mut Files, file: FileId) -> Result<Vec<PublicKey>, SpaceError> {
+    files.heal(file);
+    let mut keys = Vec::new();
+    for at in 0..files.len(file) / 32 {
+        let mut key = PublicKey([0; 32]);
+        files.read_into(file, at * 32, &mut key.0)?;
+        if key.0 != [0; 32] {
+            keys.push(key);
+        }
+    }
+    Ok(keys)
+}
+
+fn store_key(files: &mut Files, file: FileId, key: &PublicKey) -> Result<(), SpaceError> {
+    let end = files.len(file);
+    Ok(files.write(file, end, &key.0)?)
+}

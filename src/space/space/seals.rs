@@ -1,0 +1,160 @@
+//! Seals that others made: noting them, opening those for this device, and what becomes readable by it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Space;
+use crate::{
+    crypto::{Hash, PublicKey, Signer},
+    space::{AccessOp, Entry, SpaceError, Status},
+    storage::Files,
+};
+
+/// What entries say about epochs.
+#[derive(Default)]
+pub(super) struct Epochs {
+    /// Entries with seals, whether they count or not: writer number, index.
+    seals: Vec<(u32, u64)>,
+    /// Entries in the view by the epoch of their sealed part.
+    sealed: BTreeMap<Hash, BTreeSet<(u32, u64)>>,
+    /// Who sealed an epoch's key to the root.
+    pub(super) rooted: BTreeMap<Hash, BTreeSet<u32>>,
+}
+
+impl Epochs {
+    pub(super) fn note_sealed(&mut self, epoch: Hash, writer: u32, index: u64, shown: bool) {
+        let entries = self.sealed.entry(epoch).or_default();
+        if shown {
+            entries.insert((writer, index));
+        } else {
+            entries.remove(&(writer, index));
+        }
+    }
+}
+
+impl Space {
+    /// Notes an entry's seals, and opens those for this device.
+    pub(super) fn note_seals(
+        &mut self,
+        files: &Files,
+        writer: &PublicKey,
+        index: u64,
+        entry: &Entry,
+    ) -> Result<(), SpaceError> {
+        let mut any = false;
+        let number = self.numbers.number(writer);
+        for op in &entry.access {
+            let (epoch, to_root) = match op {
+                AccessOp::Epoch { id, .. } => (id, true),
+                AccessOp::Seal { epoch, root, .. } => (epoch, root.is_some()),
+                _ => continue,
+            };
+            any = true;
+            if to_root {
+                self.epochs.rooted.entry(*epoch).or_default().insert(number);
+            }
+        }
+        if any {
+            self.epochs.seals.push((number, index));
+            let opened = self.open_entry_seals(entry);
+            self.show_epochs(files, &opened)?;
+        }
+        Ok(())
+    }
+
+    /// Opens every seal that is for this device.
+    pub(super) fn open_seals(&mut self, files: &Files) -> Result<(), SpaceError> {
+        let mut opened = Vec::new();
+        for (writer, index) in self.epochs.seals.clone() {
+            if let Some(entry) = self.entry(files, &self.numbers.key(writer), index)? {
+                opened.extend(self.open_entry_seals(&entry));
+            }
+        }
+        self.show_epochs(files, &opened)
+    }
+
+    /// Opens every seal that is for the root.
+    pub(super) fn open_root_seals(&mut self, files: &Files, root: &Signer) -> Result<(), SpaceError> {
+        let mut opened = Vec::new();
+        for (writer, index) in self.epochs.seals.clone() {
+            let Some(entry) = self.entry(files, &self.numbers.key(writer), index)? else { continue };
+            for op in &entry.access {
+                let (epoch, sealed) = match op {
+                    AccessOp::Epoch { id, root, .. } => (id, root),
+                    AccessOp::Seal { epoch, root: Some(root), .. } => (epoch, root),
+                    _ => continue,
+                };
+                if self.content.open(epoch, sealed, root) {
+                    opened.push(*epoch);
+                }
+            }
+        }
+        self.show_epochs(files, &opened)
+    }
+
+    fn open_entry_seals(&mut self, entry: &Entry) -> Vec<Hash> {
+        let Some(keys) = &self.keys else { return Vec::new() };
+        let me = keys.signer.public();
+        let mut opened = Vec::new();
+        for op in &entry.access {
+            let (AccessOp::Epoch { id: epoch, seals, .. } | AccessOp::Seal { epoch, seals, .. }) = op else {
+                continue;
+            };
+            for seal in seals.iter().filter(|seal| seal.writer == me) {
+                if self.content.open(epoch, &seal.key, &keys.signer) {
+                    opened.push(*epoch);
+                }
+            }
+        }
+        opened
+    }
+
+    /// Puts the private operations under newly opened epochs into the view.
+    fn show_epochs(&mut self, files: &Files, opened: &[Hash]) -> Result<(), SpaceError> {
+        for epoch in opened {
+            let entries = self.epochs.sealed.get(epoch).cloned().unwrap_or_default();
+            for (number, index) in entries {
+                let writer = self.numbers.key(number);
+                if let Some(entry) = self.entry(files, &writer, index)? {
+                    self.place_private(&writer, index, &entry, true);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The epochs that counted entries made or are sealed under, and whom counted entries seal each to.
+    pub(super) fn recipients(
+        &self,
+        files: &Files,
+    ) -> Result<BTreeMap<Hash, BTreeSet<PublicKey>>, SpaceError> {
+        let made =
+            self.access.epochs().into_iter().map(|epoch| (epoch.id, epoch.recipients.into_iter().collect()));
+        let mut recipients: BTreeMap<Hash, BTreeSet<PublicKey>> = made.collect();
+        // The entry that made an epoch may have been cut since, but others wrote under it before they knew.
+        let used = |(epoch, entries): (&Hash, &BTreeSet<_>)| (!entries.is_empty()).then_some(*epoch);
+        let orphans: BTreeSet<Hash> = self
+            .epochs
+            .sealed
+            .iter()
+            .filter_map(used)
+            .filter(|epoch| !recipients.contains_key(epoch))
+            .collect();
+        if orphans.is_empty() {
+            return Ok(recipients);
+        }
+        recipients.extend(orphans.iter().map(|epoch| (*epoch, BTreeSet::new())));
+        for (number, index) in &self.epochs.seals {
+            let writer = self.numbers.key(*number);
+            if !matches!(self.access.status(&writer, *index), Some(Status::Counted | Status::Hidden)) {
+                continue;
+            }
+            for op in self.entry(files, &writer, *index)?.into_iter().flat_map(|entry| entry.access) {
+                let AccessOp::Seal { epoch, seals, .. } = op else { continue };
+                if let (true, Some(to)) = (orphans.contains(&epoch), recipients.get_mut(&epoch)) {
+                    to.extend(seals.iter().map(|seal| seal.writer));
+                }
+            }
+        }
+        Ok(recipients)
+    }
+}
