@@ -2,6 +2,7 @@
 
 mod dice;
 mod history;
+mod large;
 mod node;
 mod real;
 pub(super) mod world;
