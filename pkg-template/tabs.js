@@ -12,8 +12,8 @@ import { LocalNode, METHODS } from "./local-node.js";
 import { repeated } from "./repeated.js";
 import { HyphaError, closed, toError } from "./errors.js";
 
-const SILENCE_MS = 2000;
-const PING_MS = 500;
+const SILENCE_MS = 1700;
+const PING_MS = 250;
 
 /** Opens the node of this name, here or through the tab that has it. Same members as LocalNode. */
 export async function openNode(options, listen) {
@@ -59,7 +59,6 @@ class SharedNode {
   }
 
   get snapshot() {
-    if (this.#abort.signal.aborted) throw closed();
     return this.#local ? this.#local.snapshot : this.#seen;
   }
 
@@ -69,12 +68,27 @@ class SharedNode {
 
   async call(method, ...given) {
     if (this.#abort.signal.aborted) throw closed();
-    if (this.#local) return this.#local.call(method, ...given);
+    const since = Date.now();
+    const local = this.#local;
+    if (local) {
+      try {
+        return await local.call(method, ...given);
+      } catch (error) {
+        // Robbed while it was at it: the tab that leads now does it, unless it was done.
+        if (!["STORAGE", "CLOSED"].includes(error.code) || !(await this.#lost(local))) throw error;
+      }
+    }
     return new Promise((resolve, reject) => {
-      const call = { id: `${this.#id}/${++this.#last}`, method, given, since: Date.now(), resolve, reject };
+      const call = { id: `${this.#id}/${++this.#last}`, method, given, since, again: local !== undefined, resolve, reject };
       this.#calls.set(call.id, call);
-      if (this.#leader) this.#send(call, false);
+      if (this.#leader) this.#send(call, call.again);
     });
+  }
+
+  // Whether this node is no longer the one that leads. The browser may say so a little after the database did.
+  async #lost(local) {
+    for (let i = 0; i < 20 && this.#local === local; i++) await new Promise((resolve) => setTimeout(resolve, 50));
+    return this.#local !== local && !this.#abort.signal.aborted;
   }
 
   async close() {
@@ -85,6 +99,7 @@ class SharedNode {
     await this.#local?.close();
     this.#release?.();
     this.#channel.close();
+    this.#channel = undefined;
     for (const { reject } of this.#calls.values()) reject(closed());
     this.#calls.clear();
   }
@@ -144,7 +159,10 @@ class SharedNode {
   }
 
   // All events of a turn go in one message, with what is true after them.
-  #happened(name, detail) {
+  async #happened(name, detail) {
+    const local = this.#local;
+    // Not a failure of storage, if it was the fence that kept a robbed node from writing.
+    if (name === "failed" && detail.code === "STORAGE" && local && (await this.#lost(local))) return;
     if (!this.#unsent) {
       this.#unsent = [];
       queueMicrotask(() => {
@@ -205,11 +223,12 @@ class SharedNode {
   // Messages
 
   #post(message) {
-    this.#channel.postMessage({ ...message, from: this.#id });
+    if (this.#channel) this.#channel.postMessage({ ...message, from: this.#id });
   }
 
   #receive(message) {
-    if (message.to !== undefined && message.to !== this.#id) return;
+    // A tab that closes answers nobody: the next one will.
+    if (this.#abort.signal.aborted || (message.to !== undefined && message.to !== this.#id)) return;
     if (message.type === "close") return void this.close();
     if (this.#local) return this.#receiveLeading(this.#local, message);
     if (["hello", "ping", "call"].includes(message.type)) return;
@@ -239,9 +258,13 @@ class SharedNode {
     }
     if (type === "call") {
       this.#tabs.add(from);
+      const reply = (outcome) => this.#post({ type: "reply", to: from, id, ...outcome });
       this.#answer(local, message, message.again).then(
-        (result) => this.#post({ type: "reply", to: from, id, result }),
-        ({ code, message: text }) => this.#post({ type: "reply", to: from, id, error: { code, message: text } }),
+        (result) => reply({ result }),
+        ({ code, message: text }) => {
+          // Not done, or not known to be: the next leader is asked.
+          if (!this.#abort.signal.aborted && this.#local === local) reply({ error: { code, message: text } });
+        },
       );
     }
   }
