@@ -37,6 +37,7 @@ impl Node {
         let secrets = super::node::Secrets { install, message: None };
         home.unlock(&mut self.files, secrets.keys(&home.key()))?;
         self.secrets = Some(secrets);
+        self.learn_names();
         self.load_drafts();
         self.tell_state();
         Ok(())
@@ -132,6 +133,7 @@ impl Node {
         if let Some(home) = &mut self.home {
             home.lock();
         }
+        self.learn_names();
         self.remember(None);
         self.event(Event::Requests);
     }

@@ -23,6 +23,7 @@ impl Node {
         }
         if writers {
             self.learn_names();
+            self.seal_later();
             self.writers_changed();
             self.event(Event::Writers);
         }
@@ -34,6 +35,7 @@ impl Node {
     }
 
     pub(super) fn tick_flows(&mut self) {
+        self.do_chores();
         self.send_request();
         if self.requests.retain(self.now, |_| false) {
             self.event(Event::Requests);
@@ -45,6 +47,7 @@ impl Node {
             self.asking.as_ref().map(|asking| asking.next),
             self.beginning.as_ref().map(|beginning| beginning.until),
             self.requests.deadline(),
+            self.chores.deadline(),
             self.syncing.iter().map(|syncing| syncing.until).min(),
         ]
         .into_iter()

@@ -5,6 +5,7 @@
 
 mod account;
 mod approving;
+mod chores;
 mod device_name;
 mod devices;
 mod drafts;

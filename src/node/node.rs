@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::{
     Call, ErrorCode, Event, Input, NodeError, Options, Output, Reply, State, Words,
     account::{Account, Device, Stage},
+    chores::Chores,
     drafts::Draft,
     durable::Durable,
     links::Links,
@@ -46,6 +47,7 @@ pub struct Node {
     pub(super) beginning: Option<Beginning>,
     pub(super) writes: VecDeque<(u32, Vec<WriteOp>)>,
     pub(super) syncing: Vec<Syncing>,
+    pub(super) chores: Chores,
     pub(super) mesh: Mesh,
     pub(super) links: Links,
     pub(super) durable: Durable,
@@ -115,6 +117,7 @@ impl Node {
             beginning: None,
             writes: VecDeque::new(),
             syncing: Vec::new(),
+            chores: Chores::new(now),
             mesh,
             durable: Durable::default(),
             replies: Vec::new(),
@@ -234,6 +237,7 @@ impl Node {
             (Some(secrets), Stage::Granted) => {
                 let keys = secrets.keys(&home.key());
                 home.unlock(&mut self.files, keys)?;
+                self.learn_names();
                 self.load_drafts();
             }
             (Some(_), Stage::Requesting) => {
@@ -259,26 +263,35 @@ impl Node {
         Ok(())
     }
 
-    /// What every input is followed by: consequences, storage, bytes for peers.
+    /// What every input is followed by: storage, bytes for peers, consequences, which may write again.
     pub(super) fn settle(&mut self) {
-        self.pump_links();
-        self.follow_space();
+        loop {
+            let own = core::mem::take(&mut self.own_writes);
+            // First of all: from here on nothing that was just signed leaves before it is stored.
+            self.store(own);
+            if own {
+                self.announce();
+            }
+            self.pump_links();
+            self.follow_space();
+            if !self.own_writes {
+                break;
+            }
+        }
         self.pump_links();
         self.check_syncing();
-        if self.own_writes {
-            self.announce();
-            self.follow_space();
-            self.pump_links();
+        self.store(false);
+        for (id, result) in core::mem::take(&mut self.replies) {
+            self.durable.after_commit(Output::Reply { id, result });
         }
-        let own = core::mem::take(&mut self.own_writes);
+    }
+
+    fn store(&mut self, own: bool) {
         if let Some(batch) = self.files.take_batch() {
             self.durable.given(batch.seq, own);
             if self.broken.is_none() {
                 self.durable.now(Output::Commit(batch));
             }
-        }
-        for (id, result) in core::mem::take(&mut self.replies) {
-            self.durable.after_commit(Output::Reply { id, result });
         }
     }
 

@@ -237,6 +237,7 @@ impl Node {
                 self.event(Event::Failed(error.into()));
             }
         }
+        self.learn_names();
         self.append_drafts();
         self.event(Event::Granted { writer, own: true });
         self.tell_state();

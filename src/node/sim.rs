@@ -108,7 +108,8 @@ impl World {
         let files = Files::load(browser.backend.snapshot()).unwrap();
         let entropy = Box::new(Seeded::new(u64::from_le_bytes(seed)));
         let node =
-            Node::open(files, browser.options.clone(), browser.remembered.as_deref(), entropy, self.now).unwrap();
+            Node::open(files, browser.options.clone(), browser.remembered.as_deref(), entropy, self.now)
+                .unwrap();
         browser.node = Some(node);
         self.drain(at);
     }
@@ -237,7 +238,8 @@ impl World {
     fn other(&self, at: usize, link: LinkId) -> Option<(usize, LinkId)> {
         let rtc = self.browsers[at].rtc.get(&link)?;
         let all = self.browsers.iter().enumerate();
-        let mut ends = all.flat_map(|(at, browser)| browser.rtc.iter().map(move |(link, rtc)| (at, *link, rtc)));
+        let mut ends =
+            all.flat_map(|(at, browser)| browser.rtc.iter().map(move |(link, rtc)| (at, *link, rtc)));
         ends.find(|(other, _, end)| *other != at && rtc.agrees(end)).map(|(at, link, _)| (at, link))
     }
 
@@ -267,7 +269,9 @@ impl World {
                     }
                 }
                 Output::Compact(compaction) => self.browsers[at].backend.compact(&compaction),
-                Output::DeriveWords { hash } => self.input(at, 60, Input::Words { hash, words: words(&hash) }),
+                Output::DeriveWords { hash } => {
+                    self.input(at, 60, Input::Words { hash, words: words(&hash) })
+                }
                 Output::Event(event) => self.browsers[at].events.push(event),
                 Output::LookUp { .. } => {
                     let answer = self.browsers[at].lookup.clone();
@@ -311,7 +315,11 @@ impl World {
                 if let Some((other, end)) = self.other(at, link) {
                     self.later(5, Task::Frame(other, end, bytes));
                 }
-                self.input(at, 5, Input::Mesh(MeshInput::Rtc { link, event: RtcEvent::Buffered { bytes: 0 } }));
+                self.input(
+                    at,
+                    5,
+                    Input::Mesh(MeshInput::Rtc { link, event: RtcEvent::Buffered { bytes: 0 } }),
+                );
             }
             MeshOutput::Rtc { link, command: RtcCommand::Create { polite } } => {
                 let mut rtc = FakeRtc::new(&mut self.entropy);
@@ -345,7 +353,8 @@ impl World {
         match message["type"].as_str().unwrap() {
             "ping" => reply(self, from, r#"{"type":"pong"}"#.to_owned()),
             "subscribe" => {
-                let topics = message["topics"].as_array().unwrap().iter().map(|t| t.as_str().unwrap().to_owned());
+                let topics =
+                    message["topics"].as_array().unwrap().iter().map(|t| t.as_str().unwrap().to_owned());
                 self.subscribed.entry(from).or_default().extend(topics);
             }
             "unsubscribe" => {
@@ -355,8 +364,12 @@ impl World {
             }
             _ => {
                 let topic = message["topic"].as_str().unwrap();
-                let to: Vec<_> =
-                    self.subscribed.iter().filter(|(_, topics)| topics.contains(topic)).map(|(to, _)| *to).collect();
+                let to: Vec<_> = self
+                    .subscribed
+                    .iter()
+                    .filter(|(_, topics)| topics.contains(topic))
+                    .map(|(to, _)| *to)
+                    .collect();
                 to.into_iter().for_each(|to| reply(self, to, text.to_owned()));
             }
         }

@@ -58,7 +58,8 @@ fn a_second_device_is_let_in_and_both_write() {
         world.until("private data opens", |world| keys(world, second).contains(&"secret".to_owned()));
         world.call(second, put("answer", "private too", true)).unwrap();
         world.until("private data comes back", |world| keys(world, first).contains(&"answer".to_owned()));
-        let names: Vec<_> = world.node(second).writers().into_iter().filter_map(|writer| writer.device).collect();
+        let names: Vec<_> =
+            world.node(second).writers().into_iter().filter_map(|writer| writer.device).collect();
         assert!(names.contains(&"First".to_owned()) && names.contains(&"Second".to_owned()), "{names:?}");
 
         // Not remembered: a reload locks, the passphrase unlocks.

@@ -55,6 +55,8 @@ pub struct Exchange {
     cancelled: VecDeque<u64>,
     next_request: u64,
     progress_at: u64,
+    /// How often in a row its requests had to be taken back.
+    strikes: u32,
     serving: VecDeque<Serving>,
     /// The feed served last.
     served: Option<PublicKey>,
@@ -118,6 +120,7 @@ impl Exchange {
             cancelled: VecDeque::new(),
             next_request: 1,
             progress_at: now,
+            strikes: 0,
             serving: VecDeque::new(),
             served: None,
             items: items::Items::default(),

@@ -47,13 +47,17 @@ pub const PUSH_BYTES: usize = 4096;
 pub const PUSH_BLOCKS: u64 = 16;
 /// Milliseconds without progress after which a request is taken back and may be asked elsewhere.
 pub const REQUEST_TIMEOUT_MS: u64 = 15_000;
+/// Doublings of that time for a peer whose requests are taken back again and again: up to 16 minutes.
+pub const MAX_STRIKES: u32 = 6;
+/// Milliseconds until a feed is asked for again after an answer that was overtaken.
+pub const STALE_MS: u64 = 50;
 /// Milliseconds between announcements of a feed that is still being fetched.
 pub const PROGRESS_MS: u64 = 100;
 
 /// Feeds in one announcement.
 pub const MAX_ANNOUNCED: usize = 256;
 /// Feeds remembered of one peer in one space.
-pub const MAX_FEEDS: usize = 65_536;
+pub const MAX_FEEDS: usize = 16_384;
 /// Ranges in one have message, and ranges remembered per feed.
 pub const MAX_RANGES: usize = 64;
 

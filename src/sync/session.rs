@@ -125,13 +125,15 @@ pub struct Session {
     clear: VecDeque<Vec<u8>>,
     events: VecDeque<SessionOutput>,
     role: Role,
+    /// Spaces to serve, and whether to open them, once the handshake is done.
+    early: BTreeMap<PublicKey, bool>,
     opened_at: u64,
     heard_at: u64,
     ticked_at: u64,
 }
 
 enum State {
-    Handshake(Option<Handshake>),
+    Handshake(Option<Box<Handshake>>),
     Open(Box<Open>),
     /// The reason was said or waits in `events`.
     Closed,
@@ -168,11 +170,12 @@ impl Session {
             clear.extend(enclose(&handshake.start()?));
         }
         Ok(Self {
-            state: State::Handshake(Some(handshake)),
+            state: State::Handshake(Some(Box::new(handshake))),
             deframer: Deframer::default(),
             clear,
             events: VecDeque::new(),
             role,
+            early: BTreeMap::new(),
             opened_at: now,
             heard_at: now,
             ticked_at: now,
@@ -296,16 +299,28 @@ impl Session {
         self.role
     }
 
-    /// Answers the peer if it opens this space.
+    /// Answers the peer if it opens this space. Say so before the handshake is done: the peer's first message may come
+    /// together with the last of the handshake.
     pub fn serve(&mut self, space: PublicKey) {
-        if let State::Open(open) = &mut self.state {
-            open.channels.serve(space);
+        match &mut self.state {
+            State::Open(open) => open.channels.serve(space),
+            State::Handshake(_) => {
+                self.early.entry(space).or_insert(false);
+            }
+            State::Closed => {}
         }
     }
 
     /// Opens this space with the peer, and serves it. Does nothing if it is open or under way.
     pub fn open(&mut self, space: PublicKey) -> Result<(), SendError> {
-        let State::Open(open) = &mut self.state else { return Err(SendError::Closed) };
+        let open = match &mut self.state {
+            State::Open(open) => open,
+            State::Handshake(_) => {
+                self.early.insert(space, true);
+                return Ok(());
+            }
+            State::Closed => return Err(SendError::Closed),
+        };
         match open.channels.open(space) {
             Ok(Some((_, message))) => open.enqueue(0, &message),
             Ok(None) => Ok(()),
@@ -315,6 +330,7 @@ impl Session {
 
     /// Closes the channel of a space and no longer serves it here.
     pub fn leave(&mut self, space: &PublicKey, channel: Option<ChannelId>, now: u64) {
+        self.early.remove(space);
         let State::Open(open) = &mut self.state else { return };
         open.channels.withdraw(space);
         if let Some(id) = channel
@@ -394,7 +410,7 @@ impl Session {
                 match step {
                     Step::Reply(reply) => {
                         self.clear.extend(enclose(&reply));
-                        self.state = State::Handshake(rest);
+                        self.state = State::Handshake(rest.map(Box::new));
                     }
                     Step::Done(reply, secured) => {
                         self.clear.extend(reply.and_then(|reply| enclose(&reply)));
@@ -404,12 +420,12 @@ impl Session {
                 }
                 Ok(())
             }
-            State::Open(open) => open.receive(frame, now, &mut self.events).and_then(|goodbye| {
-                if let Some(reason) = goodbye {
+            State::Open(open) => {
+                if let Some(reason) = open.receive(frame, now, &mut self.events)? {
                     self.end(reason);
                 }
                 Ok(())
-            }),
+            }
             State::Closed => Ok(()),
         }
     }
@@ -436,6 +452,13 @@ impl Session {
             idle_since: Some(now),
             closing: None,
         }));
+        for (space, open) in core::mem::take(&mut self.early) {
+            match open {
+                // More than the limit: those past it are not opened.
+                true => drop(self.open(space)),
+                false => self.serve(space),
+            }
+        }
     }
 }
 

@@ -289,6 +289,8 @@ impl Log {
     /// Forgets given entries from an index on. Their judgements must be gone.
     pub(super) fn forget(&mut self, index: u64) {
         self.given = self.given.min(index);
+        self.shown = self.shown.min(index);
+        while self.runs.pop_if(|(from, _)| *from >= index).is_some() {}
         while self.facts.pop_if(|fact| fact.index >= index).is_some() {}
         let facts = self.facts.len();
         while self.acting.pop_if(|at| *at >= facts).is_some() {}

@@ -23,8 +23,12 @@ mod judge;
 mod log;
 mod outcome;
 mod records;
+#[cfg(test)]
+mod reference;
 mod rights;
 mod settle;
+#[cfg(test)]
+mod tests;
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -263,8 +263,11 @@ impl Access {
             (a, b) => a.map_or(new.end, |(from, _)| *from).min(b.map_or(old.end, |(from, _)| *from)),
         };
         let first = first.min(reordered);
-        let ends = |runs: &Runs| runs.runs.iter().skip(same).map(|(from, _)| *from).collect::<Vec<_>>();
-        let mut points: BTreeSet<u64> = ends(&new).into_iter().chain(ends(&old)).collect();
+        let starts = |runs: &Runs| {
+            let after = runs.runs.partition_point(|(from, _)| *from < first);
+            runs.runs.iter().skip(after).map(|(from, _)| *from).collect::<Vec<_>>()
+        };
+        let mut points: BTreeSet<u64> = starts(&new).into_iter().chain(starts(&old)).collect();
         points.extend([first, reordered, old.end, new.end]);
         let points: Vec<u64> = points.into_iter().filter(|at| *at >= first && *at <= new.end).collect();
         let mut queued: Option<(u64, u64, Status)> = None;

@@ -1,9 +1,11 @@
 //! Asking for blocks and taking them in.
 
+use core::ops::Range;
+
 use super::{
     super::limits::{
         FIRST_REQUEST_BLOCKS, MAX_CANCELLED, MAX_REQUEST_BLOCKS, MAX_REQUESTS, MAX_REQUESTS_PER_FEED,
-        REQUEST_BYTES, REQUEST_TIMEOUT_MS,
+        MAX_STRIKES, REQUEST_BYTES, REQUEST_TIMEOUT_MS, STALE_MS,
     },
     Asked, Exchange, Fault, Known, Message, Replica, ReplicaError, Wants,
 };
@@ -11,7 +13,8 @@ use crate::{crypto::PublicKey, feed::Proof};
 
 /// What a look at one feed leads to.
 enum Look {
-    Ask(Message),
+    /// Ask for these blocks, having verified the feed up to `from`.
+    Ask { blocks: Range<u64>, from: u64 },
     /// Nothing now; perhaps when others are done or gone.
     Wait,
     /// The peer has nothing that is missing here.
@@ -37,9 +40,15 @@ impl Exchange {
             .collect();
         for feed in order {
             match self.look(feed, replica, wants, now) {
-                Look::Ask(message) => {
+                Look::Ask { blocks, from } => {
                     self.turn = Some(feed);
-                    return Some(message);
+                    let id = self.next_request;
+                    self.next_request = id.saturating_add(1);
+                    if self.asked.is_empty() {
+                        self.progress_at = now;
+                    }
+                    self.asked.insert(id, Asked { feed, blocks: blocks.clone() });
+                    return Some(Message::Request { id, feed, blocks, from });
                 }
                 Look::Wait => {}
                 Look::Level => {
@@ -50,7 +59,7 @@ impl Exchange {
         None
     }
 
-    fn look(&mut self, feed: PublicKey, replica: &dyn Replica, wants: &mut Wants, now: u64) -> Look {
+    fn look(&self, feed: PublicKey, replica: &dyn Replica, wants: &mut Wants, now: u64) -> Look {
         let Some(known) = self.feeds.get(&feed) else { return Look::Level };
         if !replica.wanted(&feed) {
             return Look::Level;
@@ -83,13 +92,7 @@ impl Exchange {
                 wants.claim(key, part, max, upgrade, replica)
             });
             if let Some(blocks) = claimed {
-                let id = self.next_request;
-                self.next_request = id.saturating_add(1);
-                if self.asked.is_empty() {
-                    self.progress_at = now;
-                }
-                self.asked.insert(id, Asked { feed, blocks: blocks.clone() });
-                return Look::Ask(Message::Request { id, feed, blocks, from });
+                return Look::Ask { blocks, from };
             }
         }
         if missing { Look::Wait } else { Look::Level }
@@ -121,6 +124,7 @@ impl Exchange {
         self.progress_at = now;
         match replica.accept(&feed, proof, blocks) {
             Ok(()) => {
+                self.strikes = 0;
                 asked.blocks.start = end;
                 if asked.blocks.is_empty() {
                     self.asked.remove(&id);
@@ -137,6 +141,8 @@ impl Exchange {
             Err(ReplicaError::Local(detail)) => Err(Fault::Local(detail)),
             Err(ReplicaError::Stale | ReplicaError::NotHeld) => {
                 self.cancel(id, wants);
+                // A breath, should the same come of it again.
+                self.known(feed)?.barred_until = now.saturating_add(STALE_MS);
                 Ok(())
             }
             Err(ReplicaError::Contradiction) => {
@@ -203,16 +209,25 @@ impl Exchange {
         Ok(())
     }
 
-    /// Takes requests back from a peer that is silent.
+    /// Takes requests back from a peer that is silent, each time for longer; and lets go of bans that are over.
     pub(super) fn expire(&mut self, wants: &mut Wants, now: u64) {
+        for feed in &self.behind {
+            if let Some(known) = self.feeds.get_mut(feed)
+                && known.barred_until <= now
+            {
+                known.barred_until = 0;
+            }
+        }
         if self.asked.is_empty() || now < self.progress_at.saturating_add(REQUEST_TIMEOUT_MS) {
             return;
         }
+        self.strikes = self.strikes.saturating_add(1).min(MAX_STRIKES);
+        let until = now.saturating_add(REQUEST_TIMEOUT_MS << self.strikes);
         let all: Vec<(u64, PublicKey)> = self.asked.iter().map(|(id, asked)| (*id, asked.feed)).collect();
         for (id, feed) in all {
             self.cancel(id, wants);
             if let Some(known) = self.feeds.get_mut(&feed) {
-                known.barred_until = known.barred_until.max(now.saturating_add(REQUEST_TIMEOUT_MS));
+                known.barred_until = known.barred_until.max(until);
             }
         }
     }

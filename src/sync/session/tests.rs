@@ -66,12 +66,12 @@ fn both_sides_learn_the_same_and_messages_arrive_whole_and_in_order() {
         }
         assert_eq!(pair.sides[0].session.writable(), 0);
         pair.settle();
-        for side in 0..2 {
+        for (side, id) in ids.into_iter().enumerate() {
             let got: Vec<_> = pair
                 .take(side)
                 .into_iter()
                 .map(|output| match output {
-                    SessionOutput::Message { channel, message } if channel == ids[side] => message,
+                    SessionOutput::Message { channel, message } if channel == id => message,
                     other => panic!("{other:?}"),
                 })
                 .collect();
