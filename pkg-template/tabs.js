@@ -10,6 +10,7 @@
 
 import { LocalNode, METHODS } from "./local-node.js";
 import { repeated } from "./repeated.js";
+import { TabCalls } from "./tab-calls.js";
 import { HyphaError, closed, toError } from "./errors.js";
 
 const SILENCE_MS = 1700;
@@ -35,8 +36,7 @@ class SharedNode {
   #seen; // its snapshot
   #keys; // keys of the unlocked node, or undefined
   #heard = Date.now(); // when the leader was heard last
-  #calls = new Map(); // id -> { id, method, given, since, resolve, reject }
-  #last = 0;
+  #calls = new TabCalls(this.#id, (message) => this.#post(message));
   #tabs = new Set(); // tabs that listen to this one
   #unsent; // events of this turn
   #abort = new AbortController();
@@ -78,11 +78,7 @@ class SharedNode {
         if (!["STORAGE", "CLOSED"].includes(error.code) || !(await this.#lost(local))) throw error;
       }
     }
-    return new Promise((resolve, reject) => {
-      const call = { id: `${this.#id}/${++this.#last}`, method, given, since, again: local !== undefined, resolve, reject };
-      this.#calls.set(call.id, call);
-      if (this.#leader) this.#send(call, call.again);
-    });
+    return this.#calls.add(method, given, since, local !== undefined, this.#leader !== undefined);
   }
 
   // Whether this node is no longer the one that leads. The browser may say so a little after the database did.
@@ -100,8 +96,7 @@ class SharedNode {
     this.#release?.();
     this.#channel.close();
     this.#channel = undefined;
-    for (const { reject } of this.#calls.values()) reject(closed());
-    this.#calls.clear();
+    for (const { reject } of this.#calls.take()) reject(closed());
   }
 
   /** Closes the node in every tab. */
@@ -132,7 +127,7 @@ class SharedNode {
     let local;
     try {
       const options = { ...this.#options, keys: this.#keys };
-      local = await LocalNode.open(options, (name, detail) => this.#happened(name, detail));
+      local = await LocalNode.open(options, (name, detail) => this.#term === term && this.#happened(name, detail));
     } finally {
       clearInterval(taking);
     }
@@ -141,8 +136,7 @@ class SharedNode {
     this.#post({ type: "lead", snapshot: this.#local.snapshot, keys: this.#local.keys });
     this.#settle.resolve();
     if (this.#seen) this.#listen("state", this.#local.snapshot.state);
-    for (const call of this.#calls.values()) this.#answer(this.#local, call, true).then(call.resolve, call.reject);
-    this.#calls.clear();
+    for (const call of this.#calls.take()) this.#answer(local, call).then(call.resolve, call.reject);
     await new Promise((resolve) => (this.#release = resolve));
   }
 
@@ -177,7 +171,7 @@ class SharedNode {
     this.#listen(name, detail);
   }
 
-  async #answer(local, { method, given, since }, again) {
+  async #answer(local, { method, given, since, again }) {
     if (!METHODS.has(method)) throw new HyphaError("BAD_INPUT", `no method ${String(method).slice(0, 40)}`);
     const done = again && (await repeated(local, method, given, since));
     return done ? done.result : local.call(method, ...given);
@@ -197,16 +191,6 @@ class SharedNode {
     }
   }
 
-  #send(call, again) {
-    const { id, method, given, since } = call;
-    try {
-      this.#post({ type: "call", id, method, given, since, again });
-    } catch (error) {
-      this.#calls.delete(id);
-      call.reject(new HyphaError("BAD_INPUT", `this cannot be handed to the tab that runs the node: ${error.message}`));
-    }
-  }
-
   #follow({ from, snapshot, keys }) {
     const again = this.#leader !== undefined && this.#leader !== from;
     const fresh = this.#leader !== from;
@@ -216,7 +200,7 @@ class SharedNode {
     this.#settle.resolve();
     if (!fresh) return;
     this.#post({ type: "hello" });
-    for (const call of this.#calls.values()) this.#send(call, true);
+    this.#calls.resend();
     if (again) this.#listen("state", snapshot.state);
   }
 
@@ -239,12 +223,7 @@ class SharedNode {
       this.#keep(message.keys);
       for (const { name, detail } of message.events) this.#listen(name, detail);
     }
-    if (message.type === "reply") {
-      const call = this.#calls.get(message.id);
-      this.#calls.delete(message.id);
-      if (message.error) call?.reject(toError(message.error));
-      else call?.resolve(message.result);
-    }
+    if (message.type === "reply") this.#calls.settle(message);
   }
 
   #receiveLeading(local, message) {
@@ -259,7 +238,7 @@ class SharedNode {
     if (type === "call") {
       this.#tabs.add(from);
       const reply = (outcome) => this.#post({ type: "reply", to: from, id, ...outcome });
-      this.#answer(local, message, message.again).then(
+      this.#answer(local, message).then(
         (result) => reply({ result }),
         ({ code, message: text }) => {
           // Not done, or not known to be: the next leader is asked.
