@@ -69,7 +69,7 @@ impl Store {
             let (done, idle) = oneshot::channel();
             self.idle.borrow_mut().push(done);
             // Not a timer: those of a hidden tab come once a second.
-            drop(idle.await);
+            let _ = idle.await;
         }
         if let Some(database) = &self.database {
             database.close();
