@@ -10,11 +10,11 @@
 
 import { LocalNode, METHODS } from "./local-node.js";
 import { repeated } from "./repeated.js";
+import { LeaderWatch } from "./leader-watch.js";
 import { TabCalls } from "./tab-calls.js";
 import { HyphaError, closed, toError } from "./errors.js";
 
-const SILENCE_MS = 1700;
-const PING_MS = 250;
+const TAKING_MS = 250; // a tab that takes over says so this often, until it has
 
 /** Opens the node of this name, here or through the tab that has it. Same members as LocalNode. */
 export async function openNode(options, listen) {
@@ -35,7 +35,6 @@ class SharedNode {
   #leader; // id of the tab that leads, in the others
   #seen; // its snapshot
   #keys; // keys of the unlocked node, or undefined
-  #heard = Date.now(); // when the leader was heard last
   #calls = new TabCalls(this.#id, (message) => this.#post(message));
   #tabs = new Set(); // tabs that listen to this one
   #unsent; // events of this turn
@@ -55,7 +54,11 @@ class SharedNode {
     this.#channel.onmessage = ({ data }) => this.#receive(data);
     this.#post({ type: "hello" });
     this.#queue({ signal: this.#abort.signal });
-    this.#watch = setInterval(() => this.#check(), PING_MS);
+    this.#watch = new LeaderWatch({
+      idle: () => this.#local !== undefined,
+      ask: () => this.#post({ type: this.#leader ? "ping" : "hello" }),
+      silent: () => this.#queue({ steal: true }),
+    });
   }
 
   get snapshot() {
@@ -90,7 +93,7 @@ class SharedNode {
   async close() {
     if (this.#abort.signal.aborted) return;
     this.#abort.abort();
-    clearInterval(this.#watch);
+    this.#watch.stop();
     this.#forgetKeys();
     await this.#local?.close();
     this.#release?.();
@@ -100,12 +103,10 @@ class SharedNode {
   }
 
   /** Closes the node in every tab. */
-  async closeAll() {
+  closeAll() {
     if (!this.#abort.signal.aborted) this.#post({ type: "close" });
-    await this.close();
+    return this.close();
   }
-
-  // Leading
 
   async #queue(how) {
     try {
@@ -122,7 +123,7 @@ class SharedNode {
   async #lead() {
     this.#leader = undefined;
     const term = this.#term;
-    const taking = setInterval(() => this.#post({ type: "taking" }), PING_MS);
+    const taking = setInterval(() => this.#post({ type: "taking" }), TAKING_MS);
     this.#post({ type: "taking" });
     let local;
     try {
@@ -133,7 +134,8 @@ class SharedNode {
     }
     if (this.#abort.signal.aborted || this.#term !== term) return local.close();
     this.#local = local;
-    this.#post({ type: "lead", snapshot: this.#local.snapshot, keys: this.#local.keys });
+    this.#keep(local.keys);
+    this.#post({ type: "lead", snapshot: this.#local.snapshot, keys: this.#keys });
     this.#settle.resolve();
     if (this.#seen) this.#listen("state", this.#local.snapshot.state);
     for (const call of this.#calls.take()) this.#answer(local, call).then(call.resolve, call.reject);
@@ -145,7 +147,7 @@ class SharedNode {
     this.#term++;
     this.#local = undefined;
     this.#seen = local?.snapshot;
-    this.#heard = Date.now();
+    this.#watch.heard();
     this.#release?.();
     await local?.close();
     this.#post({ type: "hello" });
@@ -163,7 +165,7 @@ class SharedNode {
         const events = this.#unsent;
         this.#unsent = undefined;
         if (!this.#local) return;
-        this.#keep(this.#local.keys);
+        if (events.some(({ name }) => name === "state")) this.#keep(this.#local.keys);
         if (this.#tabs.size > 0) this.#post({ type: "events", events, snapshot: this.#local.snapshot, keys: this.#keys });
       });
     }
@@ -177,34 +179,18 @@ class SharedNode {
     return done ? done.result : local.call(method, ...given);
   }
 
-  // Following
-
-  #check() {
-    if (this.#local || document.hidden) return void (this.#heard = Math.max(this.#heard, Date.now() - PING_MS));
-    const silent = Date.now() - this.#heard;
-    // Not all tabs at the same moment.
-    if (silent > SILENCE_MS + Math.random() * PING_MS) {
-      this.#heard = Date.now();
-      this.#queue({ steal: true });
-    } else if (silent >= PING_MS) {
-      this.#post({ type: this.#leader ? "ping" : "hello" });
-    }
-  }
-
   #follow({ from, snapshot, keys }) {
     const again = this.#leader !== undefined && this.#leader !== from;
-    const fresh = this.#leader !== from;
+    const known = this.#leader === from;
     this.#leader = from;
     this.#seen = snapshot;
     this.#keep(keys);
     this.#settle.resolve();
-    if (!fresh) return;
+    if (known) return;
     this.#post({ type: "hello" });
     this.#calls.resend();
     if (again) this.#listen("state", snapshot.state);
   }
-
-  // Messages
 
   #post(message) {
     if (this.#channel) this.#channel.postMessage({ ...message, from: this.#id });
@@ -216,24 +202,24 @@ class SharedNode {
     if (message.type === "close") return void this.close();
     if (this.#local) return this.#receiveLeading(this.#local, message);
     if (["hello", "ping", "call"].includes(message.type)) return;
-    this.#heard = Date.now();
+    this.#watch.heard();
     if (message.type === "lead") this.#follow(message);
+    if (message.type === "reply") this.#calls.settle(message);
     if (message.type === "events" && message.from === this.#leader) {
       this.#seen = message.snapshot;
       this.#keep(message.keys);
       for (const { name, detail } of message.events) this.#listen(name, detail);
     }
-    if (message.type === "reply") this.#calls.settle(message);
   }
 
   #receiveLeading(local, message) {
     const { type, from, id } = message;
     if (type === "ping") this.#post({ type: "pong", to: from });
     if (type === "hello") {
-      const known = this.#tabs.has(from);
+      // Known already: it has all that a newcomer is told.
+      if (this.#tabs.has(from)) return this.#post({ type: "pong", to: from });
       this.#tabs.add(from);
-      if (!known) this.#post({ type: "lead", to: from, snapshot: local.snapshot, keys: local.keys });
-      else this.#post({ type: "pong", to: from });
+      this.#post({ type: "lead", to: from, snapshot: local.snapshot, keys: this.#keys });
     }
     if (type === "call") {
       this.#tabs.add(from);
