@@ -5,6 +5,7 @@
 //! both     Item, for what the other lacks
 //! behind   Request ranges                                            up to 16 in flight, 4 per feed
 //! ahead    Data · Data · Data …                                      a stream, paced by the carrier
+//! either   AskHead: a head and its proof without blocks, for a dependency past a cut
 //! later    a new head: Data to a level peer if it is small, else Announce; Have when a fetch is complete
 //! ```
 //!
@@ -29,7 +30,7 @@ use core::ops::Range;
 use super::{
     Announcement, Answers, Bucket, ChannelId, Fault, ItemKind, Message, PeerId, Replica, ReplicaError,
     SendError, Session, Wants,
-    limits::{MAX_FEEDS, MAX_RANGES, TAIL_PER_SECOND},
+    limits::{MAX_FEEDS, MAX_HEADS_WAITING, MAX_RANGES, TAIL_PER_SECOND},
 };
 use crate::{
     crypto::{Hash, PublicKey},
@@ -51,6 +52,10 @@ pub struct Exchange {
     listed: bool,
     heard_all: bool,
     asked: BTreeMap<u64, Asked>,
+    /// Heads to ask for.
+    heads: VecDeque<HeadWanted>,
+    /// Heads that the peer did not give.
+    unanswered: Vec<HeadWanted>,
     /// Requests whose data may still come and are thrown away.
     cancelled: VecDeque<u64>,
     next_request: u64,
@@ -90,18 +95,39 @@ struct Known {
     blocks: u64,
 }
 
+/// A head that somebody's dependency rests on, and the proof that it extends what is held.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct HeadWanted {
+    /// The feed.
+    pub feed: PublicKey,
+    /// Length that is held, or to which the feed is clipped.
+    pub from: u64,
+    /// Length of the head.
+    pub to: u64,
+}
+
 /// A request of ours.
 struct Asked {
     feed: PublicKey,
+    /// What is still to come; for a head from the verified length to its own.
     blocks: Range<u64>,
+    what: Wanted,
 }
 
 /// A request of the peer.
 struct Serving {
     id: u64,
     feed: PublicKey,
+    /// As in [`Asked`].
     blocks: Range<u64>,
     from: u64,
+    what: Wanted,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Wanted {
+    Blocks,
+    Head,
 }
 
 impl Exchange {
@@ -117,6 +143,8 @@ impl Exchange {
             listed: false,
             heard_all: false,
             asked: BTreeMap::new(),
+            heads: VecDeque::new(),
+            unanswered: Vec::new(),
             cancelled: VecDeque::new(),
             next_request: 1,
             progress_at: now,
@@ -157,7 +185,12 @@ impl Exchange {
                 self.heard_all |= !more;
             }
             Message::Have { feed, ranges } => self.has(feed, &ranges)?,
-            Message::Request { id, feed, blocks, from } => self.requested(id, feed, blocks, from)?,
+            Message::Request { id, feed, blocks, from } => {
+                self.requested(Serving { id, feed, blocks, from, what: Wanted::Blocks })?;
+            }
+            Message::AskHead { id, feed, from, to } => {
+                self.requested(Serving { id, feed, blocks: from..to, from, what: Wanted::Head })?;
+            }
             Message::Cancel { id } => self.serving.retain(|serving| serving.id != id),
             Message::Lack { id } => self.lacks(id, wants)?,
             Message::Data { answers: Answers::Request(id), proof, blocks } => {
@@ -192,6 +225,21 @@ impl Exchange {
     /// What this space follows or misses has changed: looks at all the peer has again.
     pub fn refresh(&mut self) {
         self.behind.extend(self.feeds.keys());
+    }
+
+    /// Asks this peer for a head without blocks; `false` if too many wait already. What comes goes to
+    /// [`Replica::accept_head`]; what does not come is in [`Exchange::take_unanswered`], to be asked elsewhere.
+    pub fn ask_head(&mut self, head: HeadWanted) -> bool {
+        let room = self.heads.len() < MAX_HEADS_WAITING && head.from < head.to;
+        if room {
+            self.heads.push_back(head);
+        }
+        room
+    }
+
+    /// Heads that this peer was asked for and did not give.
+    pub fn take_unanswered(&mut self) -> Vec<HeadWanted> {
+        core::mem::take(&mut self.unanswered)
     }
 
     /// Puts messages into the session as long as it can take them without reading ahead of the carrier.

@@ -25,6 +25,8 @@ pub const MAX_PROVEN: usize = 16;
 pub const MAX_REQUESTS: usize = 16;
 /// Requests in flight for one feed, so that several peers share the work.
 pub const MAX_REQUESTS_PER_FEED: usize = 4;
+/// Heads that wait to be asked for on one channel.
+pub const MAX_HEADS_WAITING: usize = 1024;
 /// Requests that were cancelled or fell away and whose late data is still thrown away without a fault.
 pub const MAX_CANCELLED: usize = 256;
 /// Bytes of blocks in one data message, unless one block is larger.
@@ -114,7 +116,9 @@ pub const fn rate(kind: super::Kind) -> (u32, u32) {
         Kind::Open | Kind::Refuse | Kind::CloseChannel => (100, 1_000),
         Kind::Prove => (10, 100),
         Kind::Announce | Kind::Items | Kind::Peers => (200, 2_000),
-        Kind::Have | Kind::Request | Kind::Cancel | Kind::Lack | Kind::Item => (1_000, 10_000),
+        Kind::Have | Kind::Request | Kind::AskHead | Kind::Cancel | Kind::Lack | Kind::Item => {
+            (1_000, 10_000)
+        }
         // Asked for, or pushed like announcements; 64 KiB each at this rate is beyond any carrier.
         Kind::Data => (5_000, 50_000),
         Kind::Envelope => (200, 2_000),

@@ -17,6 +17,7 @@
 //! 12 Envelope       see ephemeral
 //! 13 Peers          count │ (address bytes)…
 //! 14 Extension      name text │ bytes
+//! 15 AskHead        id varint │ feed 32 │ from varint │ to varint          from < to; answered by Data without blocks
 //! ```
 //!
 //! `bytes` and `text` carry their length in front. Another kind is a fault; what may come later comes as an extension,
@@ -71,10 +72,12 @@ pub enum Kind {
     Peers,
     /// A message of an extension.
     Extension,
+    /// Asks for a signed head and the proof that it extends a shorter feed.
+    AskHead,
 }
 
 impl Kind {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Open,
         Self::Refuse,
         Self::CloseChannel,
@@ -90,6 +93,7 @@ impl Kind {
         Self::Envelope,
         Self::Peers,
         Self::Extension,
+        Self::AskHead,
     ];
 
     /// Its name in faults.
@@ -110,6 +114,7 @@ impl Kind {
             Self::Envelope => "envelope",
             Self::Peers => "peers",
             Self::Extension => "extension",
+            Self::AskHead => "ask head",
         }
     }
 
@@ -272,6 +277,17 @@ pub enum Message {
         /// Its message.
         bytes: Vec<u8>,
     },
+    /// See [`Kind::AskHead`].
+    AskHead {
+        /// Number of the request, as in [`Message::Request`].
+        id: u64,
+        /// The feed.
+        feed: PublicKey,
+        /// Length that the sender has verified.
+        from: u64,
+        /// Length of the head, more than `from`.
+        to: u64,
+    },
 }
 
 /// What data belongs to.
@@ -302,6 +318,7 @@ impl Message {
             Self::Envelope(_) => Kind::Envelope,
             Self::Peers(_) => Kind::Peers,
             Self::Extension { .. } => Kind::Extension,
+            Self::AskHead { .. } => Kind::AskHead,
         }
     }
 
@@ -367,6 +384,9 @@ impl Message {
             }
             Self::Extension { name, bytes } => {
                 out.text(name).bytes(bytes);
+            }
+            Self::AskHead { id, feed, from, to } => {
+                out.varint(*id).raw(&feed.0).varint(*from).varint(*to);
             }
         }
         out.finish()
@@ -445,6 +465,14 @@ impl Message {
                 name: reader.text("extension name", MAX_EXTENSION_NAME)?.to_owned(),
                 bytes: reader.bytes("extension", MAX_EXTENSION)?.to_vec(),
             },
+            Kind::AskHead => {
+                let (id, feed) = (id(reader)?, PublicKey(reader.array()?));
+                let (from, to) = (reader.varint()?, reader.varint()?);
+                if from >= to {
+                    return Err(DecodeError::NotCanonical { what: "head not beyond what is verified" });
+                }
+                Self::AskHead { id, feed, from, to }
+            }
         };
         reader.end()?;
         Ok(message)
@@ -520,93 +548,4 @@ fn items(reader: &mut Reader<'_>) -> Result<Message, DecodeError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn samples() -> Vec<Message> {
-        let (hash, key) = (Hash([3; 32]), PublicKey([4; 32]));
-        let head = SignedHead { length: 9, fork: 0, tree_hash: hash, signature: Signature([5; 64]) };
-        let proof = Proof { head: Some(head), from: 1, blocks_start: 2, nodes: Vec::new() };
-        vec![
-            Message::Open { number: 1, answers: 2, discovery: hash, tag: hash },
-            Message::Refuse { discovery: hash },
-            Message::CloseChannel,
-            Message::Prove { key, signature: Signature([5; 64]) },
-            Message::Announce { more: true, feeds: vec![Announcement { feed: key, contiguous: 9, head }] },
-            Message::Have { feed: key, ranges: vec![0..3, 4..5] },
-            Message::Request { id: 7, feed: key, blocks: 2..5, from: 1 },
-            Message::Data {
-                answers: Answers::Request(7),
-                proof: proof.clone(),
-                blocks: vec![vec![], vec![2]],
-            },
-            Message::Data { answers: Answers::Tail(key), proof, blocks: vec![] },
-            Message::Cancel { id: 7 },
-            Message::Lack { id: 7 },
-            Message::Items { kind: ItemKind::Evidence, more: true, hashes: vec![Hash([1; 32]), hash] },
-            Message::Item { kind: ItemKind::Record, bytes: vec![8] },
-            Message::Envelope(Envelope::sample()),
-            Message::Peers(vec![vec![1], vec![]]),
-            Message::Extension { name: "x".into(), bytes: vec![1] },
-        ]
-    }
-
-    #[test]
-    fn every_kind_round_trips_and_loses_nothing_when_cut() {
-        for (byte, kind) in Kind::ALL.iter().enumerate() {
-            assert_eq!(usize::from(kind.byte()), byte);
-        }
-        for message in samples() {
-            let bytes = message.encode(3);
-            assert_eq!(Message::decode(&bytes), Ok((3, message.clone())));
-            for end in 0..bytes.len() {
-                assert!(Message::decode(&bytes[..end]).is_err(), "{message:?} cut at {end}");
-            }
-            assert!(Message::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
-        }
-    }
-
-    #[test]
-    fn counts_past_the_limit_are_refused_by_name() {
-        let proof = Proof { head: None, from: 1, blocks_start: 0, nodes: Vec::new() }.encode();
-        let refused = |kind: Kind, write: &dyn Fn(&mut Writer)| {
-            let mut out = Writer::new();
-            out.varint(1).u8(kind.byte());
-            write(&mut out);
-            matches!(Message::decode(out.as_slice()), Err(DecodeError::TooLarge { .. }))
-        };
-        assert!(refused(Kind::Announce, &|out| {
-            out.u8(0).count(MAX_ANNOUNCED + 1);
-        }));
-        assert!(refused(Kind::Data, &|out| {
-            out.varint(1).count(Proof::MAX_ENCODED + 1);
-        }));
-        assert!(refused(Kind::Data, &|out| {
-            out.varint(1).bytes(&proof).count(MAX_BLOCKS + 1);
-        }));
-        assert!(refused(Kind::Data, &|out| {
-            out.varint(1).bytes(&proof).count(1).count(MAX_BLOCK + 1);
-        }));
-        assert!(refused(Kind::Request, &|out| {
-            out.varint(1).raw(&[0; 32]).varint(0).varint(MAX_REQUEST_BLOCKS + 1).varint(0);
-        }));
-        assert!(refused(Kind::Item, &|out| {
-            out.u8(0).count(MAX_ITEM + 1);
-        }));
-        assert!(refused(Kind::Extension, &|out| {
-            out.count(MAX_EXTENSION_NAME + 1);
-        }));
-        assert_eq!(Message::decode(&[1, 15]), Err(DecodeError::Unknown { what: "message", got: 15 }));
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_never_panic(kind in 0_u8..16, bytes: Vec<u8>) {
-            let bytes = [&[1, kind], bytes.as_slice()].concat();
-            if let Ok((channel, message)) = Message::decode(&bytes) {
-                prop_assert_eq!(message.encode(channel), bytes);
-            }
-        }
-    }
-}
+mod tests;

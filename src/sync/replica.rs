@@ -72,6 +72,17 @@ pub trait Replica {
     /// Verifies, then stores. Nothing is stored on an error.
     fn accept(&mut self, feed: &PublicKey, proof: &Proof, blocks: &[Vec<u8>]) -> Result<(), ReplicaError>;
 
+    /// The signed head of exactly `to` blocks, with the proof that it extends the first `from`; without blocks. A replica
+    /// that serves no such heads says [`ReplicaError::NotHeld`].
+    fn prove_head(&self, _feed: &PublicKey, _from: u64, _to: u64) -> Result<Proof, ReplicaError> {
+        Err(ReplicaError::NotHeld)
+    }
+
+    /// Verifies, then keeps a head that was asked for with [`super::Exchange::ask_head`]. Only a replica that asks needs it.
+    fn accept_head(&mut self, _feed: &PublicKey, _proof: &Proof) -> Result<(), ReplicaError> {
+        Err(ReplicaError::NotHeld)
+    }
+
     /// A peer shows a head of a wanted feed. It is not verified yet; blocks are asked for whatever comes of it.
     fn heard(&mut self, feed: &PublicKey, head: &SignedHead) -> Result<(), ReplicaError>;
 
@@ -124,6 +135,11 @@ pub fn prove_from(
     }
     let request = ProofRequest { blocks: blocks.start..chunk.end(), from, to };
     Ok((feed.prove(files, &request).map_err(local)?, found))
+}
+
+/// [`Replica::prove_head`] for a feed in files.
+pub fn prove_head_from(feed: &Feed, files: &Files, from: u64, to: u64) -> Result<Proof, ReplicaError> {
+    feed.prove(files, &ProofRequest { blocks: from..from, from, to }).map_err(|_| ReplicaError::NotHeld)
 }
 
 /// [`Replica::missing`] for a feed that is followed whole.

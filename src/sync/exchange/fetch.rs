@@ -7,7 +7,7 @@ use super::{
         FIRST_REQUEST_BLOCKS, MAX_CANCELLED, MAX_REQUEST_BLOCKS, MAX_REQUESTS, MAX_REQUESTS_PER_FEED,
         MAX_STRIKES, REQUEST_BYTES, REQUEST_TIMEOUT_MS, STALE_MS,
     },
-    Asked, Exchange, Fault, Known, Message, Replica, ReplicaError, Wants,
+    Asked, Exchange, Fault, HeadWanted, Known, Message, Replica, ReplicaError, Wanted, Wants,
 };
 use crate::{crypto::PublicKey, feed::Proof};
 
@@ -29,7 +29,14 @@ impl Exchange {
         wants: &mut Wants,
         now: u64,
     ) -> Option<Message> {
-        if self.asked.len() >= MAX_REQUESTS || self.behind.is_empty() {
+        if self.asked.len() >= MAX_REQUESTS {
+            return None;
+        }
+        if let Some(HeadWanted { feed, from, to }) = self.heads.pop_front() {
+            let id = self.ask(feed, from..to, Wanted::Head, now);
+            return Some(Message::AskHead { id, feed, from, to });
+        }
+        if self.behind.is_empty() {
             return None;
         }
         let after = self.turn.take();
@@ -42,12 +49,7 @@ impl Exchange {
             match self.look(feed, replica, wants, now) {
                 Look::Ask { blocks, from } => {
                     self.turn = Some(feed);
-                    let id = self.next_request;
-                    self.next_request = id.saturating_add(1);
-                    if self.asked.is_empty() {
-                        self.progress_at = now;
-                    }
-                    self.asked.insert(id, Asked { feed, blocks: blocks.clone() });
+                    let id = self.ask(feed, blocks.clone(), Wanted::Blocks, now);
                     return Some(Message::Request { id, feed, blocks, from });
                 }
                 Look::Wait => {}
@@ -59,6 +61,16 @@ impl Exchange {
         None
     }
 
+    fn ask(&mut self, feed: PublicKey, blocks: Range<u64>, what: Wanted, now: u64) -> u64 {
+        let id = self.next_request;
+        self.next_request = id.saturating_add(1);
+        if self.asked.is_empty() {
+            self.progress_at = now;
+        }
+        self.asked.insert(id, Asked { feed, blocks, what });
+        id
+    }
+
     fn look(&self, feed: PublicKey, replica: &dyn Replica, wants: &mut Wants, now: u64) -> Look {
         let Some(known) = self.feeds.get(&feed) else { return Look::Level };
         if !replica.wanted(&feed) {
@@ -67,7 +79,8 @@ impl Exchange {
         if known.barred_until > now {
             return Look::Wait;
         }
-        let mine = self.asked.values().filter(|asked| asked.feed == feed).count();
+        let mine =
+            self.asked.values().filter(|asked| asked.feed == feed && asked.what == Wanted::Blocks).count();
         if mine >= MAX_REQUESTS_PER_FEED {
             return Look::Wait;
         }
@@ -115,6 +128,9 @@ impl Exchange {
                 Err(Fault::Unexpected { what: "data that was not asked for" })
             };
         };
+        if asked.what == Wanted::Head {
+            return self.head_answered(id, proof, blocks.is_empty(), replica, now);
+        }
         let count = u64::try_from(blocks.len()).unwrap_or(u64::MAX);
         let end = proof.blocks_start.saturating_add(count);
         if count == 0 || proof.blocks_start != asked.blocks.start || end > asked.blocks.end {
@@ -146,12 +162,41 @@ impl Exchange {
                 Ok(())
             }
             Err(ReplicaError::Contradiction) => {
-                let all: Vec<u64> =
-                    self.asked.iter().filter(|(_, asked)| asked.feed == feed).map(|(id, _)| *id).collect();
+                let all: Vec<u64> = self
+                    .asked
+                    .iter()
+                    .filter(|(_, asked)| asked.feed == feed && asked.what == Wanted::Blocks)
+                    .map(|(id, _)| *id)
+                    .collect();
                 for id in all {
                     self.cancel(id, wants);
                 }
                 self.known(feed)?.barred_until = u64::MAX;
+                Ok(())
+            }
+        }
+    }
+
+    fn head_answered(
+        &mut self,
+        id: u64,
+        proof: &Proof,
+        bare: bool,
+        replica: &mut dyn Replica,
+        now: u64,
+    ) -> Result<(), Fault> {
+        let Some(Asked { feed, blocks, .. }) = self.asked.remove(&id) else { return Ok(()) };
+        let head = proof.head.map(|head| head.length);
+        if !bare || proof.from != blocks.start || head != Some(blocks.end) {
+            return Err(Fault::Unexpected { what: "head other than asked for" });
+        }
+        self.progress_at = now;
+        match replica.accept_head(&feed, proof) {
+            Ok(()) | Err(ReplicaError::Contradiction) => Ok(()),
+            Err(ReplicaError::Peer(detail)) => Err(Fault::Refused { what: "proof of head", detail }),
+            Err(ReplicaError::Local(detail)) => Err(Fault::Local(detail)),
+            Err(ReplicaError::Stale | ReplicaError::NotHeld) => {
+                self.unanswered.push(HeadWanted { feed, from: blocks.start, to: blocks.end });
                 Ok(())
             }
         }
@@ -201,6 +246,9 @@ impl Exchange {
                 Err(Fault::Unexpected { what: "answer to no request" })
             };
         };
+        if self.head_unanswered(&asked) {
+            return Ok(());
+        }
         wants.release(&asked.feed, self.peer, id);
         // It claimed to have what it lacks: not asked again until it says more.
         let known = self.known(asked.feed)?;
@@ -232,10 +280,21 @@ impl Exchange {
         }
     }
 
+    fn head_unanswered(&mut self, asked: &Asked) -> bool {
+        let head = asked.what == Wanted::Head;
+        if head {
+            let Asked { feed, blocks, .. } = asked;
+            self.unanswered.push(HeadWanted { feed: *feed, from: blocks.start, to: blocks.end });
+        }
+        head
+    }
+
     fn cancel(&mut self, id: u64, wants: &mut Wants) {
         let Some(asked) = self.asked.remove(&id) else { return };
-        wants.release(&asked.feed, self.peer, id);
-        self.behind.insert(asked.feed);
+        if !self.head_unanswered(&asked) {
+            wants.release(&asked.feed, self.peer, id);
+            self.behind.insert(asked.feed);
+        }
         self.control.push_back(Message::Cancel { id });
         self.cancelled.push_back(id);
         if self.cancelled.len() > MAX_CANCELLED {

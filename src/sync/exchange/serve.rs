@@ -1,28 +1,19 @@
 //! Answering the peer's requests, feeds taking turns.
 
-use core::ops::Range;
-
 use super::{
     super::limits::{CHUNK, MAX_REQUESTS},
-    Answers, Exchange, Fault, Message, Replica, ReplicaError, Serving,
+    Answers, Exchange, Fault, Message, Replica, ReplicaError, Serving, Wanted,
 };
-use crate::crypto::PublicKey;
 
 impl Exchange {
-    pub(super) fn requested(
-        &mut self,
-        id: u64,
-        feed: PublicKey,
-        blocks: Range<u64>,
-        from: u64,
-    ) -> Result<(), Fault> {
+    pub(super) fn requested(&mut self, serving: Serving) -> Result<(), Fault> {
         if self.serving.len() >= MAX_REQUESTS {
             return Err(Fault::Limit { what: "requests in flight", max: MAX_REQUESTS });
         }
-        if self.serving.iter().any(|serving| serving.id == id) {
+        if self.serving.iter().any(|other| other.id == serving.id) {
             return Err(Fault::Unexpected { what: "request number used twice" });
         }
-        self.serving.push_back(Serving { id, feed, blocks, from });
+        self.serving.push_back(serving);
         Ok(())
     }
 
@@ -30,6 +21,16 @@ impl Exchange {
     pub(super) fn next_data(&mut self, replica: &dyn Replica) -> Result<Option<Message>, Fault> {
         let Some(at) = self.next_served() else { return Ok(None) };
         let Some(mut serving) = self.serving.remove(at) else { return Ok(None) };
+        if serving.what == Wanted::Head {
+            let Serving { id, feed, blocks, .. } = serving;
+            return match replica.prove_head(&feed, blocks.start, blocks.end) {
+                Ok(proof) => {
+                    Ok(Some(Message::Data { answers: Answers::Request(id), proof, blocks: Vec::new() }))
+                }
+                Err(ReplicaError::Local(detail)) => Err(Fault::Local(detail)),
+                Err(_) => Ok(Some(Message::Lack { id })),
+            };
+        }
         let answer = replica.prove(&serving.feed, serving.blocks.clone(), serving.from, CHUNK);
         let (proof, blocks) = match answer {
             Ok(answer) => answer,

@@ -8,301 +8,15 @@ use crate::{
     sync::{
         CloseReason, FeedStatus, Role, SessionOutput, first_gap,
         limits::{MAX_REQUESTS, REQUEST_TIMEOUT_MS},
-        prove_from,
+        prove_from, prove_head_from,
         testing::{Pipe, session},
     },
     testing::Seeded,
 };
 
-/// A replica over real feeds in real files, made durable after every change.
-#[derive(Default)]
-struct Store {
-    files: Files,
-    backend: MemoryBackend,
-    feeds: BTreeMap<PublicKey, Feed>,
-    wanted: BTreeSet<PublicKey>,
-    items: BTreeMap<(ItemKind, Hash), Vec<u8>>,
-    /// What came since it was last asked.
-    news: Vec<PublicKey>,
-    new_items: Vec<(ItemKind, Hash)>,
-    proved: std::cell::Cell<usize>,
-}
+mod net;
 
-impl Store {
-    fn commit(&mut self) {
-        while let Some(batch) = self.files.take_batch() {
-            self.backend.commit(&batch);
-            self.files.committed(batch.seq);
-        }
-    }
-
-    fn append(&mut self, signer: &Signer, blocks: &[Vec<u8>]) {
-        let key = signer.public();
-        let feed = self.feeds.entry(key).or_insert_with(|| Feed::open(&mut self.files, key).unwrap());
-        feed.append(&mut self.files, signer, blocks).unwrap();
-        self.wanted.insert(key);
-        self.news.push(key);
-        self.commit();
-    }
-
-    fn put(&mut self, kind: ItemKind, bytes: &[u8]) {
-        let id = (kind, blake2b(&[bytes]));
-        self.items.insert(id, bytes.to_vec());
-        self.new_items.push(id);
-    }
-
-    fn content(&self, key: &PublicKey) -> Vec<Vec<u8>> {
-        let Some(feed) = self.feeds.get(key) else { return Vec::new() };
-        (0..feed.contiguous()).map(|at| feed.get(&self.files, at).unwrap().unwrap()).collect()
-    }
-}
-
-impl Replica for Store {
-    fn wanted(&self, feed: &PublicKey) -> bool {
-        self.wanted.contains(feed)
-    }
-
-    fn missing(&self, feed: &PublicKey, within: Range<u64>) -> Option<Range<u64>> {
-        match self.feeds.get(feed) {
-            Some(feed) => first_gap(feed, within),
-            None => (!within.is_empty()).then_some(within),
-        }
-    }
-
-    fn status(&self) -> Vec<FeedStatus> {
-        self.feeds.keys().filter_map(|key| self.feed(key)).collect()
-    }
-
-    fn feed(&self, key: &PublicKey) -> Option<FeedStatus> {
-        let feed = self.feeds.get(key)?;
-        Some(FeedStatus { feed: *key, contiguous: feed.contiguous(), head: *feed.head()? })
-    }
-
-    fn rooted(&self, feed: &PublicKey, length: u64) -> bool {
-        self.feeds.get(feed).is_some_and(|feed| feed.tree_hash_at(&self.files, length).unwrap().is_some())
-    }
-
-    fn prove(
-        &self,
-        feed: &PublicKey,
-        blocks: Range<u64>,
-        from: u64,
-        max_bytes: usize,
-    ) -> Result<(Proof, Vec<Vec<u8>>), ReplicaError> {
-        self.proved.set(self.proved.get() + 1);
-        let feed = self.feeds.get(feed).ok_or(ReplicaError::NotHeld)?;
-        prove_from(feed, &self.files, blocks, from, max_bytes)
-    }
-
-    fn accept(&mut self, key: &PublicKey, proof: &Proof, blocks: &[Vec<u8>]) -> Result<(), ReplicaError> {
-        assert!(self.wanted.contains(key), "nothing is taken in that is not followed");
-        let feed = self.feeds.entry(*key).or_insert_with(|| Feed::open(&mut self.files, *key).unwrap());
-        feed.accept(&mut self.files, proof, blocks)?;
-        self.news.push(*key);
-        self.commit();
-        Ok(())
-    }
-
-    fn heard(&mut self, key: &PublicKey, head: &SignedHead) -> Result<(), ReplicaError> {
-        head.verify(key).map_err(|error| ReplicaError::Peer(error.to_string()))
-    }
-
-    fn items(&self, kind: ItemKind) -> Vec<Hash> {
-        self.items.keys().filter(|(one, _)| *one == kind).map(|(_, hash)| *hash).collect()
-    }
-
-    fn item(&self, kind: ItemKind, hash: &Hash) -> Option<Vec<u8>> {
-        self.items.get(&(kind, *hash)).cloned()
-    }
-
-    fn accept_item(&mut self, kind: ItemKind, bytes: &[u8]) -> Result<bool, ReplicaError> {
-        if bytes == b"forged" {
-            return Err(ReplicaError::Peer("bad signature".into()));
-        }
-        let new = !self.items.contains_key(&(kind, blake2b(&[bytes])));
-        if new {
-            self.put(kind, bytes);
-        }
-        Ok(new)
-    }
-}
-
-/// One end of a link.
-struct End {
-    link: usize,
-    session: Session,
-    exchange: Option<Exchange>,
-    closed: Option<CloseReason>,
-    /// Messages of a hostile test that go around the exchange.
-    channel: Option<ChannelId>,
-}
-
-#[derive(Default)]
-struct Peer {
-    store: Store,
-    wants: Wants,
-    ends: Vec<End>,
-}
-
-/// Peers and links between them. Way 0 of a link is from the lower peer to the higher.
-struct Net {
-    peers: Vec<Peer>,
-    links: Vec<([usize; 2], [Pipe; 2], bool)>,
-    random: Seeded,
-    now: u64,
-}
-
-fn space() -> PublicKey {
-    Signer::from_seed(&[99; 32]).public()
-}
-
-impl Net {
-    fn new(seed: u64, peers: usize) -> Self {
-        let peers = (0..peers).map(|_| Peer::default()).collect();
-        Self { peers, links: Vec::new(), random: Seeded::new(seed), now: 1_000_000 }
-    }
-
-    fn connect(&mut self, one: usize, two: usize) -> usize {
-        assert!(one < two);
-        let link = self.links.len();
-        self.links.push(([one, two], [Pipe::default(), Pipe::default()], true));
-        for (peer, role, side) in [(one, Role::Initiator, 0), (two, Role::Responder, 1)] {
-            let seed = u64::try_from(link * 2 + side).unwrap() + 1_000;
-            let mut session = session(role, super::super::Carrier::Tab, seed, self.now);
-            if side == 0 {
-                session.open(space()).unwrap()
-            } else {
-                session.serve(space())
-            }
-            self.peers[peer].ends.push(End { link, session, exchange: None, closed: None, channel: None });
-        }
-        link
-    }
-
-    /// The carrier breaks without a word.
-    fn cut(&mut self, link: usize) {
-        self.links[link].2 = false;
-        for peer in self.links[link].0 {
-            let peer = &mut self.peers[peer];
-            let at = peer.ends.iter().position(|end| end.link == link).unwrap();
-            if let Some(exchange) = peer.ends.remove(at).exchange {
-                exchange.close(&mut peer.wants);
-            }
-        }
-    }
-
-    fn carried(&self, link: usize) -> [usize; 2] {
-        [self.links[link].1[0].carried, self.links[link].1[1].carried]
-    }
-
-    fn end(&mut self, peer: usize, link: usize) -> &mut End {
-        self.peers[peer].ends.iter_mut().find(|end| end.link == link).unwrap()
-    }
-
-    /// Lets every peer do all it can without waiting.
-    fn work(&mut self) {
-        let now = self.now;
-        for (number, peer) in self.peers.iter_mut().enumerate() {
-            loop {
-                let mut moved = false;
-                let Peer { store, wants, ends } = peer;
-                for feed in std::mem::take(&mut store.news) {
-                    ends.iter_mut().filter_map(|end| end.exchange.as_mut()).for_each(|e| e.changed(&feed));
-                }
-                for (kind, hash) in std::mem::take(&mut store.new_items) {
-                    ends.iter_mut()
-                        .filter_map(|end| end.exchange.as_mut())
-                        .for_each(|e| e.item_added(kind, hash));
-                }
-                for end in ends.iter_mut() {
-                    if let Some(exchange) = &mut end.exchange
-                        && let Err(fault) = exchange.pump(&mut end.session, store, wants, now)
-                    {
-                        end.session.fail(fault);
-                    }
-                    while let Some(output) = end.session.poll() {
-                        moved = true;
-                        match output {
-                            SessionOutput::Send(bytes) => {
-                                let ([low, _], pipes, alive) = &mut self.links[end.link];
-                                if *alive {
-                                    pipes[usize::from(*low != number)].push(&bytes, now, &mut self.random);
-                                }
-                            }
-                            SessionOutput::Established { .. } => {}
-                            SessionOutput::ChannelOpened { channel, .. } => {
-                                end.channel = Some(channel);
-                                let peer = PeerId(u64::try_from(end.link).unwrap());
-                                end.exchange = Some(Exchange::new(peer, channel, now));
-                            }
-                            SessionOutput::Message { message, .. } => {
-                                let Some(exchange) = &mut end.exchange else { continue };
-                                if let Err(fault) = exchange.receive(message, store, wants, now) {
-                                    end.session.fail(fault);
-                                }
-                            }
-                            SessionOutput::Closed { reason } => {
-                                end.closed = Some(reason);
-                                if let Some(exchange) = end.exchange.take() {
-                                    exchange.close(wants);
-                                }
-                            }
-                            other => panic!("{other:?}"),
-                        }
-                    }
-                }
-                if !moved {
-                    break;
-                }
-            }
-        }
-    }
-
-    /// Works, then lets what is due next arrive; `false` if nothing is on its way.
-    fn step(&mut self) -> bool {
-        self.work();
-        let due = self.links.iter().filter(|link| link.2).flat_map(|(_, pipes, _)| pipes);
-        let Some(at) = due.filter_map(Pipe::next_at).min() else { return false };
-        self.now = self.now.max(at);
-        for link in 0..self.links.len() {
-            for way in 0..2 {
-                let to = self.links[link].0[1 - way];
-                while self.links[link].2
-                    && let Some(bytes) = self.links[link].1[way].pull(self.now)
-                {
-                    let now = self.now;
-                    // What is wrong shows in how the session closes.
-                    let _ = self.end(to, link).session.receive(&bytes, now);
-                }
-            }
-        }
-        true
-    }
-
-    fn settle(&mut self) {
-        for _ in 0..200_000 {
-            if self.step() {
-                continue;
-            }
-            // Postponed announcements.
-            let exchanges =
-                self.peers.iter().flat_map(|peer| &peer.ends).filter_map(|end| end.exchange.as_ref());
-            match exchanges.filter_map(Exchange::deadline).min() {
-                Some(at) if at < self.now + 1_000 => self.now = self.now.max(at),
-                _ => return,
-            }
-        }
-        panic!("does not settle");
-    }
-}
-
-fn blocks(from: u64, count: u64) -> Vec<Vec<u8>> {
-    (from..from + count).map(|at| blake2b(&[&at.to_le_bytes()]).0.repeat(4)[..100].to_vec()).collect()
-}
-
-fn signer(seed: u8) -> Signer {
-    Signer::from_seed(&[seed; 32])
-}
+use net::{Net, blocks, signer};
 
 #[test]
 fn ten_thousand_blocks_arrive_whole_at_little_more_than_their_size() {
@@ -483,6 +197,57 @@ fn a_silent_peer_loses_its_requests_to_another() {
     net.now += REQUEST_TIMEOUT_MS;
     net.settle();
     assert_eq!(net.peers[2].store.content(&writer.public()), blocks(0, 3_000));
+}
+
+#[test]
+fn a_shorter_peer_still_helps_with_what_it_has() {
+    let writer = signer(1);
+    let mut net = Net::new(13, 3);
+    net.peers[0].store.append(&writer, &blocks(0, 2_000));
+    net.peers[1].store.append(&writer, &blocks(0, 2_000));
+    net.peers[1].store.append(&writer, &blocks(2_000, 1_000));
+    net.peers[2].store.wanted.insert(writer.public());
+    let shorter = net.connect(0, 2);
+    while net.peers[2].store.content(&writer.public()).is_empty() {
+        assert!(net.step());
+    }
+    // Now a longer head comes, and its bearer goes again before it gave all.
+    net.end(0, shorter).session.set_congested(true);
+    let longer = net.connect(1, 2);
+    while net.peers[2].store.feeds[&writer.public()].length() < 3_000 {
+        assert!(net.step());
+    }
+    net.cut(longer);
+    net.end(0, shorter).session.set_congested(false);
+    net.settle();
+    let got = net.peers[2].store.content(&writer.public());
+    assert!(got.len() >= 2_000, "{}", got.len());
+    assert_eq!(got, blocks(0, u64::try_from(got.len()).unwrap()));
+}
+
+#[test]
+fn a_head_comes_without_blocks_or_is_said_not_to() {
+    let writer = signer(1);
+    let mut net = Net::new(14, 2);
+    net.peers[0].store.append(&writer, &blocks(0, 10));
+    net.peers[1].store.wanted.insert(writer.public());
+    let link = net.connect(0, 1);
+    net.settle();
+    // The second stops following it, as after a cut; somebody's dependency rests on what comes later.
+    net.peers[1].store.wanted.clear();
+    net.peers[0].store.append(&writer, &blocks(10, 5));
+    net.settle();
+    let feed = writer.public();
+    let exchange = net.end(1, link).exchange.as_mut().unwrap();
+    assert!(exchange.ask_head(HeadWanted { feed, from: 10, to: 15 }));
+    assert!(exchange.ask_head(HeadWanted { feed, from: 10, to: 12 }));
+    assert!(!exchange.ask_head(HeadWanted { feed, from: 10, to: 10 }));
+    net.settle();
+    let held = &net.peers[1].store.feeds[&feed];
+    assert_eq!((held.length(), held.contiguous()), (15, 10));
+    // No head of 12 was ever signed.
+    let unanswered = net.end(1, link).exchange.as_mut().unwrap().take_unanswered();
+    assert_eq!(unanswered, [HeadWanted { feed, from: 10, to: 12 }]);
 }
 
 #[test]
@@ -738,5 +503,11 @@ fn anything() -> impl Strategy<Value = Message> {
             .prop_map(|(answers, proof, blocks)| Message::Data { answers, proof, blocks }),
         (1_u64..5).prop_map(|id| Message::Cancel { id }),
         (1_u64..5).prop_map(|id| Message::Lack { id }),
+        (1_u64..5, feed(), number(), number()).prop_map(|(id, feed, from, to)| Message::AskHead {
+            id,
+            feed,
+            from,
+            to
+        }),
     ]
 }

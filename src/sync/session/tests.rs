@@ -4,7 +4,8 @@ use super::*;
 use crate::{
     crypto::Hash,
     sync::{
-        limits::MAX_CHANNELS,
+        Kind,
+        limits::{MAX_CHANNELS, rate},
         testing::{Pair, session},
     },
 };
