@@ -5,7 +5,7 @@ mod drafts;
 mod error;
 mod lookup;
 mod request_queue;
-mod sign_in_message;
+pub(crate) mod sign_in_message;
 
 pub use error::{ErrorCode, NodeError};
 pub use lookup::{Lookup, WellKnown};
