@@ -39,7 +39,7 @@ fn cbor() {
     check(
         "cbor.json",
         &json!({
-            "source": "Rust: HYPHA_WRITE_VECTORS=1 cargo test --lib vectors. JavaScript: node --test tests-wasm/vectors/js/cbor.test.mjs (cborg). Integers are decimal text, floats 64 bits big endian, bytes hexadecimal; other text is as given.",
+            "source": "Rust: HYPHA_WRITE_VECTORS=1 cargo test --lib vectors. JavaScript: node --test tests-wasm/vectors/js/cbor.test.mjs (cbor2, cborg). Integers are decimal text, floats 64 bits big endian, bytes hexadecimal; other text is as given.",
             "values": values,
             "not_encodable": not_encodable(),
             "refused": refused(),

@@ -56,7 +56,7 @@ fn entries() {
     check(
         "entries.json",
         &json!({
-            "source": "Rust: HYPHA_WRITE_VECTORS=1 cargo test --lib vectors. JavaScript: node --test tests-wasm/vectors/js/entries.test.mjs (its own reader and writer of the layout, cborg, libsodium-wrappers-sumo, hypercore-crypto).",
+            "source": "Rust: HYPHA_WRITE_VECTORS=1 cargo test --lib vectors. JavaScript: node --test tests-wasm/vectors/js/entries.test.mjs (its own reader and writer of the layout, cbor2, cborg, libsodium-wrappers-sumo, hypercore-crypto).",
             "entries": entries,
             "sealed_parts": sealed_parts(&mut entropy),
             "malformed": malformed(),
