@@ -1,1 +1,13 @@
-//! Placeholder.
+//! The wasm-bindgen face: [`core::Core`] is the node, [`words`] what needs none.
+//!
+//! Everything here is thin: JavaScript in, a call on the layers below, plain objects out.
+
+mod argument;
+pub mod core;
+mod error;
+mod event;
+mod item;
+mod ops;
+mod snapshot;
+pub mod value;
+pub mod words;

@@ -1,1 +1,54 @@
-//! Placeholder.
+//! Many peers: hubs, signalling, who to connect to.
+//!
+//! Who owns what: [`Mesh`] is the one state machine that a node drives. It owns
+//! - one connection per hub ([`HubAdapter`] speaks the hub's language; back-off and health are the mesh's),
+//! - the sealed signalling that goes through hubs (topics, hellos, offers, answers, candidates),
+//! - one negotiator per peer that is dialled over WebRTC, and the tabs of this browser,
+//! - the links: at most one per pair of nodes, whatever spaces, hubs or tabs they share.
+//!
+//! It knows nothing of what travels on a link. No socket, clock or randomness inside: [`MeshInput`] goes in with
+//! `now` and an entropy, [`MeshOutput`] comes out of [`Mesh::poll`].
+//!
+//! ```text
+//!  driver ──HubOpened, HubFrame, HubClosed──▶ ┌──────┐ ──HubOpen, HubSend, HubClose──▶ WebSocket
+//!         ──Rtc { link, event }─────────────▶ │ Mesh │ ──Rtc { link, command }───────▶ RTCPeerConnection
+//!         ──Tab { bytes }───────────────────▶ │      │ ──TabPost { bytes }───────────▶ BroadcastChannel
+//!  node   ──send, close, join, leave────────▶ └──────┘ ──LinkSend, Event─────────────▶ data channel, node
+//! ```
+
+mod backoff;
+mod bucket;
+mod event;
+#[cfg(test)]
+pub(crate) mod fake;
+mod hub;
+mod id;
+mod info;
+mod links;
+mod membership;
+#[expect(clippy::module_inception, reason = "one noun per file, and this one is the layer's")]
+mod mesh;
+mod negotiate;
+mod peer;
+mod replay;
+mod rtc;
+mod sdp;
+mod signal;
+mod tabs;
+mod topic;
+
+pub use event::{CloseReason, MeshError, MeshEvent, MeshInput, MeshOutput};
+pub use hub::{
+    Caps, HubAdapter, HubEvent, HubFrame, HubKind, HubOut, HubState, HubUrl, HubUrlError, MAX_HUB_FRAME,
+    Route,
+};
+pub use id::{Carrier, HubId, LinkId, NodeId};
+pub use info::{Counters, HubInfo, LinkState, PeerInfo};
+pub use mesh::Mesh;
+pub use rtc::{Candidate, Description, RtcCommand, RtcEvent, RtcState, SdpType};
+pub use rtc::{HIGH_WATER, LOW_WATER, MAX_CANDIDATE, MAX_CANDIDATES, MAX_FRAME, MAX_SDP};
+pub use sdp::{Fingerprints, SdpError, fingerprint};
+pub use topic::{Topic, days, inbox, room};
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,11 @@ impl Node {
         }
         let home = self.home.as_mut().ok_or_else(no_space)?;
         if home.role(&request.writer).is_none() {
-            let grant = DeviceGrant { writer: request.writer, install_id: request.install_id, name: request.device.clone() };
+            let grant = DeviceGrant {
+                writer: request.writer,
+                install_id: request.install_id,
+                name: request.device.clone(),
+            };
             home.grant(&mut self.files, self.now, self.entropy.as_mut(), &grant, Role::Admin)?;
             self.own_writes = true;
         }
@@ -43,7 +47,11 @@ impl Node {
         let Some(home) = &self.home else { return };
         let may_decide = self.state() == State::Writer && self.own_role() == Some(Role::Admin);
         let granted = home.role(&request.writer).is_some();
-        if may_decide && !granted && !self.account.blocked.contains(&request.writer) && self.requests.add(self.now, request, hash) {
+        if may_decide
+            && !granted
+            && !self.account.blocked.contains(&request.writer)
+            && self.requests.add(self.now, request, hash)
+        {
             self.durable.now(Output::DeriveWords { hash });
         }
     }
@@ -61,7 +69,10 @@ impl Node {
 
     /// The key under which devices ask: from the space, or derived at sign-in.
     pub(super) fn message_key(&self) -> Option<&MessageKey> {
-        self.home.as_ref().and_then(|home| home.message_key()).or_else(|| self.secrets.as_ref()?.message.as_ref())
+        self.home
+            .as_ref()
+            .and_then(|home| home.message_key())
+            .or_else(|| self.secrets.as_ref()?.message.as_ref())
     }
 
     /// Requests of devices that were let in meanwhile fall away on every device.
@@ -75,9 +86,14 @@ impl Node {
     fn decidable(&self, id: &[u8; 16]) -> Result<(Request, Words), NodeError> {
         self.require_writer()?;
         if self.own_role() != Some(Role::Admin) {
-            return Err(NodeError::new(ErrorCode::NotAuthorised, "this device may write, but not let others in"));
+            return Err(NodeError::new(
+                ErrorCode::NotAuthorised,
+                "this device may write, but not let others in",
+            ));
         }
-        self.requests.get(id, self.now).ok_or_else(|| NodeError::bad_input("this request was answered, has expired, or never was"))
+        self.requests
+            .get(id, self.now)
+            .ok_or_else(|| NodeError::bad_input("this request was answered, has expired, or never was"))
     }
 
     fn answer(&mut self, request: &Request, verdict: Verdict) {
@@ -85,9 +101,14 @@ impl Node {
         self.save_requests();
         self.event(Event::Requests);
         let (Some(secrets), Ok(key)) = (&self.secrets, self.home_key()) else { return };
-        let signer = secrets.keys(key).signer;
-        let answer =
-            Answer { request: request.id, writer: request.writer, verdict, time: self.now, admin: signer.public() };
+        let signer = secrets.keys(&key).signer;
+        let answer = Answer {
+            request: request.id,
+            writer: request.writer,
+            verdict,
+            time: self.now,
+            admin: signer.public(),
+        };
         let message = answer.sign(&key.discovery_key(), &signer);
         self.send_sign_in_message(&message);
     }

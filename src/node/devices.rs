@@ -2,14 +2,10 @@
 
 use zeroize::Zeroizing;
 
-use super::{
-    ErrorCode, Event, Node, NodeError, Output, State,
-    account::Stage,
-    approving::no_space,
-};
+use super::{ErrorCode, Event, Node, NodeError, Output, State, account::Stage, approving::no_space};
 use crate::{
     crypto::{PublicKey, Purpose, RootSecret},
-    space::{Role, WriterInfo, WriterStatus},
+    space::{Role, Space, WriterInfo, WriterStanding},
 };
 
 impl Node {
@@ -32,12 +28,16 @@ impl Node {
         };
         let install = secret.writer_base().install(&device.install_id, &device.name);
         let home = self.home.as_mut().ok_or_else(no_space)?;
-        if install.signer(Purpose::Entries, home.key(), "").public() != device.writer {
-            return Err(NodeError::new(ErrorCode::WrongPassphrase, "this passphrase does not give this device's keys"));
+        if install.signer(Purpose::Entries, &home.key(), "").public() != device.writer {
+            return Err(NodeError::new(
+                ErrorCode::WrongPassphrase,
+                "this passphrase does not give this device's keys",
+            ));
         }
         let secrets = super::node::Secrets { install, message: None };
-        home.unlock(&mut self.files, secrets.keys(home.key()))?;
+        home.unlock(&mut self.files, secrets.keys(&home.key()))?;
         self.secrets = Some(secrets);
+        self.learn_names();
         self.load_drafts();
         self.tell_state();
         Ok(())
@@ -45,10 +45,14 @@ impl Node {
 
     /// Signs out: cuts itself, wipes keys, keeps public data.
     pub(super) fn forget(&mut self) -> Result<(), NodeError> {
-        let device = self.account.device.clone().ok_or_else(|| NodeError::bad_input("this device is not signed in"))?;
+        let device = self
+            .account
+            .device
+            .clone()
+            .ok_or_else(|| NodeError::bad_input("this device is not signed in"))?;
         if device.stage == Stage::Granted && self.secrets.is_some() {
             let home = self.home.as_mut().ok_or_else(no_space)?;
-            home.cut(&mut self.files, self.now, self.entropy.as_mut(), &device.writer)?;
+            home.cut(&mut self.files, self.now, self.entropy.as_mut(), device.writer)?;
             self.own_writes = true;
         }
         self.account.device = None;
@@ -68,15 +72,29 @@ impl Node {
             None => self.require_writer()?,
         }
         let home = self.home.as_mut().ok_or_else(no_space)?;
-        if home.role(&writer).is_none() && !home.writers(&self.files).iter().any(|known| known.key == writer) {
+        if home.role(&writer).is_none() && !home.writers().iter().any(|known| known.key == writer) {
             return Err(NodeError::bad_input("no device of this space has that key"));
         }
         match &root {
-            Some(root) => home.root_cut(&mut self.files, self.now, self.entropy.as_mut(), root, &writer)?,
-            None => home.cut(&mut self.files, self.now, self.entropy.as_mut(), &writer)?,
+            Some(root) => home.root_cut(
+                &mut self.files,
+                self.now,
+                self.entropy.as_mut(),
+                root,
+                writer,
+                None,
+                Vec::new(),
+            )?,
+            None => home.cut(&mut self.files, self.now, self.entropy.as_mut(), writer)?,
         }
         self.own_writes = true;
         Ok(())
+    }
+
+    /// Reads the names of devices anew.
+    pub(super) fn learn_names(&mut self) {
+        let writers = self.home.as_ref().map(Space::writers).unwrap_or_default();
+        self.names = writers.into_iter().filter_map(|writer| Some((writer.key, writer.device?))).collect();
     }
 
     /// What follows from a change of who may write: let in, removed, requests that are settled.
@@ -84,10 +102,10 @@ impl Node {
         let Some(device) = self.account.device.clone() else { return };
         let Some(home) = &self.home else { return };
         let granted = home.role(&device.writer).is_some();
-        let cut = home
-            .writers(&self.files)
-            .iter()
-            .any(|writer| writer.key == device.writer && matches!(writer.status, WriterStatus::Cut | WriterStatus::RootCut));
+        let cut = home.writers().iter().any(|writer| {
+            writer.key == device.writer
+                && matches!(writer.state, WriterStanding::Cut | WriterStanding::RootCut)
+        });
         match device.stage {
             Stage::Requesting if granted && !cut => self.let_in(),
             Stage::Granted | Stage::Requesting if cut => self.removed(),
@@ -115,6 +133,7 @@ impl Node {
         if let Some(home) = &mut self.home {
             home.lock();
         }
+        self.learn_names();
         self.remember(None);
         self.event(Event::Requests);
     }
@@ -127,26 +146,30 @@ impl Node {
         self.home.as_ref()?.role(&self.device()?.writer)
     }
 
-    pub(super) fn home_key(&self) -> Result<&PublicKey, NodeError> {
-        self.home.as_ref().map(|home| home.key()).ok_or_else(no_space)
+    pub(super) fn home_key(&self) -> Result<PublicKey, NodeError> {
+        self.home.as_ref().map(Space::key).ok_or_else(no_space)
     }
 
     pub(super) fn require_writer(&self) -> Result<(), NodeError> {
         match self.state() {
             State::Writer => Ok(()),
-            State::Locked => Err(NodeError::new(ErrorCode::Locked, "this device is locked; unlock it with the passphrase first")),
+            State::Locked => Err(NodeError::new(
+                ErrorCode::Locked,
+                "this device is locked; unlock it with the passphrase first",
+            )),
             State::Revoked => {
                 Err(NodeError::new(ErrorCode::Revoked, "this device was removed; sign in again to write"))
             }
             State::Uninitialised => Err(no_space()),
-            State::Requesting | State::Replica | State::Visitor => {
-                Err(NodeError::new(ErrorCode::NotAuthorised, "this device only reads; sign in with the passphrase to write"))
-            }
+            State::Requesting | State::Replica | State::Visitor => Err(NodeError::new(
+                ErrorCode::NotAuthorised,
+                "this device only reads; sign in with the passphrase to write",
+            )),
         }
     }
 
     /// The devices of this space.
     pub fn writers(&self) -> Vec<WriterInfo> {
-        self.home.as_ref().map(|home| home.writers(&self.files)).unwrap_or_default()
+        self.home.as_ref().map(|home| home.writers()).unwrap_or_default()
     }
 }

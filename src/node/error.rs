@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::{space::SpaceError, storage::StorageError};
+
 /// Stable codes: a page decides by them, a person reads the message.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -106,5 +108,28 @@ impl NodeError {
 
     pub(crate) fn bad_input(message: impl fmt::Display) -> Self {
         Self::new(ErrorCode::BadInput, message)
+    }
+}
+
+impl From<SpaceError> for NodeError {
+    fn from(error: SpaceError) -> Self {
+        let code = match &error {
+            SpaceError::Conflict { .. } => ErrorCode::Conflict,
+            SpaceError::EmptyKey | SpaceError::Value(_) | SpaceError::NoWriter { .. } => ErrorCode::BadInput,
+            SpaceError::Locked => ErrorCode::Locked,
+            SpaceError::NotAuthorised { .. } | SpaceError::Behind { .. } | SpaceError::NoContentKey => {
+                ErrorCode::NotAuthorised
+            }
+            SpaceError::Root { .. } => ErrorCode::WrongPassphrase,
+            SpaceError::TooLarge { .. } | SpaceError::TooMany { .. } => ErrorCode::TooLarge,
+            _ => ErrorCode::Corrupt,
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<StorageError> for NodeError {
+    fn from(error: StorageError) -> Self {
+        Self::new(ErrorCode::Corrupt, error)
     }
 }

@@ -7,14 +7,23 @@ impl Node {
     /// Tells the page what changed in the space, and draws consequences.
     pub(super) fn follow_space(&mut self) {
         self.go_on_beginning();
-        let (mut changed, mut writers) = (Vec::new(), false);
+        let (mut changed, mut writers, mut follows) = (Vec::new(), false, false);
         while let Some(event) = self.home.as_mut().and_then(|home| home.poll()) {
             match event {
-                SpaceEvent::Changed(keys) => changed.extend(keys),
-                _ => writers = true,
+                SpaceEvent::Changed { keys } => changed.extend(keys),
+                SpaceEvent::Equivocation { writer } => self.event(Event::Equivocation { writer }),
+                SpaceEvent::Follows { .. } => follows = true,
+                SpaceEvent::Writers => writers = true,
+                // What was retracted is among the keys that changed.
+                SpaceEvent::Manifest | SpaceEvent::Retracted { .. } => {}
             }
         }
+        if follows {
+            self.refresh_links();
+        }
         if writers {
+            self.learn_names();
+            self.seal_later();
             self.writers_changed();
             self.event(Event::Writers);
         }
@@ -26,6 +35,7 @@ impl Node {
     }
 
     pub(super) fn tick_flows(&mut self) {
+        self.do_chores();
         self.send_request();
         if self.requests.retain(self.now, |_| false) {
             self.event(Event::Requests);
@@ -37,6 +47,7 @@ impl Node {
             self.asking.as_ref().map(|asking| asking.next),
             self.beginning.as_ref().map(|beginning| beginning.until),
             self.requests.deadline(),
+            self.chores.deadline(),
             self.syncing.iter().map(|syncing| syncing.until).min(),
         ]
         .into_iter()

@@ -1,7 +1,7 @@
 //! Which space this domain is, and through which hubs its peers are found.
 
 use super::{ErrorCode, Event, Lookup, Node, NodeError, WellKnown, lookup::MISSING_TTL_MS};
-use crate::crypto::PublicKey;
+use crate::{crypto::PublicKey, mesh::HubUrl};
 
 impl Node {
     /// The host has answered.
@@ -20,7 +20,9 @@ impl Node {
                 let domain = &self.options.domain;
                 return Err(NodeError::new(
                     ErrorCode::BadLink,
-                    format!("could not ask {domain} which space it names ({reason}); what is on this device works all the same"),
+                    format!(
+                        "could not ask {domain} which space it names ({reason}); what is on this device works all the same"
+                    ),
                 ));
             }
             Lookup::Found(text) => {
@@ -57,7 +59,7 @@ impl Node {
             ));
         }
         if let Some(old) = self.home.take() {
-            self.close_home(old.key());
+            self.close_home(&old.key());
         }
         self.account.pinned = Some(key);
         self.account.other = None;
@@ -82,15 +84,16 @@ impl Node {
     }
 
     pub(super) fn add_hub(&mut self, url: &str) -> Result<(), NodeError> {
-        self.mesh
-            .add_hub(url, self.entropy.as_mut(), self.now)
-            .map(|_| ())
-            .map_err(|error| NodeError::new(ErrorCode::Hub, format!("{url}: {error}")))
+        let failed =
+            |error: &dyn core::fmt::Display| NodeError::new(ErrorCode::Hub, format!("{url}: {error}"));
+        let parsed = HubUrl::parse(url).map_err(|error| failed(&error))?;
+        self.mesh.add_hub(parsed, self.now, self.entropy.as_mut()).map(|_| ()).map_err(|error| failed(&error))
     }
 
     pub(super) fn remove_hub(&mut self, url: &str) -> Result<(), NodeError> {
         let hub = self.mesh.hubs().into_iter().find(|hub| hub.url == url).map(|hub| hub.hub);
-        let hub = hub.ok_or_else(|| NodeError::new(ErrorCode::Hub, format!("{url} is not one of this node's hubs")))?;
+        let hub = hub
+            .ok_or_else(|| NodeError::new(ErrorCode::Hub, format!("{url} is not one of this node's hubs")))?;
         self.mesh.remove_hub(hub).map_err(|error| NodeError::new(ErrorCode::Hub, error))?;
         self.event(Event::Hubs);
         Ok(())

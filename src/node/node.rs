@@ -8,24 +8,25 @@
 //! The driver handles what has come, then drains [`Node::poll`]. Writes of one such turn share one signature and one
 //! commit. Nothing of one's own leaves, and no reply is given, before it is durable.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use zeroize::Zeroizing;
 
 use super::{
     Call, ErrorCode, Event, Input, NodeError, Options, Output, Reply, State, Words,
     account::{Account, Device, Stage},
-    asking::Asking,
-    beginning::Beginning,
+    chores::Chores,
     drafts::Draft,
     durable::Durable,
     links::Links,
     request_queue::RequestQueue,
+    sign_in::Asking,
+    sign_up::Beginning,
     syncing::Syncing,
 };
 use crate::{
     crypto::{Entropy, InstallSecret, MessageKey, PublicKey, Purpose},
-    mesh::{Mesh, MeshConfig},
+    mesh::Mesh,
     space::{Keys, Space, WriteOp},
     storage::Files,
 };
@@ -39,11 +40,14 @@ pub struct Node {
     pub(super) home: Option<Space>,
     pub(super) secrets: Option<Secrets>,
     pub(super) requests: RequestQueue,
+    /// Names of devices, where they may be read.
+    pub(super) names: BTreeMap<PublicKey, String>,
     pub(super) drafts: Vec<Draft>,
     pub(super) asking: Option<Asking>,
     pub(super) beginning: Option<Beginning>,
     pub(super) writes: VecDeque<(u32, Vec<WriteOp>)>,
     pub(super) syncing: Vec<Syncing>,
+    pub(super) chores: Chores,
     pub(super) mesh: Mesh,
     pub(super) links: Links,
     pub(super) durable: Durable,
@@ -97,8 +101,7 @@ impl Node {
         now: u64,
     ) -> Result<Self, NodeError> {
         let account = Account::load(&mut files)?;
-        let config = MeshConfig { tabs: options.tabs, webrtc: options.webrtc, ..MeshConfig::default() };
-        let mesh = Mesh::new(config, entropy.as_mut(), now);
+        let mesh = Mesh::new(entropy.as_mut());
         let mut node = Self {
             requests: RequestQueue::load(&mut files)?,
             links: Links::new(entropy.as_mut()),
@@ -108,11 +111,13 @@ impl Node {
             account,
             home: None,
             secrets: remembered.and_then(Secrets::from_remembered),
+            names: BTreeMap::new(),
             drafts: Vec::new(),
             asking: None,
             beginning: None,
             writes: VecDeque::new(),
             syncing: Vec::new(),
+            chores: Chores::new(now),
             mesh,
             durable: Durable::default(),
             replies: Vec::new(),
@@ -141,9 +146,9 @@ impl Node {
                 }
             }
             Input::LookedUp(answer) => self.looked_up(answer),
-            Input::Mesh(input) => self.mesh.handle(input, self.entropy.as_mut(), now),
+            Input::Mesh(input) => self.mesh.handle(input, now, self.entropy.as_mut()),
             Input::Tick => {
-                self.mesh.tick(self.entropy.as_mut(), now);
+                self.mesh.tick(now, self.entropy.as_mut());
                 self.tick_links();
                 self.tick_flows();
             }
@@ -208,7 +213,8 @@ impl Node {
             (None, None) => {}
         }
         self.resume()?;
-        let fresh = self.account.asked.is_some_and(|(at, ttl)| self.now >= at && self.now < at.saturating_add(ttl));
+        let fresh =
+            self.account.asked.is_some_and(|(at, ttl)| self.now >= at && self.now < at.saturating_add(ttl));
         if self.options.link.is_none() && !fresh {
             self.durable.now(Output::LookUp { domain: self.options.domain.clone() });
         }
@@ -225,11 +231,13 @@ impl Node {
             return Ok(());
         };
         // Keys of another install (a restored profile) are of no use.
-        self.secrets = self.secrets.take().filter(|secrets| secrets.keys(home.key()).signer.public() == device.writer);
+        self.secrets =
+            self.secrets.take().filter(|secrets| secrets.keys(&home.key()).signer.public() == device.writer);
         match (&self.secrets, device.stage) {
             (Some(secrets), Stage::Granted) => {
-                let keys = secrets.keys(home.key());
+                let keys = secrets.keys(&home.key());
                 home.unlock(&mut self.files, keys)?;
+                self.learn_names();
                 self.load_drafts();
             }
             (Some(_), Stage::Requesting) => {
@@ -250,28 +258,41 @@ impl Node {
     pub(super) fn open_home(&mut self, key: PublicKey) -> Result<(), NodeError> {
         let space = Space::open(&mut self.files, key)?;
         self.home = Some(space);
-        self.mesh.join(key, self.entropy.as_mut(), self.now).map_err(NodeError::bad_input)?;
+        self.mesh.join(key, self.now, self.entropy.as_mut()).map_err(NodeError::bad_input)?;
         self.links.open_channels(&key);
         Ok(())
     }
 
-    /// What every input is followed by: consequences, storage, bytes for peers.
+    /// What every input is followed by: storage, bytes for peers, consequences, which may write again.
     pub(super) fn settle(&mut self) {
-        self.pump_links();
-        self.follow_space();
+        loop {
+            let own = core::mem::take(&mut self.own_writes);
+            // First of all: from here on nothing that was just signed leaves before it is stored.
+            self.store(own);
+            if own {
+                self.announce();
+            }
+            self.pump_links();
+            self.follow_space();
+            if !self.own_writes {
+                break;
+            }
+        }
         self.pump_links();
         self.check_syncing();
-        let own = core::mem::take(&mut self.own_writes);
+        self.store(false);
+        for (id, result) in core::mem::take(&mut self.replies) {
+            self.durable.after_commit(Output::Reply { id, result });
+        }
+    }
+
+    fn store(&mut self, own: bool) {
         if let Some(batch) = self.files.take_batch() {
             self.durable.given(batch.seq, own);
             if self.broken.is_none() {
                 self.durable.now(Output::Commit(batch));
             }
         }
-        for (id, result) in core::mem::take(&mut self.replies) {
-            self.durable.after_commit(Output::Reply { id, result });
-        }
-        self.release_links();
     }
 
     pub(super) fn event(&mut self, event: Event) {
@@ -298,9 +319,19 @@ impl Node {
 
     fn storage_failed(&mut self, quota: bool, error: &str) {
         let failure = if quota {
-            NodeError::new(ErrorCode::Quota, format!("the browser's storage is full ({error}); free some space, then reload: nothing that was confirmed is lost"))
+            NodeError::new(
+                ErrorCode::Quota,
+                format!(
+                    "the browser's storage is full ({error}); free some space, then reload: nothing that was confirmed is lost"
+                ),
+            )
         } else {
-            NodeError::new(ErrorCode::Storage, format!("the browser could not store data ({error}); reload to go on: nothing that was confirmed is lost"))
+            NodeError::new(
+                ErrorCode::Storage,
+                format!(
+                    "the browser could not store data ({error}); reload to go on: nothing that was confirmed is lost"
+                ),
+            )
         };
         for output in self.durable.fail() {
             if let Output::Reply { id, .. } = output {

@@ -70,6 +70,11 @@ pub enum Event {
         /// Whether it is this one.
         own: bool,
     },
+    /// A device signed two histories.
+    Equivocation {
+        /// Its writer key.
+        writer: PublicKey,
+    },
     /// Something went wrong that no call asked for.
     Failed(NodeError),
     /// Hubs changed.

@@ -20,7 +20,9 @@ fn whole(files: &mut Files, name: &str) -> Result<Option<Vec<u8>>, NodeError> {
 fn corrupt(name: &str, error: impl core::fmt::Display) -> NodeError {
     NodeError::new(
         ErrorCode::Corrupt,
-        format!("the file {name} of this browser's database cannot be read ({error}); sign in anew under another database name, or delete this one"),
+        format!(
+            "the file {name} of this browser's database cannot be read ({error}); sign in anew under another database name, or delete this one"
+        ),
     )
 }
 

@@ -4,19 +4,24 @@ use super::{Found, Node, NodeError, RequestInfo, State, approving::no_space};
 use crate::{
     crypto::PublicKey,
     mesh::HubInfo,
-    space::{Clock, Item, Range},
+    space::{Clock, Item, Range, Space},
 };
 
 impl Node {
     /// The space of this domain.
     pub fn home(&self) -> Option<PublicKey> {
-        self.home.as_ref().filter(|_| self.state() != State::Uninitialised).map(|home| *home.key())
+        self.home.as_ref().filter(|_| self.state() != State::Uninitialised).map(Space::key)
     }
 
     /// The value under a key, with the conflicts; drafts first.
     pub fn get(&self, key: &str) -> Result<Option<Found>, NodeError> {
         let home = self.home.as_ref().ok_or_else(no_space)?;
-        let draft = self.drafts.iter().rev().flat_map(|draft| self.draft_items(draft)).find(|found| found.item.key == key);
+        let draft = self
+            .drafts
+            .iter()
+            .rev()
+            .flat_map(|draft| self.draft_items(draft))
+            .find(|found| found.item.key == key);
         if let Some(found) = draft {
             return Ok(found.item.value.is_some().then_some(found));
         }
@@ -71,6 +76,11 @@ impl Node {
         self.device().map(|device| device.name.as_str())
     }
 
+    /// Keys of the unlocked node, for the memory of the other tabs that share it: what [`Node::open`] takes.
+    pub fn session_keys(&self) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+        self.secrets.as_ref().map(super::node::Secrets::remembered)
+    }
+
     /// Another key that the host named, where one was pinned before.
     pub const fn other_key(&self) -> Option<PublicKey> {
         self.account.other
@@ -79,7 +89,7 @@ impl Node {
     /// Name of a device, where it is known and may be read.
     pub(super) fn found_item(&self, item: Item) -> Found {
         let own = self.device().filter(|device| device.writer == item.writer);
-        let device = own.map(|device| device.name.clone()).or_else(|| self.home.as_ref()?.device_name(&item.writer));
+        let device = own.map(|device| device.name.clone()).or_else(|| self.names.get(&item.writer).cloned());
         Found { mine: own.is_some(), device, item, draft: false }
     }
 }

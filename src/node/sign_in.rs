@@ -29,14 +29,26 @@ pub(super) struct Asking {
 }
 
 impl Node {
-    pub(super) fn sign_in(&mut self, id: u32, secret: &RootSecret, device: &str, remember: bool) -> Result<(), NodeError> {
+    pub(super) fn sign_in(
+        &mut self,
+        id: u32,
+        secret: &RootSecret,
+        device: &str,
+        remember: bool,
+    ) -> Result<(), NodeError> {
         let name = device_name(device)?;
         match self.device().map(|device| device.stage) {
             Some(Stage::Requesting) => {
-                return Err(NodeError::new(ErrorCode::Conflict, "this device is already asking to be let in; cancel that first"));
+                return Err(NodeError::new(
+                    ErrorCode::Conflict,
+                    "this device is already asking to be let in; cancel that first",
+                ));
             }
             Some(Stage::Granted) => {
-                return Err(NodeError::new(ErrorCode::Conflict, "this device is already one of yours; unlock it instead"));
+                return Err(NodeError::new(
+                    ErrorCode::Conflict,
+                    "this device is already one of yours; unlock it instead",
+                ));
             }
             Some(Stage::Revoked) | None => {}
         }
@@ -47,9 +59,12 @@ impl Node {
             self.open_home(root)?;
         }
         self.check_root(&root)?;
-        let key = *self.home_key()?;
+        let key = self.home_key()?;
         let install_id = self.entropy.array16();
-        let secrets = Secrets { install: secret.writer_base().install(&install_id, &name), message: Some(secret.message_key()) };
+        let secrets = Secrets {
+            install: secret.writer_base().install(&install_id, &name),
+            message: Some(secret.message_key()),
+        };
         let writer = secrets.keys(&key).signer.public();
         let request = (self.entropy.array16(), self.now, self.now.saturating_add(MAX_LIFE_MS));
         let device = Device { install_id, writer, name, stage: Stage::Requesting, remember, request };
@@ -90,8 +105,16 @@ impl Node {
         let request = Request { id, writer, install_id, time, expires, device: name };
         let discovery = key.discovery_key();
         let hash = request.hash(&discovery);
-        let message = request.sign(&discovery, &secrets.keys(key).signer);
-        self.asking = Some(Asking { message, hash, words: None, call: None, expires, next: self.now, pause: FIRST_PAUSE_MS });
+        let message = request.sign(&discovery, &secrets.keys(&key).signer);
+        self.asking = Some(Asking {
+            message,
+            hash,
+            words: None,
+            call: None,
+            expires,
+            next: self.now,
+            pause: FIRST_PAUSE_MS,
+        });
         self.durable.now(super::Output::DeriveWords { hash });
     }
 
@@ -154,7 +177,9 @@ impl Node {
             return;
         }
         let own = self.device().is_some_and(|device| {
-            device.stage == Stage::Requesting && device.request.0 == answer.request && device.writer == answer.writer
+            device.stage == Stage::Requesting
+                && device.request.0 == answer.request
+                && device.writer == answer.writer
         });
         if own {
             // A grant speaks for itself when it arrives.
@@ -207,11 +232,12 @@ impl Node {
             self.remember(None);
         }
         if let (Some(secrets), Some(home)) = (&self.secrets, &mut self.home) {
-            let keys = secrets.keys(home.key());
+            let keys = secrets.keys(&home.key());
             if let Err(error) = home.unlock(&mut self.files, keys) {
                 self.event(Event::Failed(error.into()));
             }
         }
+        self.learn_names();
         self.append_drafts();
         self.event(Event::Granted { writer, own: true });
         self.tell_state();

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     codec::Writer,
     crypto::{Namespace, RootSecret, Signature, Signer},
-    space::DeviceGrant,
+    space::{DeviceGrant, Space},
 };
 
 /// A set-up that asks hubs and peers first whether there is a space under this key already.
@@ -35,7 +35,10 @@ impl Node {
         if let Some(home) = &self.home {
             return Err(NodeError::new(
                 ErrorCode::Conflict,
-                format!("this browser already has a space for this domain (hypha://{}); sign in with its passphrase instead", home.key()),
+                format!(
+                    "this browser already has a space for this domain (hypha://{}); sign in with its passphrase instead",
+                    home.key()
+                ),
             ));
         }
         let name = device_name(device)?;
@@ -48,7 +51,7 @@ impl Node {
 
     /// Goes on with a set-up when nobody spoke up, or gives it up when somebody did.
     pub(super) fn go_on_beginning(&mut self) {
-        let known = self.home.as_ref().is_some_and(|home| !home.records().is_empty());
+        let known = self.home.as_ref().is_some_and(|home| home.records().next().is_some());
         let due = self.beginning.as_ref().is_some_and(|beginning| known || self.now >= beginning.until);
         let Some(beginning) = self.beginning.take_if(|_| due) else { return };
         let id = beginning.id;
@@ -59,7 +62,7 @@ impl Node {
 
     /// The person has the passphrase of a space that exists: read it from now on.
     fn already_begun(&mut self) -> NodeError {
-        self.account.pinned = self.home.as_ref().map(|home| *home.key());
+        self.account.pinned = self.home.as_ref().map(Space::key);
         self.save_account();
         NodeError::new(
             ErrorCode::Conflict,
@@ -69,26 +72,45 @@ impl Node {
 
     fn found(&mut self, beginning: Beginning) -> Result<Reply, NodeError> {
         let Beginning { secret, name, remember, claim, .. } = beginning;
-        let home = self.home.as_mut().ok_or_else(|| NodeError::new(ErrorCode::Closed, "the set-up was given up"))?;
-        let key = *home.key();
+        let home =
+            self.home.as_mut().ok_or_else(|| NodeError::new(ErrorCode::Closed, "the set-up was given up"))?;
+        let key = home.key();
         let root = secret.root();
         let install_id = self.entropy.array16();
-        let secrets = Secrets { install: secret.writer_base().install(&install_id, &name), message: Some(secret.message_key()) };
+        let secrets = Secrets {
+            install: secret.writer_base().install(&install_id, &name),
+            message: Some(secret.message_key()),
+        };
         let keys = secrets.keys(&key);
         let writer = keys.signer.public();
         let grant = DeviceGrant { writer, install_id, name: name.clone() };
-        let domain = self.options.domain.as_str();
-        home.found(&mut self.files, self.now, self.entropy.as_mut(), &root, &grant, keys, &secret.message_key(), domain)?;
+        let domain = self.options.domain.clone();
+        home.found(
+            &mut self.files,
+            self.now,
+            self.entropy.as_mut(),
+            &root,
+            &grant,
+            keys,
+            &secret.message_key(),
+            domain.as_str(),
+        )?;
         self.own_writes = true;
         self.account.pinned = Some(key);
-        self.account.device =
-            Some(Device { install_id, writer, name, stage: Stage::Granted, remember, request: ([0; 16], 0, 0) });
+        self.account.device = Some(Device {
+            install_id,
+            writer,
+            name,
+            stage: Stage::Granted,
+            remember,
+            request: ([0; 16], 0, 0),
+        });
         self.save_account();
         if remember {
             self.remember(Some(secrets.remembered()));
         }
         self.secrets = Some(secrets);
-        let claim = claim.map(|nonce| sign_claim(&root, domain, &nonce));
+        let claim = claim.map(|nonce| sign_claim(&root, domain.as_str(), &nonce));
         self.event(Event::Writers);
         Ok(Reply::SignedUp { key, claim })
     }

@@ -29,22 +29,32 @@ impl Node {
         let writes = core::mem::take(&mut self.writes);
         let Some(home) = self.home.as_mut().filter(|_| self.secrets.is_some()) else {
             for (id, _) in writes {
-                self.reply(id, Err(NodeError::new(ErrorCode::Locked, "this device was locked before it wrote")));
+                self.reply(
+                    id,
+                    Err(NodeError::new(ErrorCode::Locked, "this device was locked before it wrote")),
+                );
             }
             return;
         };
         let (ids, entries): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
-        let results = home.write_many(&mut self.files, self.now, self.entropy.as_mut(), entries);
+        let results: Vec<_> = entries
+            .into_iter()
+            .map(|ops| home.write(&mut self.files, self.now, self.entropy.as_mut(), ops))
+            .collect();
         self.own_writes = true;
         for (id, result) in ids.into_iter().zip(results) {
-            let result = result.map(|items| Reply::Found(items.into_iter().map(|item| self.found_item(item)).collect()));
+            let result = result
+                .map(|items| Reply::Found(items.into_iter().map(|item| self.found_item(item)).collect()));
             self.reply(id, result.map_err(NodeError::from));
         }
     }
 
     fn draft(&mut self, ops: &[WriteOp]) -> Result<Vec<Found>, NodeError> {
         if self.drafts.len() >= MAX_DRAFTS {
-            return Err(NodeError::new(ErrorCode::TooLarge, format!("at most {MAX_DRAFTS} drafts wait on a device that is not let in yet")));
+            return Err(NodeError::new(
+                ErrorCode::TooLarge,
+                format!("at most {MAX_DRAFTS} drafts wait on a device that is not let in yet"),
+            ));
         }
         let id = self.drafts.last().map_or(0, |draft| draft.id + 1);
         let mut draft = Draft { id, time: self.now, public: Vec::new(), private: Vec::new() };
@@ -76,7 +86,15 @@ impl Node {
                     Op::MessageKey(_) | Op::Unknown { .. } => return None,
                 };
                 let version = Version { writer: device.writer, index: draft.id, op: op_index };
-                let item = Item { key, value, conflicts: Vec::new(), writer: device.writer, time: draft.time, version, private };
+                let item = Item {
+                    key,
+                    value,
+                    conflicts: Vec::new(),
+                    writer: device.writer,
+                    time: draft.time,
+                    version,
+                    private,
+                };
                 Some(Found { item, device: Some(device.name.clone()), mine: true, draft: true })
             })
             .collect()
@@ -127,7 +145,11 @@ impl Node {
 
     fn save_drafts(&mut self) {
         let Some(key) = self.local_key() else { return };
-        let sealed = if self.drafts.is_empty() { Vec::new() } else { seal_drafts(&self.drafts, &key, self.entropy.as_mut()) };
+        let sealed = if self.drafts.is_empty() {
+            Vec::new()
+        } else {
+            seal_drafts(&self.drafts, &key, self.entropy.as_mut())
+        };
         super::persist::replace(&mut self.files, DRAFTS, &sealed);
     }
 

@@ -1,1 +1,87 @@
-fn main() {}
+//! Developer commands of Hypha: `cargo xtask <serve|build|test|check|size>`.
+//!
+//! ```text
+//! main      which command
+//! package   Rust → wasm → pkg/            tools, npm, browsers   what it takes, found or installed
+//! serve     listens; http reads requests; site answers them; hub is the signalling; claim the one PUT
+//! test      rings of tests, added up by tally; check, licences, size are rings of their own
+//! layers    the architecture as a test
+//! process   child processes that cannot hang or outlive us; step   progress
+//! ```
+#![forbid(unsafe_code)]
+
+mod browsers;
+mod check;
+mod claim;
+mod http;
+mod hub;
+#[cfg(test)]
+mod layers;
+mod licences;
+mod npm;
+mod outbox;
+mod package;
+mod paths;
+mod process;
+mod serve;
+mod site;
+mod size;
+mod socket;
+mod step;
+mod tally;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Usage: cargo xtask <command>
+
+  serve   build, then serve the page with an embedded hub on http://localhost:8080
+            --port N     this port or none (0: any free one; default 8080 or the next free one)
+            --host ADDR  listen on ADDR instead of loopback only
+            --data DIR   where the claimed key is kept (default .hypha-serve/<port>)
+            --no-build   serve pkg/ as it is
+            --hub-only   the hub alone, on /hub and every other path
+  build   the npm package, in pkg/
+  test    every test; installs what it needs
+            --only LIST  of host, wasm, page, vectors, e2e, check (comma-separated)
+  check   format, lints for host and wasm, licences, size
+  size    what a page loads before its first write, gzipped
+
+Tools are kept in $HYPHA_TOOLS (default ~/.cache/hypha-node/tools) and shared by all clones.
+";
+
+fn main() -> ExitCode {
+    process::end_children_on_signal();
+    let mut args = std::env::args().skip(1);
+    let command = args.next().unwrap_or_default();
+    let rest: Vec<String> = args.collect();
+    let result = match command.as_str() {
+        "serve" => serve::run(&rest).map(|()| true),
+        "build" => no_options(&rest).and_then(|()| package::build()).map(|()| true),
+        "test" => test::run(&rest),
+        "check" => no_options(&rest).and_then(|()| check::run()),
+        "size" => no_options(&rest).and_then(|()| size::run()),
+        "" | "help" | "-h" | "--help" => {
+            print!("{USAGE}");
+            Ok(true)
+        }
+        other => Err(anyhow::anyhow!("there is no command `{other}`\n\n{USAGE}")),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn no_options(rest: &[String]) -> anyhow::Result<()> {
+    match rest.first() {
+        None => Ok(()),
+        Some(extra) => Err(anyhow::anyhow!("`{extra}` is not an option of this command\n\n{USAGE}")),
+    }
+}

@@ -1,8 +1,8 @@
-// Values in the vectors' notation to and from bytes: cbor2 encodes, cborg decodes; the rules of the protocol text
-// that CBOR does not have (kinds, tags, depth, one form) are checked here.
+// Values in the vectors' notation to and from bytes: cbor2 does it, cborg again; the rules of the protocol
+// text that CBOR does not have (kinds, tags, depth, one form) are checked here.
 
 import { decode as cborgDecode, encode as cborgEncode, rfc8949EncodeOptions, Tagged } from "cborg";
-import { cdeEncodeOptions, encode as cbor2Encode, Tag } from "cbor2";
+import { cdeDecodeOptions, cdeEncodeOptions, decode as cbor2Decode, encode as cbor2Encode, Tag } from "cbor2";
 import { hex, unhex } from "./bytes.mjs";
 
 const DEPTH = 64;
@@ -61,7 +61,7 @@ const build = ([kind, content], Tag, depth = 0) => {
   }
 };
 
-/** The notation of what cborg gave. */
+/** The notation of what a library gave. */
 const note = (value, depth = 0) => {
   check(depth <= DEPTH, "depth");
   if (value === null) return ["null"];
@@ -77,14 +77,16 @@ const note = (value, depth = 0) => {
       return [key, note(item, depth + 1)];
     })];
   }
-  check(value instanceof Tagged, "kind");
-  if (value.tag === 1000) {
-    check(Number.isSafeInteger(value.value), "date");
-    return ["date", String(value.value)];
+  check(value instanceof Tag || value instanceof Tagged, "kind");
+  const [tag, content] = [Number(value.tag), value instanceof Tag ? value.contents : value.value];
+  if (tag === 1000) {
+    check(Number.isSafeInteger(content), "date");
+    return ["date", String(content)];
   }
-  check(value.value instanceof Uint8Array, "reference");
-  if (value.tag === 1001) check(value.value.length === 32, "object");
-  return [value.tag === 1001 ? "object" : "blob", hex(value.value)];
+  check(content instanceof Uint8Array, "reference");
+  if (tag === 1001) check(content.length === 32, "object");
+  else check(tag === 1002, "tag");
+  return [tag === 1001 ? "object" : "blob", hex(content)];
 };
 
 export const encode = (notation) => Uint8Array.from(cbor2Encode(build(notation, Tag), cdeEncodeOptions));
@@ -102,6 +104,13 @@ export const encodeWithCborg = (notation) => {
 
 /** The notation of bytes; throws unless they are the one encoding of a value. */
 export const decode = (bytes) => {
+  const notation = note(cbor2Decode(bytes, { ...cdeDecodeOptions, preferMap: true }));
+  check(hex(encode(notation)) === hex(bytes), "not the one form");
+  return notation;
+};
+
+/** The same by cborg, which takes a byte order mark off a text. */
+export const decodeWithCborg = (bytes) => {
   const value = cborgDecode(bytes, {
     allowBigInt: true,
     allowIndefinite: false,

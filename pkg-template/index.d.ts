@@ -1,0 +1,358 @@
+/** What can be stored: plain data. Numbers are exact, `-0` is `0`, a BigInt has at most 64 bits and comes back as a number below 2^53. */
+export type Value =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | ArrayBuffer
+  | Date
+  | readonly Value[]
+  | { readonly [key: string]: Value };
+
+/** `"<writer>/<index>/<op>"`. */
+export type Version = string;
+
+export type ErrorCode =
+  | "WRONG_PASSPHRASE"
+  | "NOT_AUTHORISED"
+  | "LOCKED"
+  | "REVOKED"
+  | "BAD_LINK"
+  | "BAD_INPUT"
+  | "TOO_LARGE"
+  | "CONFLICT"
+  | "QUOTA"
+  | "STORAGE"
+  | "CORRUPT"
+  | "EQUIVOCATION"
+  | "HUB"
+  | "TIMEOUT"
+  | "PINNED"
+  | "UNSUPPORTED"
+  | "CLOSED";
+
+/** Every promise of this package rejects with one. The code is for the program, the message for the person. */
+export class HyphaError extends Error {
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions);
+  readonly name: "HyphaError";
+  readonly code: ErrorCode;
+}
+
+/** What a node is for its person. */
+export type State = "uninitialised" | "visitor" | "requesting" | "writer" | "locked" | "revoked" | "replica";
+
+export interface OpenOptions {
+  /** Whose keys are derived and who is looked up; the page's host name unless given. */
+  domain?: string;
+  /** `hypha://…`: no look-up. */
+  link?: string;
+  /** Addresses of WebSocket hubs. Nodes of one browser find each other without any. */
+  hubs?: readonly string[];
+  /** STUN and TURN servers; none unless given. */
+  iceServers?: RTCIceServer[];
+  /** All on unless switched off. `relay` has no effect yet. */
+  transports?: { webrtc?: boolean; relay?: boolean; tabs?: boolean };
+  /** `"memory"` keeps nothing beyond this tab. */
+  storage?: "indexeddb" | "memory";
+  /** Name of the database, `"hypha"` unless given. Tabs of one origin with the same name share one node. */
+  name?: string;
+  /** Has no effect yet: every commit is strict. */
+  durability?: "strict" | "relaxed";
+  /** A replica holds and serves a space without any key. */
+  role?: "person" | "replica";
+  /** Has no effect yet. */
+  maxPeers?: number;
+}
+
+export interface HyphaEventMap {
+  statechange: CustomEvent<State>;
+  /** The requests that wait now. */
+  request: CustomEvent<Request[]>;
+  granted: CustomEvent<{ writer: string; own: boolean }>;
+  revoked: CustomEvent<undefined>;
+  writers: CustomEvent<undefined>;
+  peer: CustomEvent<undefined>;
+  hub: CustomEvent<undefined>;
+  equivocation: CustomEvent<HyphaError | { writer: string }>;
+  storage: CustomEvent<HyphaError>;
+  error: CustomEvent<HyphaError>;
+}
+
+export class Hypha extends EventTarget {
+  private constructor();
+
+  /** Says from where WebAssembly comes; not needed where it lies beside this file. Call it before anything else. */
+  static init(
+    source?: URL | string | Response | Promise<Response> | BufferSource | WebAssembly.Module,
+  ): Promise<void>;
+  /** 8 to 64 words of the EFF large list; 8 are 103 bits. */
+  static generatePassphrase(words?: number): Promise<string>;
+  /** Resolves once the domain was looked up, so that `state` means something. */
+  static open(options?: OpenOptions): Promise<Hypha>;
+
+  readonly state: State;
+  readonly home: Space | undefined;
+  /** The sign-in that waits to be answered, also after a reload. */
+  readonly signingIn: SignIn | undefined;
+  /** Another space that the host names than the one seen first; `pin` resolves it. */
+  readonly otherLink: string | undefined;
+  /** What the host made of the claim given to `signUp`. */
+  readonly claim: "published" | "refused" | undefined;
+
+  /** `claim`: the one-time token that a host printed, to have it name this space. */
+  signUp(passphrase: string, o: { device: string; remember?: boolean; claim?: string }): Promise<Space>;
+  signIn(passphrase: string, o: { device: string; remember?: boolean }): Promise<SignIn>;
+  unlock(passphrase: string): Promise<void>;
+  /** Drops all keys from memory, in every tab. */
+  lock(): Promise<void>;
+  /** Signs out: removes this device, wipes its keys, keeps public data. */
+  forget(): Promise<void>;
+  requests(): Request[];
+  spaces(): Space[];
+  /** Reads the space of this link on this domain from now on. */
+  pin(link: string): Promise<Space | undefined>;
+  /** Only where no space is known yet; a second one is `UNSUPPORTED`. */
+  join(link: string): Promise<Space | undefined>;
+  peers(): PeerInfo[];
+  addHub(url: string): Promise<void>;
+  removeHub(url: string): Promise<void>;
+  stats(): Promise<Stats>;
+  close(): Promise<void>;
+  /** Closes the node in every tab and deletes its database. */
+  destroy(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+
+  /** Not in this version: rejects with `UNSUPPORTED`. */
+  recover(passphrase: string, o: { device: string; cutOthers?: boolean; remember?: boolean }): Promise<Space>;
+  /** Not in this version: rejects with `UNSUPPORTED`. */
+  changePassphrase(old: string, next: string): Promise<void>;
+  /** Not in this version: rejects with `UNSUPPORTED`. */
+  createSpace(o: { title: string }): Promise<Space>;
+  /** Not in this version: rejects with `UNSUPPORTED`. */
+  export(): Promise<Blob>;
+  /** Not in this version: rejects with `UNSUPPORTED`. */
+  import(file: Blob): Promise<void>;
+  /** Not in this version: all methods reject with `UNSUPPORTED`. */
+  readonly values: Unsupported<"publish" | "watch">;
+  /** Not in this version: all methods reject with `UNSUPPORTED`. */
+  readonly feeds: Unsupported<"create" | "open">;
+
+  addEventListener<K extends keyof HyphaEventMap>(
+    type: K,
+    listener: (this: Hypha, event: HyphaEventMap[K]) => unknown,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+}
+
+export interface PutOptions {
+  /** Only this person's devices can read it. */
+  private?: boolean;
+  /** What must be there: a version, or `null` for nothing. Otherwise `CONFLICT`. */
+  expect?: Version | null;
+}
+
+export type Op =
+  | ({ type: "put"; key: string; value: Value } & PutOptions)
+  | { type: "delete"; key: string; expect?: Version | null };
+
+export interface Range {
+  prefix?: string;
+  gt?: string;
+  gte?: string;
+  lt?: string;
+  lte?: string;
+  reverse?: boolean;
+  limit?: number;
+}
+
+export class Space extends EventTarget {
+  private constructor();
+  /** `hypha://…` */
+  readonly link: string;
+  /** 64 hexadecimal digits. */
+  readonly key: string;
+  readonly discoveryKey: string;
+  /** Whether `put` may be called; while waiting to be let in, it keeps drafts. */
+  readonly writable: boolean;
+  /** Not in this version: always undefined. */
+  readonly title: string | undefined;
+
+  /** Resolves when the entry is durable on this device. Keys are 1 to 1,024 bytes, values at most 1 MiB. */
+  put(key: string, value: Value, o?: PutOptions): Promise<Entry>;
+  get(key: string): Promise<Entry | undefined>;
+  delete(key: string, o?: { expect?: Version | null }): Promise<Entry>;
+  /** One entry: all or nothing. */
+  batch(ops: readonly Op[]): Promise<Entry[]>;
+  list(o?: Range): AsyncIterableIterator<Entry>;
+  /** Returns a function that ends it. An entry that was removed has `value: undefined`. */
+  watch(prefix: string, callback: (changes: Change[]) => unknown): () => void;
+  /** Writer → length of its feed here. */
+  clock(): Clock;
+  writers(): Writer[];
+  /** None can be pinned in this version: always empty. */
+  replicas(): never[];
+  /** Removes a device: for good with the passphrase, else provisionally. `descendants` is `UNSUPPORTED`. */
+  cut(writer: string, o?: { passphrase?: string; descendants?: boolean }): Promise<void>;
+  /** Resolves when level with every connected peer; `TIMEOUT` otherwise. `timeout` in ms, 30,000 unless given. */
+  sync(o?: { timeout?: number }): Promise<void>;
+
+  /** Not in this version: rejects with `UNSUPPORTED`. */
+  pinReplica(key: string): Promise<void>;
+  /** Not in this version: rejects with `UNSUPPORTED`. */
+  unpinReplica(key: string): Promise<void>;
+  /** Not in this version: rejects with `UNSUPPORTED`. */
+  hide(writer: string, o?: { since?: Date; undo?: boolean }): Promise<void>;
+  /** Not in this version: rejects with `UNSUPPORTED`. */
+  adopt(entry: Entry): Promise<Entry>;
+  /** Not in this version: rejects with `UNSUPPORTED`. */
+  leave(): Promise<void>;
+  /** Not in this version: rejects with `UNSUPPORTED`. */
+  invite(o?: { role?: "admin" | "writer"; uses?: number; expires?: Date }): Promise<string>;
+  /** Not in this version: rejects with `UNSUPPORTED`. */
+  object<T>(type: string, id?: string): Promise<T>;
+  /** Not in this version: throws `UNSUPPORTED`. */
+  checkout(clock: Clock): never;
+  /** Not in this version: throws `UNSUPPORTED`. */
+  code(): never;
+  /** Not in this version: the first step rejects with `UNSUPPORTED`. */
+  history(o?: { key?: string; live?: boolean }): AsyncIterableIterator<Entry>;
+  /** Not in this version: the first step rejects with `UNSUPPORTED`. */
+  quarantine(): AsyncIterableIterator<Entry>;
+  /** Not in this version: all methods reject with `UNSUPPORTED`. */
+  readonly messages: Unsupported;
+  /** Not in this version: all methods reject with `UNSUPPORTED`. */
+  readonly presence: Unsupported;
+  /** Not in this version: all methods reject with `UNSUPPORTED`. */
+  readonly blobs: Unsupported;
+
+  addEventListener(
+    type: "change",
+    listener: (this: Space, event: CustomEvent<string[]>) => unknown,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+}
+
+export type Clock = Readonly<Record<string, number>>;
+
+type Unsupported<Name extends string = "send" | "set" | "get" | "add" | "url"> = {
+  readonly [K in Name]: (...given: unknown[]) => Promise<never>;
+};
+
+/** One value of a key, as it was written. */
+export interface Written {
+  readonly key: string;
+  /** Undefined: a removal, or a kind of value that a newer version wrote. */
+  readonly value: any;
+  /** Other values of the key, written without having seen this one. */
+  readonly conflicts: Written[];
+  /** 64 hexadecimal digits. */
+  readonly writer: string;
+  /** The writer's clock: for people, never for order. */
+  readonly time: Date;
+  readonly version: Version;
+  readonly private: boolean;
+}
+
+export interface Entry extends Written {
+  /** The writer's name, where it is known and may be read. */
+  readonly device: string | undefined;
+  /** Written by this device. */
+  readonly mine: boolean;
+  /** Kept on this device until it is let in. */
+  readonly draft?: true;
+}
+
+/** An entry, or a key that has none any more. */
+export type Change = Entry | { readonly key: string; readonly value: undefined; readonly conflicts: never[] };
+
+export interface Writer {
+  readonly key: string;
+  readonly device: string | undefined;
+  readonly role: "admin" | "writer" | undefined;
+  /** Signed length of its feed, and how many of it are here. */
+  readonly length: number;
+  readonly held: number;
+  /** `cut`: by a device, provisionally. `removed`: with the passphrase. `pending`: no grant is known yet. */
+  readonly state: "active" | "cut" | "removed" | "forked" | "suspended" | "pending";
+  /** First index that no longer counts. */
+  readonly cutAt: number | undefined;
+  /** Unix milliseconds by its own clock. */
+  readonly lastTime: number | undefined;
+  /** Whether it is this device. */
+  readonly self: boolean;
+}
+
+export interface PeerInfo {
+  readonly id: string;
+  readonly transport: "tab" | "webrtc";
+  readonly state: "connecting" | "open" | "recovering";
+  /** Milliseconds. */
+  readonly roundTrip: number | undefined;
+  /** Whether nothing that it has is missing here; undefined while it shares no space. */
+  readonly level: boolean | undefined;
+  /** Unix milliseconds. */
+  readonly since: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly spaces: string[];
+}
+
+export interface HubInfo {
+  readonly url: string;
+  readonly state: "connecting" | "open" | "waiting" | "refused" | "garbage";
+  /** When it is tried again, unix milliseconds. */
+  readonly until: number | undefined;
+  readonly error: string | undefined;
+}
+
+/** Sizes in bytes. */
+export interface Stats {
+  readonly storage: { readonly usage: number | undefined; readonly quota: number | undefined };
+  readonly hubs: HubInfo[];
+  readonly peers: number;
+  readonly feeds: number;
+  readonly entries: number;
+  /** Of WebAssembly; 0 in a tab that calls through another. */
+  readonly memory: number;
+}
+
+/** On the device that asks to be let in. */
+export interface SignIn {
+  /** The four words to compare; empty while they are being derived. */
+  readonly words: string[];
+  /** Rejects when the request is refused, cancelled or runs out. */
+  readonly granted: Promise<Space>;
+  cancel(): Promise<void>;
+}
+
+/** On a device that may let it in. */
+export interface Request {
+  readonly id: string;
+  /** The name that the asking device gives itself. */
+  readonly device: string;
+  readonly writer: string;
+  /** What the asking device shows. */
+  readonly words: string[];
+  /** Three sets, the right one among them: the person picks the one that the new device shows. */
+  readonly choices: [string[], string[], string[]];
+  readonly time: Date;
+  readonly expires: Date;
+  /** `words`: the set that was picked; a wrong one is refused. */
+  approve(words?: readonly string[]): Promise<void>;
+  deny(o?: { block?: boolean }): Promise<void>;
+}
+
+export const SignIn: { readonly prototype: SignIn };
+export const Request: { readonly prototype: Request };

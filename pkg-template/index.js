@@ -1,0 +1,237 @@
+// hypha-node: a complete peer-to-peer node in a browser tab. Importing this does nothing; WebAssembly loads on first use.
+
+import { HyphaError, closed, toError, unsupported } from "./errors.js";
+import { claimNonce, domainOf, putClaim } from "./host.js";
+import { Request, SignIn } from "./people.js";
+import { Space, refusing } from "./space.js";
+import { openNode } from "./tabs.js";
+import { wasm } from "./wasm.js";
+import { deriveRoot } from "./worker-client.js";
+
+export { HyphaError, Request, SignIn, Space };
+
+const READY_MS = 12_000; // longer than the look-up takes at most
+
+export class Hypha extends EventTarget {
+  #node;
+  #domain;
+  #options;
+  #home;
+  #signIn;
+  #ready;
+  #early = []; // what was heard before anybody could listen
+
+  /** Says from where WebAssembly comes: an address, a response, bytes or a module. Not needed beside a plain server. */
+  static async init(source) {
+    await wasm(source);
+  }
+
+  /** Draws a passphrase: 8 words are 103 bits. */
+  static async generatePassphrase(words = 8) {
+    const { core } = await wasm();
+    return checked(() => core.generatePassphrase(words));
+  }
+
+  /** Opens this browser's node. Tabs of one origin that give the same `name` share one. */
+  static async open(options = {}) {
+    const hypha = new Hypha(opening);
+    await hypha.#open(options);
+    return hypha;
+  }
+
+  constructor(key) {
+    if (key !== opening) throw new TypeError("use Hypha.open()");
+    super();
+  }
+
+  async #open(options) {
+    const { core } = await wasm();
+    const { hubs = [], transports = {}, name = "hypha", storage = "indexeddb", role = "person", link, iceServers } = options;
+    if (!["indexeddb", "memory"].includes(storage)) throw new HyphaError("BAD_INPUT", "storage must be \"indexeddb\" or \"memory\"");
+    if (!["person", "replica"].includes(role)) throw new HyphaError("BAD_INPUT", "role must be \"person\" or \"replica\"");
+    this.#domain = checked(() => core.checkDomain(domainOf(options.domain)));
+    const ready = new Promise((resolve) => (this.#ready = resolve));
+    this.#options = {
+      domain: this.#domain,
+      link,
+      hubs: [...hubs],
+      webrtc: transports.webrtc !== false && typeof RTCPeerConnection === "function",
+      tabs: transports.tabs !== false,
+      replica: role === "replica",
+      database: storage === "memory" ? undefined : name,
+      iceServers,
+    };
+    this.#node = await openNode(this.#options, (name, detail) => this.#hear(name, detail));
+    if (!this.#node.snapshot.ready) await Promise.race([ready, new Promise((done) => setTimeout(done, READY_MS))]);
+    if (this.state === "requesting") this.#signIn = new SignIn(this.#node);
+    const early = this.#early;
+    this.#early = undefined;
+    // After whoever awaits this has had a chance to listen.
+    setTimeout(() => early.forEach(({ name, detail }) => this.#tell(name, detail)));
+  }
+
+  get state() { return this.#node.snapshot.state; }
+  /** The space of this domain, once one is known. */
+  get home() {
+    const about = this.#node.snapshot.home;
+    if (about && this.#home?.key !== about.key) this.#home = new Space(this.#node, about, this.#domain);
+    return about && this.#home;
+  }
+  /** The sign-in that waits, also after a reload. */
+  get signingIn() {
+    return this.state === "requesting" ? this.#signIn : undefined;
+  }
+  /** Another space that the host names than the one that was seen first; `pin` resolves it. */
+  get otherLink() { return this.#node.snapshot.otherLink; }
+
+  /** Begins a space. With `claim`, the host's one-time token, `hypha.claim` says what the host made of it. */
+  async signUp(passphrase, { device, remember = false, claim } = {}) {
+    const nonce = claim && (await claimNonce(this.#domain));
+    const { key, claim: signature } = await this.#withRoot(passphrase, "signUp", device, remember, nonce);
+    if (claim) {
+      const told = signature && { token: claim, key, domain: this.#domain, nonce: hex(nonce), signature };
+      this.claim = told && (await putClaim(this.#domain, told)) ? "published" : "refused";
+    }
+    return this.home;
+  }
+
+  /** Asks this person's other devices to let this one in. */
+  async signIn(passphrase, { device, remember = false } = {}) {
+    await this.#withRoot(passphrase, "signIn", device, remember);
+    this.#signIn = new SignIn(this.#node);
+    if (this.state === "writer") SignIn.end(this.#signIn, this.home);
+    return this.#signIn;
+  }
+
+  /** Takes this device's keys into memory. */
+  async unlock(passphrase) {
+    await this.#withRoot(passphrase, "unlock");
+  }
+
+  /** Drops all keys from memory, in every tab. */
+  async lock() {
+    await this.#node.call("lock");
+  }
+
+  /** Signs out: this device removes itself and wipes its keys; public data stays. */
+  async forget() {
+    await this.#node.call("forget");
+  }
+
+  /** Requests that wait for this person's decision. */
+  requests() {
+    return this.#node.snapshot.requests.map((request) => new Request(this.#node, request));
+  }
+
+  spaces() {
+    return this.home ? [this.home] : [];
+  }
+
+  /** Reads the space of this link here from now on. */
+  async pin(link) {
+    await this.#node.call("pin", link);
+    return this.home;
+  }
+
+  async join(link) {
+    if (this.home?.link === link) return this.home;
+    if (this.home) throw unsupported("a second space beside the one of this domain");
+    return this.pin(link);
+  }
+
+  peers() {
+    return this.#node.snapshot.peers;
+  }
+
+  async addHub(url) {
+    await this.#node.call("addHub", url);
+  }
+
+  async removeHub(url) {
+    await this.#node.call("removeHub", url);
+  }
+
+  /** Storage in bytes, hubs, peers, memory in bytes. */
+  async stats() {
+    const { hubs, peers, writers } = this.#node.snapshot;
+    const { usage, quota } = (await navigator.storage?.estimate?.().catch(() => undefined)) ?? {};
+    const entries = writers.reduce((sum, writer) => sum + writer.held, 0);
+    return { storage: { usage, quota }, hubs, peers: peers.length, feeds: writers.length, entries, memory: this.#node.memory };
+  }
+
+  /** Lets go of everything once all is stored. The second time does nothing. */
+  async close() {
+    await this.#node.close();
+    if (this.#signIn) SignIn.end(this.#signIn, closed());
+  }
+
+  async [Symbol.asyncDispose ?? Symbol("asyncDispose")]() {
+    await this.close();
+  }
+
+  /** Closes the node in every tab and deletes its database. */
+  async destroy() {
+    await this.#node.closeAll();
+    if (this.#options.database !== undefined) await checked((await wasm()).core.deleteDatabase(this.#options.database));
+  }
+
+  async #withRoot(passphrase, method, ...given) {
+    const { core } = await wasm();
+    const normal = checked(() => core.checkPassphrase(String(passphrase)));
+    const root = await deriveRoot(normal, this.#domain);
+    try {
+      return await this.#node.call(method, root, ...given);
+    } finally {
+      root.fill(0);
+    }
+  }
+
+  #hear(name, detail) {
+    if (name === "state") this.#ready();
+    if (this.#early) this.#early.push({ name, detail });
+    else this.#tell(name, detail);
+  }
+
+  #tell(name, detail) {
+    const fire = (type, value) => this.dispatchEvent(new CustomEvent(type, { detail: value }));
+    if (name === "changed") return this.#home && Space.changed(this.#home, detail);
+    if (name === "state") return this.#stateChanged(detail), fire("statechange", detail);
+    if (name === "requests") return fire("request", this.requests());
+    if (name === "denied") return this.#signIn && SignIn.end(this.#signIn, SignIn.denied());
+    if (name === "failed") {
+      const error = toError(detail);
+      const type = { EQUIVOCATION: "equivocation", QUOTA: "storage", STORAGE: "storage", CORRUPT: "storage" }[error.code];
+      return fire(type ?? "error", error);
+    }
+    fire({ hubs: "hub", peers: "peer" }[name] ?? name, detail);
+  }
+
+  #stateChanged(state) {
+    if (state === "requesting") this.#signIn ??= new SignIn(this.#node);
+    else if (this.#signIn) {
+      SignIn.end(this.#signIn, state === "writer" ? this.home : SignIn.denied());
+      this.#signIn = undefined;
+    }
+  }
+}
+
+const opening = Symbol("Hypha.open");
+const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+// Errors of the module, thrown or rejected, as HyphaErrors.
+function checked(work) {
+  try {
+    const result = typeof work === "function" ? work() : work;
+    return typeof result?.then === "function" ? result.then(undefined, (error) => Promise.reject(toError(error))) : result;
+  } catch (error) {
+    throw toError(error);
+  }
+}
+
+for (const name of ["recover", "changePassphrase", "createSpace", "export", "import"]) {
+  Hypha.prototype[name] = async () => {
+    throw unsupported(`hypha.${name}()`);
+  };
+}
+Hypha.prototype.values = refusing("values", ["publish", "watch"]);
+Hypha.prototype.feeds = refusing("feeds", ["create", "open"]);

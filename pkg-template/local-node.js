@@ -1,0 +1,84 @@
+// The node itself, when it runs in this tab.
+
+import { requestWords } from "./worker-client.js";
+import { closed, toError } from "./errors.js";
+import { lookUp } from "./host.js";
+import { wasm } from "./wasm.js";
+
+/** What other tabs may ask of a node. */
+export const METHODS = new Set(["addHub", "approve", "cancelSignIn", "cut", "deny", "forget", "get", "list", "lock", "pin", "removeHub",
+  "signIn", "signUp", "sync", "unlock", "write"]);
+
+export class LocalNode {
+  #core;
+  #module;
+  #seen;
+
+  /** `listen(name, detail)` hears what happens. */
+  static async open(options, listen) {
+    const node = new LocalNode();
+    const { core } = await wasm();
+    const page = {
+      event: (name, detail) => {
+        node.#seen = undefined;
+        // Plain, so that it can be handed to other tabs.
+        listen(name, name === "failed" ? { code: detail.code, message: detail.message } : detail);
+      },
+      deriveWords: requestWords,
+      lookUp,
+    };
+    try {
+      node.#core = await core.Core.open(options, page);
+    } catch (error) {
+      throw toError(error, "STORAGE");
+    }
+    node.#module = core;
+    return node;
+  }
+
+  /** All that is known without waiting. */
+  get snapshot() {
+    if (!this.#core) throw closed();
+    // Round trips, and requests that fall away by time, change without an event: never older than this turn.
+    if (!this.#seen) {
+      this.#seen = this.#core.snapshot();
+      queueMicrotask(() => (this.#seen = undefined));
+    }
+    return this.#seen;
+  }
+
+  async call(method, ...given) {
+    if (!this.#core) throw closed();
+    try {
+      return await this.#core[method](...given);
+    } catch (error) {
+      throw toError(error);
+    }
+  }
+
+  /** The keys of the unlocked node, for its other tabs; undefined while it is locked or has none. */
+  get keys() {
+    return this.#core?.keys();
+  }
+
+  /** A value in its one encoding. */
+  encode(value) {
+    return this.#module.encodeOps([{ type: "put", key: "value", value }])[0].bytes;
+  }
+
+  async closeAll() {
+    await this.close();
+  }
+
+  /** Bytes of memory that the node has taken. */
+  get memory() {
+    return this.#module?.memoryBytes() ?? 0;
+  }
+
+  async close() {
+    const core = this.#core;
+    this.#core = undefined;
+    await core?.close();
+    core?.free();
+  }
+}

@@ -1,0 +1,157 @@
+// A space as a page holds it.
+
+import { HyphaError, guarded, toError, unsupported } from "./errors.js";
+import { deriveRoot } from "./worker-client.js";
+import { wasm } from "./wasm.js";
+
+const PAGE = 100; // entries that are read at a time
+const MANY = 50; // changed keys from which on reading the whole prefix is cheaper than each by itself
+
+export class Space extends EventTarget {
+  #node;
+  #about; // { key, link, discoveryKey }
+  #domain;
+  #watches = new Set();
+
+  constructor(node, about, domain) {
+    super();
+    this.#node = node;
+    this.#about = about;
+    this.#domain = domain;
+    for (const what of ["messages", "presence", "blobs"]) Object.defineProperty(this, what, { value: refusing(what) });
+  }
+
+  get key() { return this.#about.key; }
+  get link() { return this.#about.link; }
+  get discoveryKey() { return this.#about.discoveryKey; }
+  get writable() { return ["writer", "requesting"].includes(this.#node.snapshot.state); }
+  get title() { return undefined; }
+
+  async put(key, value, { private: secret, expect } = {}) {
+    return (await this.batch([{ type: "put", key, value, private: secret, expect }]))[0];
+  }
+
+  async get(key) {
+    return this.#node.call("get", key);
+  }
+
+  async delete(key, { expect } = {}) {
+    return (await this.batch([{ type: "delete", key, expect }]))[0];
+  }
+
+  /** One entry: all of it or nothing. Values are taken as they are now, whatever happens to them later. */
+  async batch(ops) {
+    const given = Array.isArray(ops) ? [...ops] : ops;
+    const { core } = await wasm();
+    let encoded;
+    try {
+      encoded = core.encodeOps(given);
+    } catch (error) {
+      throw toError(error, "BAD_INPUT");
+    }
+    return this.#node.call("write", encoded);
+  }
+
+  /** Read in pages, so that stopping early reads no more; what is written meanwhile shows if it lies ahead. */
+  async *list({ limit = Infinity, ...range } = {}) {
+    while (limit > 0) {
+      const page = await this.#node.call("list", { ...range, limit: Math.min(limit, PAGE) });
+      yield* page;
+      if (page.length < Math.min(limit, PAGE)) return;
+      limit -= page.length;
+      const last = page.at(-1).key;
+      range = range.reverse ? { ...range, lte: undefined, lt: last } : { ...range, gte: undefined, gt: last };
+    }
+  }
+
+  /** Calls back with the entries that changed under a prefix; one that was removed has no value. */
+  watch(prefix, callback) {
+    if (typeof prefix !== "string") throw new HyphaError("BAD_INPUT", "prefix must be text; \"\" watches everything");
+    if (typeof callback !== "function") throw new HyphaError("BAD_INPUT", "the second argument of watch must be a function");
+    const watch = { prefix, callback, turn: Promise.resolve() };
+    this.#watches.add(watch);
+    return () => void this.#watches.delete(watch);
+  }
+
+  clock() {
+    return this.#node.snapshot.clock;
+  }
+
+  writers() {
+    return this.#node.snapshot.writers;
+  }
+
+  replicas() {
+    return [];
+  }
+
+  /** Removes a device: for good with the passphrase, else provisionally. */
+  async cut(writer, { passphrase, descendants } = {}) {
+    if (descendants) throw unsupported("cutting what a device let in");
+    if (passphrase === undefined) return this.#node.call("cut", writer, undefined);
+    const root = await deriveRoot(passphrase, this.#domain);
+    try {
+      await this.#node.call("cut", writer, root);
+    } finally {
+      root.fill(0);
+    }
+  }
+
+  async sync({ timeout = 30_000 } = {}) {
+    await this.#node.call("sync", Math.min(Math.max(0, timeout), 0xffffffff) >>> 0);
+  }
+
+  /** Called by the node's owner when values changed. */
+  static changed(space, keys) {
+    space.dispatchEvent(new CustomEvent("change", { detail: keys }));
+    for (const watch of space.#watches) {
+      const mine = keys.filter((key) => key.startsWith(watch.prefix));
+      if (mine.length > 0) watch.turn = watch.turn.then(() => space.#tell(watch, mine));
+    }
+  }
+
+  async #tell(watch, keys) {
+    if (!this.#watches.has(watch)) return;
+    try {
+      const changes = await this.#read(watch.prefix, keys);
+      if (this.#watches.has(watch)) guarded(watch.callback, changes);
+    } catch (error) {
+      if (error.code !== "CLOSED") reportError(error);
+    }
+  }
+
+  async #read(prefix, keys) {
+    const found = new Map();
+    if (keys.length < MANY) {
+      for (const key of keys) found.set(key, await this.get(key));
+    } else {
+      for await (const entry of this.list({ prefix })) found.set(entry.key, entry);
+    }
+    return keys.map((key) => found.get(key) ?? { key, value: undefined, conflicts: [] });
+  }
+}
+
+// What the API names and this version lacks: said plainly, not left undefined.
+for (const name of ["pinReplica", "unpinReplica", "hide", "adopt", "leave", "invite", "object"]) {
+  Space.prototype[name] = async () => {
+    throw unsupported(`space.${name}()`);
+  };
+}
+for (const name of ["checkout", "code"]) {
+  Space.prototype[name] = () => {
+    throw unsupported(`space.${name}()`);
+  };
+}
+for (const name of ["history", "quarantine"]) {
+  Space.prototype[name] = async function* () {
+    throw unsupported(`space.${name}()`);
+  };
+}
+
+/** An object all of whose methods reject. */
+export function refusing(what, methods = ["send", "set", "get", "add", "url"]) {
+  const refuse = (name) => async () => {
+    throw unsupported(`${what}.${name}()`);
+  };
+  return Object.freeze(Object.fromEntries(methods.map((name) => [name, refuse(name)])));
+}

@@ -1,0 +1,16 @@
+// Runs Argon2id, which takes a second and 64 MiB, away from the page's thread. Started when needed, ended after.
+
+import init, { deriveRoot, requestWords } from "./wasm/core.js";
+
+const TASKS = { deriveRoot, requestWords };
+let ready;
+
+addEventListener("message", async ({ data: { id, module, task, given } }) => {
+  try {
+    ready ??= init({ module_or_path: module });
+    await ready;
+    postMessage({ id, result: TASKS[task](...given) });
+  } catch (error) {
+    postMessage({ id, error: { code: error?.code, message: String(error?.message ?? error) } });
+  }
+});

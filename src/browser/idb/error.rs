@@ -1,0 +1,107 @@
+//! What can go wrong with the browser's database, and what to do about it.
+
+use wasm_bindgen::{JsCast, JsValue};
+
+/// Why the database could not be opened, read or written. Every message says what to do.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum IdbError {
+    /// Another tab holds it in an older shape.
+    #[error(
+        "another tab keeps the database {name:?} in use by an older version of this page; close that tab and try again"
+    )]
+    Blocked {
+        /// Its name.
+        name: String,
+    },
+    /// Closed by us, by the person clearing site data, or for a newer version of the page in another tab.
+    #[error(
+        "the database was closed (site data cleared, or a newer version of this page in another tab); reload the page"
+    )]
+    Closed,
+    /// Another tab took over while this one was silent; what it meant to write is not written.
+    #[error("another tab has taken over this node; reload the page")]
+    Fenced,
+    /// A transaction failed.
+    #[error(
+        "the browser could not store or read data: {why}; free some disk space or check the browser's site settings, then reload"
+    )]
+    Failed {
+        /// The browser's words.
+        why: String,
+    },
+    /// No room left.
+    #[error(
+        "the browser has no room left for this site; free some disk space or delete data of other sites, then reload"
+    )]
+    Quota,
+    /// A record that no version of this program wrote.
+    #[error("a record in the database is damaged: {what}")]
+    Damaged {
+        /// Which.
+        what: &'static str,
+    },
+    /// No database at all.
+    #[error(
+        "this browser window keeps no data for this site ({why}); allow site data, leave the private window, or open the node with storage: \"memory\""
+    )]
+    Unavailable {
+        /// The browser's words.
+        why: String,
+    },
+}
+
+impl IdbError {
+    /// Of something thrown or reported by the browser.
+    pub(crate) fn of(thrown: &JsValue) -> Self {
+        let name = thrown.dyn_ref::<web_sys::DomException>().map(web_sys::DomException::name);
+        match name.as_deref() {
+            Some("QuotaExceededError") => Self::Quota,
+            Some("InvalidStateError") => Self::Closed,
+            _ => Self::Failed { why: words(thrown) },
+        }
+    }
+
+    /// Of a failure to open.
+    pub(crate) fn of_open(error: &idb::Error) -> Self {
+        match error {
+            idb::Error::IndexedDbNotFound(_) => Self::Unavailable { why: "IndexedDB is missing".to_owned() },
+            idb::Error::DomException(exception) if exception.name() == "QuotaExceededError" => Self::Quota,
+            other => Self::Unavailable { why: other.to_string() },
+        }
+    }
+}
+
+impl From<idb::Error> for IdbError {
+    fn from(error: idb::Error) -> Self {
+        match error {
+            idb::Error::DomException(exception) => Self::of(&exception),
+            idb::Error::TransactionOpenFailed(thrown)
+            | idb::Error::UpdateFailed(thrown)
+            | idb::Error::AddFailed(thrown)
+            | idb::Error::DeleteFailed(thrown) => Self::of(&thrown),
+            other => Self::Failed { why: other.to_string() },
+        }
+    }
+}
+
+impl From<rexie::Error> for IdbError {
+    fn from(error: rexie::Error) -> Self {
+        match error {
+            rexie::Error::IdbError(error) => error.into(),
+            other => Self::Failed { why: other.to_string() },
+        }
+    }
+}
+
+/// An exception's own words.
+pub(crate) fn words(thrown: &JsValue) -> String {
+    let message = js_sys::Reflect::get(thrown, &"message".into()).ok().and_then(|text| text.as_string());
+    let name = js_sys::Reflect::get(thrown, &"name".into()).ok().and_then(|text| text.as_string());
+    let words = match (name, message) {
+        (Some(name), Some(message)) if !message.is_empty() => format!("{name}: {message}"),
+        (Some(name), _) => name,
+        (None, Some(message)) => message,
+        (None, None) => thrown.as_string().unwrap_or_else(|| "no reason given".to_owned()),
+    };
+    words.chars().take(300).collect()
+}

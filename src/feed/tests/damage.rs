@@ -1,0 +1,111 @@
+//! Flipped bits and lost pages: found, forgotten, fetched again.
+
+use super::*;
+use crate::storage::{MemoryBackend, PageKey};
+
+/// Blocks large enough to fill several pages of data and of tree.
+fn large() -> Vec<Vec<u8>> {
+    (0..1500_u32).map(|n| n.to_le_bytes().repeat(20)).collect()
+}
+
+/// Fetches from `source` all that `feed` lacks.
+fn refetch(files: &mut Files, feed: &mut Feed, source: (&Files, &Feed), list: &[Vec<u8>]) {
+    loop {
+        let start = feed.next_missing(0);
+        if start >= source.1.length() {
+            return;
+        }
+        let end = feed.next_held(start).unwrap_or(source.1.length());
+        let request = ProofRequest { blocks: start..end, from: feed.length(), to: source.1.length() };
+        let proof = source.1.prove(source.0, &request).unwrap();
+        feed.accept(files, &proof, &list[start as usize..end as usize]).unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// A lost page never shows as wrong blocks: what it held is missing, and can be fetched again.
+    #[test]
+    fn a_lost_page_is_healed_from_a_peer(which in 0_usize..3, page in 0_u64..8, bit: prop::sample::Index) {
+        let list = large();
+        let mut theirs = Files::new();
+        let source = written(&mut theirs, 7, &list, &[1500]);
+        let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
+        let copy = written(&mut files, 7, &list, &[1500]);
+        backend.compact(&files.compaction(true).unwrap());
+        let name = ["data", "tree", "bits"][which];
+        let pages = backend.snapshot().pages.iter().filter(|(key, _)| key.file.ends_with(name)).count() as u64;
+        let key = PageKey { file: format!("feed/{}/{name}", copy.key()), page: page % pages };
+        let record = backend.page_mut(&key).unwrap();
+        let at = bit.index(record.len());
+        record[at] ^= 1;
+
+        let mut files = Files::load(backend.snapshot()).unwrap();
+        prop_assert_eq!(files.damage().len(), 1);
+        let mut feed = match Feed::open(&mut files, copy.key()) {
+            Ok(feed) => feed,
+            // A root was on it and nothing to make it from: all is fetched again.
+            Err(FeedError::Damaged { what: "roots" }) => {
+                Feed::remove(&mut files, &copy.key());
+                Feed::open(&mut files, copy.key()).unwrap()
+            }
+            Err(error) => return Err(TestCaseError::fail(error.to_string())),
+        };
+        prop_assert!(files.damage().is_empty());
+        for (index, block) in (0..).zip(&list) {
+            prop_assert!(feed.get(&files, index).unwrap().is_none_or(|bytes| bytes == *block));
+        }
+        prop_assert!(feed.next_missing(0) < feed.length().max(1));
+        prop_assert!(feed.audit(&files).unwrap().damaged.is_empty());
+        refetch(&mut files, &mut feed, (&theirs, &source), &list);
+        assert_is(&files, &feed, &list, |_| true);
+        prop_assert!(feed.audit(&files).unwrap().damaged.is_empty());
+        // What was healed stays so.
+        backend.commit(&files.take_batch().unwrap());
+        let mut files = Files::load(backend.snapshot()).unwrap();
+        let feed = Feed::open(&mut files, copy.key()).unwrap();
+        assert_is(&files, &feed, &list, |_| true);
+    }
+
+    /// An audit finds any changed byte of blocks and nodes; forgetting and fetching mends it.
+    #[test]
+    fn an_audit_finds_any_changed_byte(list in blocks(1..60), at: prop::sample::Index, in_tree: bool, bit in 0_u8..8) {
+        let mut theirs = Files::new();
+        let source = written(&mut theirs, 7, &list, &[]);
+        let mut files = Files::new();
+        let mut feed = written(&mut files, 7, &list, &[]);
+        let file = if in_tree { feed.paths.tree } else { feed.paths.data };
+        prop_assume!(files.len(file) > 0);
+        let place = at.index(files.len(file) as usize) as u64;
+        let node = place / 40;
+        let held = !in_tree || feed.node(&files, node).unwrap().is_some();
+        let mut byte = files.read(file, place, 1).unwrap();
+        byte[0] ^= 1 << bit;
+        files.write(file, place, &byte).unwrap();
+        match feed.audit(&files) {
+            Err(FeedError::Damaged { what: "roots" }) => prop_assert!(feed.roots.iter().any(|root| in_tree && root.index == node)),
+            Err(error) => return Err(TestCaseError::fail(error.to_string())),
+            Ok(audit) => {
+                prop_assert_eq!(audit.damaged.len(), usize::from(held));
+                feed.forget(&mut files, &audit).unwrap();
+                if held {
+                    prop_assert!(feed.audit(&files).unwrap().damaged.is_empty());
+                    refetch(&mut files, &mut feed, (&theirs, &source), &list);
+                    assert_is(&files, &feed, &list, |_| true);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lost_head_says_so() {
+    let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
+    let feed = written(&mut files, 7, &[b"x".to_vec()], &[]);
+    backend.compact(&files.compaction(true).unwrap());
+    backend.page_mut(&PageKey { file: format!("feed/{}/head", feed.key()), page: 0 }).unwrap()[20] ^= 1;
+    let mut files = Files::load(backend.snapshot()).unwrap();
+    let error = Feed::open(&mut files, feed.key()).map(|feed| feed.length());
+    assert_eq!(error, Err(FeedError::Damaged { what: "head" }));
+}

@@ -1,0 +1,57 @@
+//! Reading arguments out of JavaScript objects; what is not as expected is named.
+
+use js_sys::{JsString, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
+
+use super::error::bad_input;
+
+/// A property; `undefined` if the object is none or lacks it.
+pub(super) fn property(object: &JsValue, name: &str) -> JsValue {
+    if !object.is_object() {
+        return JsValue::UNDEFINED;
+    }
+    Reflect::get(object, &name.into()).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// Text without lone surrogates.
+pub(super) fn text(name: &str, value: &JsValue) -> Result<String, JsValue> {
+    let text = value.dyn_ref::<JsString>().ok_or_else(|| bad_input(format!("{name} must be text")))?;
+    if !text.is_valid_utf16() {
+        return Err(bad_input(format!("{name} has half of a surrogate pair, which is no text")));
+    }
+    Ok(text.into())
+}
+
+/// Text, or nothing if the value is undefined.
+pub(super) fn optional_text(name: &str, value: &JsValue) -> Result<Option<String>, JsValue> {
+    if value.is_undefined() { Ok(None) } else { text(name, value).map(Some) }
+}
+
+/// A flag; undefined is false.
+pub(super) fn flag(name: &str, value: &JsValue) -> Result<bool, JsValue> {
+    match value.as_bool() {
+        Some(flag) => Ok(flag),
+        None if value.is_undefined() => Ok(false),
+        None => Err(bad_input(format!("{name} must be true or false"))),
+    }
+}
+
+/// A whole number up to 2^32 − 1, or nothing if the value is undefined or infinite.
+pub(super) fn optional_count(name: &str, value: &JsValue) -> Result<Option<usize>, JsValue> {
+    match value.as_f64() {
+        None if value.is_undefined() => Ok(None),
+        Some(f64::INFINITY) => Ok(None),
+        #[expect(clippy::as_conversions, reason = "checked to be whole and in range")]
+        Some(number) if number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number) => {
+            Ok(usize::try_from(number as u32).ok())
+        }
+        _ => Err(bad_input(format!("{name} must be a whole number from 0 on"))),
+    }
+}
+
+/// Exactly `N` bytes.
+pub(super) fn bytes<const N: usize>(name: &str, value: &JsValue) -> Result<[u8; N], JsValue> {
+    let found = value.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec).unwrap_or_default();
+    let got = found.len();
+    found.try_into().map_err(|_| bad_input(format!("{name} must be a Uint8Array of {N} bytes, got {got}")))
+}

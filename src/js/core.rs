@@ -1,0 +1,300 @@
+//! The node as JavaScript holds it.
+//!
+//! Thin: arguments in, node, plain objects out. Every export takes `&self` and borrows nothing while JavaScript runs,
+//! so a callback may call anything. Keys, ids and hashes are hexadecimal text, secrets are `Uint8Array`s that the
+//! caller wipes, times are `Date`s, lengths are numbers.
+
+use std::rc::Rc;
+
+use js_sys::{Array, Function, Promise, Uint8Array};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
+use zeroize::Zeroizing;
+
+use super::argument::{bytes, flag, optional_count, optional_text, property, text};
+use super::error::{bad_input, to_js};
+use super::{event, item, ops, snapshot};
+use crate::browser::driver::{Config, Driver, Page, Pending};
+use crate::crypto::{Hash, Host, KdfError, Link, PublicKey, RootSecret, index_of, parse_hex32, word};
+use crate::node::{Call, Event, Lookup, Options, Reply, Words};
+use crate::space::Range;
+
+/// A running node.
+#[wasm_bindgen]
+pub struct Core {
+    driver: Rc<Driver>,
+}
+
+#[wasm_bindgen]
+impl Core {
+    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, tabs, replica, database?, iceServers?,
+    /// keys? }`; `page`:
+    /// `{ event(name, detail), deriveWords(hash) → Promise<string[]>, lookUp(domain) → Promise<{ found?, missing?, failed? }> }`.
+    #[wasm_bindgen]
+    pub async fn open(options: JsValue, page: JsValue) -> Result<Core, JsValue> {
+        let config = read_config(&options)?;
+        let driver = Driver::open(config, Box::new(JsPage(page))).await.map_err(|error| to_js(&error))?;
+        Ok(Self { driver })
+    }
+
+    /// The keys of the unlocked node, for other tabs of this browser; undefined while it has none. The caller wipes them.
+    pub fn keys(&self) -> Result<JsValue, JsValue> {
+        let keys = self.driver.read(crate::node::Node::session_keys).map_err(|error| to_js(&error))?;
+        Ok(keys.map_or(JsValue::UNDEFINED, |keys| Uint8Array::from(keys.as_slice()).into()))
+    }
+
+    /// All that can be known without waiting: state, home, devices, requests, peers, hubs…
+    pub fn snapshot(&self) -> Result<JsValue, JsValue> {
+        self.driver.read(snapshot::snapshot).map_err(|error| to_js(&error))
+    }
+
+    /// The entry under a key, or undefined.
+    pub fn get(&self, key: &JsValue) -> Result<JsValue, JsValue> {
+        let key = text("key", key)?;
+        let found =
+            self.driver.read(|node| node.get(&key)).and_then(|found| found).map_err(|error| to_js(&error))?;
+        Ok(found.as_ref().map_or(JsValue::UNDEFINED, item::found))
+    }
+
+    /// The entries of `{ prefix?, gt?, gte?, lt?, lte?, reverse?, limit? }`.
+    pub fn list(&self, range: &JsValue) -> Result<JsValue, JsValue> {
+        let bound = |name: &str| optional_text(name, &property(range, name));
+        let range = Range {
+            prefix: bound("prefix")?,
+            gt: bound("gt")?,
+            gte: bound("gte")?,
+            lt: bound("lt")?,
+            lte: bound("lte")?,
+            reverse: flag("reverse", &property(range, "reverse"))?,
+            limit: optional_count("limit", &property(range, "limit"))?,
+        };
+        let found = self.driver.read(|node| node.list(&range)).and_then(|found| found);
+        Ok(item::all_found(&found.map_err(|error| to_js(&error))?))
+    }
+
+    /// Writes what `encodeOps` made; the entries once they are durable.
+    pub fn write(&self, ops: &Array) -> Result<Promise, JsValue> {
+        Ok(self.call(Call::Write { ops: ops::read_ops(ops)? }))
+    }
+
+    /// Begins a space; `{ key, claim? }`, where `claim` is the signature over the host's nonce.
+    #[wasm_bindgen(js_name = signUp)]
+    pub fn sign_up(
+        &self,
+        root: &JsValue,
+        device: &JsValue,
+        remember: bool,
+        nonce: &JsValue,
+    ) -> Result<Promise, JsValue> {
+        let claim = if nonce.is_undefined() { None } else { Some(bytes("nonce", nonce)?) };
+        Ok(self.call(Call::SignUp {
+            secret: secret(root)?,
+            device: text("device", device)?,
+            remember,
+            claim,
+        }))
+    }
+
+    /// Asks to be let in; the four words to show.
+    #[wasm_bindgen(js_name = signIn)]
+    pub fn sign_in(&self, root: &JsValue, device: &JsValue, remember: bool) -> Result<Promise, JsValue> {
+        Ok(self.call(Call::SignIn { secret: secret(root)?, device: text("device", device)?, remember }))
+    }
+
+    /// Stops asking.
+    #[wasm_bindgen(js_name = cancelSignIn)]
+    pub fn cancel_sign_in(&self) -> Promise {
+        self.call(Call::CancelSignIn)
+    }
+
+    /// Takes this device's keys into memory.
+    pub fn unlock(&self, root: &JsValue) -> Result<Promise, JsValue> {
+        Ok(self.call(Call::Unlock { secret: secret(root)? }))
+    }
+
+    /// Drops all keys from memory.
+    pub fn lock(&self) -> Promise {
+        self.call(Call::Lock)
+    }
+
+    /// Signs out.
+    pub fn forget(&self) -> Promise {
+        self.call(Call::Forget)
+    }
+
+    /// Reads the space of this link on this domain from now on.
+    pub fn pin(&self, link: &JsValue) -> Result<Promise, JsValue> {
+        Ok(self.call(Call::Pin { key: parse_link(&text("link", link)?)? }))
+    }
+
+    /// Lets a device in.
+    pub fn approve(&self, request: &str, words: &JsValue) -> Result<Promise, JsValue> {
+        let words = if words.is_undefined() { None } else { Some(read_picked(words)?) };
+        Ok(self.call(Call::Approve { request: request_id(request)?, words }))
+    }
+
+    /// Does not let a device in.
+    pub fn deny(&self, request: &str, block: bool) -> Result<Promise, JsValue> {
+        Ok(self.call(Call::Deny { request: request_id(request)?, block }))
+    }
+
+    /// Removes a device: for good with the root secret, else provisionally.
+    pub fn cut(&self, writer: &JsValue, root: &JsValue) -> Result<Promise, JsValue> {
+        let writer = PublicKey(parse_hex32(&text("writer", writer)?).map_err(bad_input)?);
+        let secret = if root.is_undefined() { None } else { Some(secret(root)?) };
+        Ok(self.call(Call::Cut { writer, secret }))
+    }
+
+    /// Joins one more hub.
+    #[wasm_bindgen(js_name = addHub)]
+    pub fn add_hub(&self, url: &JsValue) -> Result<Promise, JsValue> {
+        Ok(self.call(Call::AddHub { url: text("hub", url)? }))
+    }
+
+    /// Leaves a hub.
+    #[wasm_bindgen(js_name = removeHub)]
+    pub fn remove_hub(&self, url: &JsValue) -> Result<Promise, JsValue> {
+        Ok(self.call(Call::RemoveHub { url: text("hub", url)? }))
+    }
+
+    /// Resolves when level with every connected peer.
+    pub fn sync(&self, timeout_ms: u32) -> Promise {
+        self.call(Call::Sync { timeout_ms: u64::from(timeout_ms) })
+    }
+
+    /// Lets go of everything, once all is stored.
+    pub fn close(&self) -> Promise {
+        let driver = Rc::clone(&self.driver);
+        future_to_promise(async move {
+            driver.close().await;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    fn call(&self, call: Call) -> Promise {
+        let reply = self.driver.call(call);
+        future_to_promise(
+            async move { reply.await.map(|reply| to_value(&reply)).map_err(|error| to_js(&error)) },
+        )
+    }
+}
+
+fn to_value(reply: &Reply) -> JsValue {
+    match reply {
+        Reply::Done => JsValue::UNDEFINED,
+        Reply::Found(found) => item::all_found(found),
+        Reply::SignedUp { key, claim } => snapshot::signed_up(key, claim.as_ref()),
+        Reply::Words(words) => item::words(words),
+    }
+}
+
+/// The page's object: its methods are called, what they throw is reported and stops nothing.
+struct JsPage(JsValue);
+
+impl JsPage {
+    fn method(&self, name: &str, arguments: &[JsValue]) -> Result<JsValue, JsValue> {
+        let function: Function = property(&self.0, name).dyn_into()?;
+        function.apply(&self.0, &arguments.iter().collect::<Array>())
+    }
+
+    fn promise(&self, name: &str, argument: JsValue) -> Pending<Result<JsValue, JsValue>> {
+        let promise = self.method(name, &[argument]).map(|value| Promise::resolve(&value));
+        Box::pin(async move { JsFuture::from(promise?).await })
+    }
+}
+
+impl Page for JsPage {
+    fn derive_words(&self, hash: Hash) -> Pending<Result<Words, KdfError>> {
+        let words = self.promise("deriveWords", Uint8Array::from(hash.0.as_slice()).into());
+        Box::pin(async move {
+            let words = words.await.ok().and_then(|words| read_words(&words));
+            // Nothing else than memory can be missing: the input is 32 bytes.
+            words.ok_or(KdfError { mib: WORDS_MIB })
+        })
+    }
+
+    fn event(&self, event: Event) {
+        let (name, detail) = event::to_js(&event);
+        if let Err(thrown) = self.method("event", &[name.into(), detail]) {
+            web_sys::console::error_1(&thrown);
+        }
+    }
+
+    fn look_up(&self, domain: Host) -> Pending<Lookup> {
+        let answer = self.promise("lookUp", domain.as_str().into());
+        Box::pin(async move {
+            let answer = answer.await.unwrap_or(JsValue::UNDEFINED);
+            if let Some(found) = property(&answer, "found").as_string() {
+                return Lookup::Found(found);
+            }
+            if property(&answer, "missing").is_truthy() {
+                return Lookup::Missing;
+            }
+            let why = property(&answer, "failed").as_string();
+            Lookup::Failed(why.unwrap_or_else(|| "the look-up gave no answer".to_owned()))
+        })
+    }
+}
+
+fn read_config(options: &JsValue) -> Result<Config, JsValue> {
+    let field = |name: &str| property(options, name);
+    let domain = Host::parse(&text("domain", &field("domain"))?).map_err(bad_input)?;
+    let link = optional_text("link", &field("link"))?.as_deref().map(parse_link).transpose()?;
+    let hubs = field("hubs");
+    let hubs = hubs.dyn_ref::<Array>().ok_or_else(|| bad_input("hubs must be an array of addresses"))?;
+    let hubs = hubs.iter().map(|hub| text("hubs", &hub)).collect::<Result<Vec<_>, _>>()?;
+    let options = Options {
+        domain,
+        link,
+        hubs,
+        replica: flag("replica", &field("replica"))?,
+        tabs: flag("tabs", &field("tabs"))?,
+        webrtc: flag("webrtc", &field("webrtc"))?,
+    };
+    let database = optional_text("name", &field("database"))?;
+    let keys = field("keys").dyn_ref::<Uint8Array>().map(|keys| Zeroizing::new(keys.to_vec()));
+    Ok(Config { database, ice_servers: field("iceServers"), keys, options })
+}
+
+fn parse_link(link: &str) -> Result<PublicKey, JsValue> {
+    use crate::node::{ErrorCode, NodeError};
+    Link::parse(link).map(|link| link.0).map_err(|error| to_js(&NodeError::new(ErrorCode::BadLink, error)))
+}
+
+fn secret(root: &JsValue) -> Result<RootSecret, JsValue> {
+    let root = Zeroizing::new(bytes::<32>("root secret", root)?);
+    Ok(RootSecret::from_bytes(*root))
+}
+
+fn request_id(request: &str) -> Result<[u8; 16], JsValue> {
+    let bytes = data_encoding::HEXLOWER.decode(request.as_bytes()).ok();
+    bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| bad_input("a request's id is 32 hexadecimal digits"))
+}
+
+/// Words of the list, as a worker found them.
+fn read_words(words: &JsValue) -> Option<Words> {
+    let words = words.dyn_ref::<Array>()?;
+    let mut found: Words = [""; 4];
+    if words.length() != 4 {
+        return None;
+    }
+    for (slot, given) in found.iter_mut().zip(words.iter()) {
+        *slot = word(index_of(&given.as_string()?)?)?;
+    }
+    Some(found)
+}
+
+/// Words that a person picked.
+fn read_picked(words: &JsValue) -> Result<[String; 4], JsValue> {
+    let words: Vec<String> = words
+        .dyn_ref::<Array>()
+        .map(|words| words.iter().filter_map(|word| word.as_string()).collect())
+        .unwrap_or_default();
+    words.try_into().map_err(|_| bad_input("words must be the four words that the person picked"))
+}
+
+/// What Argon2id needs for the words of a request.
+const WORDS_MIB: u32 = 19;

@@ -1,0 +1,232 @@
+//! Addresses of hubs: `<kind>+wss://host/path#options`, or `wss://…` with the kind to be found out.
+
+use core::fmt;
+
+use super::{HubAdapter, YWebrtc};
+
+/// A hub's address.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HubUrl {
+    text: String,
+    kind: Option<HubKind>,
+    socket: String,
+    options: String,
+}
+
+impl HubUrl {
+    /// Reads an address.
+    pub fn parse(text: &str) -> Result<Self, HubUrlError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(HubUrlError::Empty);
+        }
+        if text.len() > MAX_URL {
+            return Err(HubUrlError::TooLong { got: text.len() });
+        }
+        if let Some(got) = text.chars().find(|c| c.is_whitespace() || c.is_control()) {
+            return Err(HubUrlError::Character { got });
+        }
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| HubUrlError::Scheme { got: cut(text) })?;
+        let scheme = scheme.to_ascii_lowercase();
+        let (kind, scheme) = match scheme.split_once('+') {
+            Some((kind, scheme)) => (Some(HubKind::parse(kind)?), scheme),
+            None => (None, scheme.as_str()),
+        };
+        if scheme != "ws" && scheme != "wss" {
+            return Err(HubUrlError::Scheme { got: cut(text) });
+        }
+        // A browser refuses a socket address with a fragment, so options never reach the hub.
+        let (rest, options) = rest.split_once('#').unwrap_or((rest, ""));
+        if host(rest).is_empty() {
+            return Err(HubUrlError::Host { got: cut(text) });
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            kind,
+            socket: format!("{scheme}://{rest}"),
+            options: options.to_owned(),
+        })
+    }
+
+    /// As it was given.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The kind, if it was named.
+    pub const fn kind(&self) -> Option<HubKind> {
+        self.kind
+    }
+
+    /// The value of an option behind `#` (`#relay=1&x=2`).
+    pub fn option(&self, name: &str) -> Option<&str> {
+        self.options
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(key, _)| *key == name)
+            .map(|p| p.1)
+    }
+
+    /// What a WebSocket is opened to.
+    pub fn socket(&self) -> &str {
+        &self.socket
+    }
+
+    /// Whether a page served over https may not open it: `ws://` to a host that is not this machine.
+    pub fn needs_insecure_page(&self) -> bool {
+        let Some(host) = self.socket.strip_prefix("ws://").map(host) else { return false };
+        let loopback = host.parse().is_ok_and(|address: core::net::Ipv4Addr| address.is_loopback());
+        !loopback && !matches!(host, "localhost" | "[::1]") && !host.ends_with(".localhost")
+    }
+
+    /// The adapter for it. A kind that was not named is y-webrtc until another can be told apart from it.
+    pub(crate) fn adapter(&self) -> Box<dyn HubAdapter> {
+        match self.kind.unwrap_or(HubKind::YWebrtc) {
+            HubKind::YWebrtc => Box::new(YWebrtc::new(self.option("relay") == Some("1"))),
+        }
+    }
+}
+
+impl fmt::Display for HubUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A kind of hub.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HubKind {
+    /// y-webrtc's signalling server.
+    YWebrtc,
+}
+
+impl HubKind {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::YWebrtc];
+
+    /// The word in front of the `+`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::YWebrtc => "y-webrtc",
+        }
+    }
+
+    /// Reads the word.
+    fn parse(word: &str) -> Result<Self, HubUrlError> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name() == word)
+            .ok_or_else(|| HubUrlError::Kind { got: cut(word) })
+    }
+}
+
+/// Text that is not a hub's address.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum HubUrlError {
+    /// White space or a control character.
+    #[error("a hub address has no spaces or control characters, got {got:?}")]
+    Character {
+        /// The first such.
+        got: char,
+    },
+    /// Nothing.
+    #[error("the hub address is empty; expected one such as wss://hub.example or y-webrtc+wss://hub.example")]
+    Empty,
+    /// No host.
+    #[error("expected a host behind ://, such as wss://hub.example, got {got:?}")]
+    Host {
+        /// The text, cut short.
+        got: String,
+    },
+    /// A kind that is not known.
+    #[error("expected y-webrtc in front of the +, got {got:?}")]
+    Kind {
+        /// The word, cut short.
+        got: String,
+    },
+    /// Not a WebSocket address.
+    #[error(
+        "expected an address that begins with ws://, wss://, y-webrtc+ws:// or y-webrtc+wss://, got {got:?}"
+    )]
+    Scheme {
+        /// The text, cut short.
+        got: String,
+    },
+    /// Too long.
+    #[error("a hub address has at most 2048 bytes, got {got}")]
+    TooLong {
+        /// Bytes that came.
+        got: usize,
+    },
+}
+
+/// The host of what stands behind `://`, without user and port.
+fn host(rest: &str) -> &str {
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    match host.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => host,
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+const MAX_URL: usize = 2048;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_options_and_plain_addresses() {
+        let url = HubUrl::parse(" y-webrtc+wss://Hub.example:4444/a?b=c#relay=1&x=2 ").unwrap();
+        assert_eq!(url.kind(), Some(HubKind::YWebrtc));
+        assert_eq!(url.socket(), "wss://Hub.example:4444/a?b=c");
+        assert_eq!((url.option("relay"), url.option("x"), url.option("y")), (Some("1"), Some("2"), None));
+        assert!(url.adapter().caps().may_relay);
+        let plain = HubUrl::parse("ws://127.0.0.1:4444").unwrap();
+        assert_eq!((plain.kind(), plain.socket()), (None, "ws://127.0.0.1:4444"));
+        assert!(!plain.adapter().caps().may_relay);
+    }
+
+    #[test]
+    fn errors_say_what_was_expected() {
+        for (text, part) in [
+            ("", "such as wss://"),
+            ("hub.example", "begins with ws://"),
+            ("https://hub.example", "begins with ws://"),
+            ("mqtt+wss://hub.example", "expected y-webrtc"),
+            ("wss://", "expected a host"),
+            ("wss://:80/x", "expected a host"),
+            ("wss://a b", "no spaces"),
+        ] {
+            let error = HubUrl::parse(text).unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn plain_ws_is_flagged_unless_it_stays_here() {
+        for (text, flagged) in [
+            ("ws://hub.example", true),
+            ("ws://127.evil.example", true),
+            ("ws://localhost:1", false),
+            ("ws://127.0.0.1:4444/x", false),
+            ("ws://[::1]:4444", false),
+            ("wss://hub.example", false),
+        ] {
+            assert_eq!(HubUrl::parse(text).unwrap().needs_insecure_page(), flagged, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_never_panics(text: String) {
+            let _ = HubUrl::parse(&text);
+            let _ = HubUrl::parse(&format!("y-webrtc+wss://{text}")).map(|url| url.needs_insecure_page());
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! The mesh's links: who is dialled, what is answered, which of two ways is kept.
+//!
+//! One link per pair: only the lower id dials, a tab beats WebRTC, and a newer attempt of the same dialer replaces
+//! the older one. Attempts are numbered by the dialer's link ids, which only grow.
+
+use std::collections::BTreeSet;
+
+use super::membership::{MAX_LINKS, MAX_SPACE_LINKS, wants};
+use super::negotiate::{Negotiator, NegotiatorOutput, Role};
+use super::peer::{Link, Path, Peer};
+use super::signal::{Bye, Content, Direct, Dropped, Received, Wants};
+use super::{Carrier, CloseReason, HubId, Mesh, MeshEvent, MeshOutput, NodeId, Route, hub::HubConnection};
+use crate::crypto::{Entropy, PublicKey};
+
+impl Mesh {
+    /// Something genuine came through a hub.
+    pub(super) fn heard(
+        &mut self,
+        space: &PublicKey,
+        hub: HubId,
+        route: Option<Route>,
+        received: Received,
+        now: u64,
+        entropy: &mut dyn Entropy,
+    ) {
+        let id = NodeId::of(&received.sender);
+        if !self.peers.contains_key(&id) && !self.make_room() {
+            return;
+        }
+        let peer = self.peers.entry(id).or_insert_with(|| Peer::new(now));
+        if let Content::Direct(_) = received.content
+            && !peer.window.accept(received.sequence)
+        {
+            return self.signalling.count(Dropped::Stale);
+        }
+        peer.key = Some(received.sender);
+        peer.heard(hub, route, now);
+        if peer.spaces.insert(*space) {
+            self.tell_spaces(&id);
+        }
+        match received.content {
+            Content::Hello(wants) => {
+                self.wished(&id, wants);
+                self.plan_here(&id, now, entropy);
+            }
+            Content::Direct(Direct::Here(wants)) => self.wished(&id, wants),
+            Content::Direct(Direct::Bye { attempt, why }) => self.bye(&id, attempt, why, now, entropy),
+            Content::Direct(
+                direct @ (Direct::Answer { attempt, .. } | Direct::Candidates { attempt, .. }),
+            ) => self.signal(&id, attempt, direct, now, entropy),
+            Content::Direct(direct @ Direct::Offer { attempt, .. }) => {
+                if self.ready_for(&id, attempt, now, entropy) {
+                    self.signal(&id, attempt, direct, now, entropy);
+                }
+            }
+        }
+    }
+
+    pub(super) fn peer_deadline(&self, id: &NodeId, peer: &Peer) -> Option<u64> {
+        let negotiation = match &peer.link {
+            Some(Link { path: Path::WebRtc(negotiator), .. }) => negotiator.deadline(),
+            _ => None,
+        };
+        let dial = self.would_dial(id, peer).then_some(peer.retry_at);
+        [negotiation, peer.here_at, dial].into_iter().flatten().min()
+    }
+
+    pub(super) fn tick_peers(&mut self, now: u64, entropy: &mut dyn Entropy) {
+        let ids: Vec<NodeId> = self.peers.keys().copied().collect();
+        for id in ids {
+            let Some(peer) = self.peers.get_mut(&id) else { continue };
+            let here = peer.here_at.is_some_and(|at| now >= at);
+            if here {
+                peer.here_at = None;
+                peer.here_was = now;
+            }
+            let linked = peer.link.is_some();
+            if let Some(negotiator) = peer.negotiator() {
+                negotiator.tick(now);
+                self.drain_negotiator(&id, now, entropy);
+            }
+            if here && !linked {
+                let wants = self.wants();
+                self.direct(&id, &Direct::Here(wants), now, entropy);
+            }
+        }
+    }
+
+    /// Dials everybody whose time has come.
+    pub(super) fn dial_due(&mut self, now: u64, entropy: &mut dyn Entropy) {
+        if !self.hubs.iter().any(HubConnection::is_open) {
+            return;
+        }
+        let due = |(id, peer): &(&NodeId, &Peer)| now >= peer.retry_at && self.would_dial(id, peer);
+        let ids: Vec<NodeId> = self.peers.iter().filter(due).map(|(id, _)| *id).collect();
+        for id in ids {
+            // Each link that is made counts against the next.
+            if self.peers.get(&id).is_some_and(|peer| self.would_dial(&id, peer)) {
+                self.new_link(
+                    id,
+                    |link| Path::WebRtc(Box::new(Negotiator::new(link.0, Role::Dialer, now))),
+                    now,
+                );
+                self.drain_negotiator(&id, now, entropy);
+            }
+        }
+    }
+
+    /// Passes on what a negotiator wants; takes the link down if it ended.
+    pub(super) fn drain_negotiator(&mut self, id: &NodeId, now: u64, entropy: &mut dyn Entropy) {
+        loop {
+            let Some(peer) = self.peers.get_mut(id) else { return };
+            let Some(link) = peer.link.as_ref().map(|link| link.id) else { return };
+            let Some(negotiator) = peer.negotiator() else { return };
+            let attempt = negotiator.attempt();
+            match negotiator.poll() {
+                None => return,
+                Some(NegotiatorOutput::Command(command)) => {
+                    self.out.push_back(MeshOutput::Rtc { link, command });
+                }
+                Some(NegotiatorOutput::Ended(reason)) => {
+                    let why = if reason == CloseReason::Replaced { Bye::Unneeded } else { Bye::Closed };
+                    if reason != CloseReason::Remote {
+                        self.direct(id, &Direct::Bye { attempt, why }, now, entropy);
+                    }
+                    self.link_gone(id, reason, now, entropy);
+                }
+                Some(NegotiatorOutput::Opened(prints)) => {
+                    self.open_event(*id, Carrier::WebRtc, Some(prints));
+                }
+                Some(NegotiatorOutput::Signal(direct)) => self.direct(id, &direct, now, entropy),
+            }
+        }
+    }
+
+    /// Ends the link to a node, whatever it runs over, and tells the node.
+    pub(super) fn end_link(&mut self, id: &NodeId, reason: CloseReason, now: u64, entropy: &mut dyn Entropy) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        if let Some(negotiator) = peer.negotiator() {
+            negotiator.end(reason);
+            self.drain_negotiator(id, now, entropy);
+        } else if peer.link.is_some() {
+            self.tabs.close(id);
+            self.link_gone(id, reason, now, entropy);
+        }
+    }
+
+    pub(super) fn tab_open(
+        &mut self,
+        id: NodeId,
+        spaces: BTreeSet<PublicKey>,
+        now: u64,
+        entropy: &mut dyn Entropy,
+    ) {
+        self.end_link(&id, CloseReason::Replaced, now, entropy);
+        if self.links.len() >= MAX_LINKS || (!self.peers.contains_key(&id) && !self.make_room()) {
+            return self.tabs.close(&id);
+        }
+        let peer = self.peers.entry(id).or_insert_with(|| Peer::new(now));
+        peer.heard_at = now;
+        peer.spaces = spaces;
+        if self.new_link(id, |_| Path::Tab, now).is_some() {
+            self.open_event(id, Carrier::Tab, None);
+        }
+    }
+
+    pub(super) fn tab_closed(
+        &mut self,
+        id: &NodeId,
+        reason: CloseReason,
+        now: u64,
+        entropy: &mut dyn Entropy,
+    ) {
+        let is_tab = |peer: &Peer| matches!(peer.link, Some(Link { path: Path::Tab, .. }));
+        if self.peers.get(id).is_some_and(is_tab) {
+            self.link_gone(id, reason, now, entropy);
+        }
+    }
+
+    /// Whether this node would dial another, were it time.
+    fn would_dial(&self, id: &NodeId, peer: &Peer) -> bool {
+        self.id() < *id
+            && peer.link.is_none()
+            && peer.key.is_some()
+            && peer.is_worth_dialling()
+            && self.links.len() < MAX_LINKS
+            && self.hubs.iter().any(HubConnection::is_open)
+            && peer.spaces.iter().any(|space| self.wants_link(space, peer.wants))
+    }
+
+    /// Whether a link in a space is wanted on both sides, or needed on the other.
+    fn wants_link(&self, space: &PublicKey, theirs: Wants) -> bool {
+        let links = self.space_links(space);
+        match theirs {
+            Wants::Nothing => false,
+            Wants::Some => wants(links) > Wants::Nothing,
+            Wants::Hungry => links < MAX_SPACE_LINKS,
+        }
+    }
+
+    fn wished(&mut self, id: &NodeId, wants: Wants) {
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.wants = wants;
+        }
+    }
+
+    /// The higher id cannot dial, so it lets the lower one know that it is there: soon, not at once with all the
+    /// others who heard the same hello, and not to every copy of it.
+    fn plan_here(&mut self, id: &NodeId, now: u64, entropy: &mut dyn Entropy) {
+        let own = self.id();
+        let Some(peer) = self.peers.get(id) else { return };
+        let wanted = peer.spaces.iter().any(|space| self.wants_link(space, peer.wants));
+        if own < *id || peer.link.is_some() || peer.here_at.is_some() || !wanted {
+            return;
+        }
+        if let Some(peer) = self.peers.get_mut(id) {
+            let soon = now.saturating_add(50).saturating_add(u64::from(entropy.below(350)));
+            let rate = if peer.here_was == 0 { 0 } else { peer.here_was.saturating_add(HERE_MS) };
+            peer.here_at = Some(soon.max(rate));
+        }
+    }
+
+    /// Whether an offer of this attempt has a negotiator to go to; makes one if it is new and there is room.
+    fn ready_for(&mut self, id: &NodeId, attempt: u64, now: u64, entropy: &mut dyn Entropy) -> bool {
+        if self.id() < *id {
+            return false;
+        }
+        let Some(peer) = self.peers.get_mut(id) else { return false };
+        if attempt < peer.attempt {
+            return false;
+        }
+        match peer.link.as_ref().map(|link| matches!(link.path, Path::Tab)) {
+            Some(true) => {
+                self.direct(id, &Direct::Bye { attempt, why: Bye::Unneeded }, now, entropy);
+                return false;
+            }
+            Some(false) if attempt == peer.attempt => return true,
+            Some(false) => {
+                // The dialer gave the older attempt up; a goodbye for it would only confuse.
+                if let Some(negotiator) = peer.negotiator() {
+                    negotiator.end(CloseReason::Remote);
+                }
+                self.drain_negotiator(id, now, entropy);
+            }
+            // An offer that is said again although its attempt ended here.
+            None if attempt == peer.attempt => return false,
+            None => {}
+        }
+        let Some(peer) = self.peers.get(id) else { return false };
+        let room = peer.spaces.iter().any(|space| self.space_links(space) < MAX_SPACE_LINKS);
+        if !room || self.links.len() >= MAX_LINKS {
+            self.direct(id, &Direct::Bye { attempt, why: Bye::Full }, now, entropy);
+            return false;
+        }
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.attempt = attempt;
+            peer.here_at = None;
+        }
+        self.new_link(*id, |_| Path::WebRtc(Box::new(Negotiator::new(attempt, Role::Answerer, now))), now);
+        self.drain_negotiator(id, now, entropy);
+        true
+    }
+
+    fn signal(&mut self, id: &NodeId, attempt: u64, direct: Direct, now: u64, entropy: &mut dyn Entropy) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        if let Some(negotiator) = peer.negotiator().filter(|one| one.attempt() == attempt) {
+            negotiator.signal(direct, now);
+            self.drain_negotiator(id, now, entropy);
+        }
+    }
+
+    fn bye(&mut self, id: &NodeId, attempt: u64, why: Bye, now: u64, entropy: &mut dyn Entropy) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        let Some(negotiator) = peer.negotiator().filter(|one| one.attempt() == attempt) else { return };
+        negotiator.end(CloseReason::Remote);
+        self.drain_negotiator(id, now, entropy);
+        let later = match why {
+            Bye::Closed => 0,
+            Bye::Full => FULL_MS,
+            Bye::Unneeded => UNNEEDED_MS,
+        };
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.retry_at = peer.retry_at.max(now.saturating_add(later));
+        }
+    }
+
+    /// A link is no more: the node hears it, if it knew of it, and the other is dialled again later.
+    fn link_gone(&mut self, id: &NodeId, reason: CloseReason, now: u64, entropy: &mut dyn Entropy) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        let Some(link) = peer.link.take() else { return };
+        self.links.remove(&link.id);
+        let lived = if link.opened { now.saturating_sub(link.since) } else { 0 };
+        peer.ended(lived, now, entropy);
+        let spaces: Vec<PublicKey> = peer.spaces.iter().copied().collect();
+        for space in spaces {
+            let links = self.space_links(&space);
+            if let Some(membership) = self.spaces.get_mut(&space) {
+                membership.lost(links, now, entropy);
+            }
+        }
+        if link.opened {
+            self.event(MeshEvent::LinkClosed { link: link.id, reason });
+        }
+    }
+
+    /// Sends to one node: on every open hub where it was heard, or on all if none of those is open. Copies are
+    /// dropped at the other end. With no hub open nothing is sent; negotiators repeat themselves.
+    fn direct(&mut self, id: &NodeId, direct: &Direct, now: u64, entropy: &mut dyn Entropy) {
+        let Some(peer) = self.peers.get(id) else { return };
+        let shared = peer.spaces.iter().find(|space| self.spaces.contains_key(*space));
+        let (Some(space), Some(key)) = (shared.copied(), peer.key) else { return };
+        let known = peer.hubs.clone();
+        let Some((inbox, sealed)) = self.signalling.direct(&space, &key, direct, now, entropy) else {
+            return;
+        };
+        let open = |hub: &&mut HubConnection| hub.is_open();
+        let reaches = self.hubs.iter().any(|hub| hub.is_open() && known.contains_key(&hub.id()));
+        let news: Vec<_> = self
+            .hubs
+            .iter_mut()
+            .filter(open)
+            .filter(|hub| !reaches || known.contains_key(&hub.id()))
+            .map(|hub| {
+                let route = known.get(&hub.id()).and_then(Option::as_ref);
+                (hub.id(), hub.send_to(route, &inbox, &sealed, now))
+            })
+            .collect();
+        for (hub, news) in news {
+            self.hub_news(hub, news, now, entropy);
+        }
+    }
+
+    /// Room for one more node: the one heard longest ago goes, unless it has a link.
+    fn make_room(&mut self) -> bool {
+        if self.peers.len() < MAX_PEERS {
+            return true;
+        }
+        let oldest =
+            self.peers.iter().filter(|(_, peer)| peer.link.is_none()).min_by_key(|(_, peer)| peer.heard_at);
+        let Some(id) = oldest.map(|(id, _)| *id) else { return false };
+        self.peers.remove(&id).is_some()
+    }
+}
+
+/// Nodes that are remembered.
+const MAX_PEERS: usize = 256;
+/// Between two answers to the same node's hellos.
+const HERE_MS: u64 = 2_000;
+/// A node that had no room is left alone for so long.
+const FULL_MS: u64 = 60_000;
+/// A node that has a better way too.
+const UNNEEDED_MS: u64 = 30_000;

@@ -1,0 +1,495 @@
+//! The mesh: what goes in from driver and node, what comes out. `links.rs` holds the other half, links.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::hub::{HubConnection, HubNews};
+use super::membership::{Membership, wants};
+use super::peer::{Link, Path, Peer};
+use super::signal::{Dropped, Signalling, Wants};
+use super::tabs::{MAX_SPACES, TabOutput, Tabs};
+use super::topic::next_change;
+use super::{
+    Carrier, CloseReason, Counters, HubId, HubInfo, HubUrl, LOW_WATER, LinkId, MAX_FRAME, MeshError,
+    MeshEvent, MeshInput, MeshOutput, NodeId, PeerInfo, RtcEvent, Topic,
+};
+use crate::crypto::{Entropy, PublicKey};
+
+/// All connections of a node.
+///
+/// After every call, [`Mesh::poll`] until it is empty; then [`Mesh::tick`] at [`Mesh::deadline`].
+pub struct Mesh {
+    pub(super) signalling: Signalling,
+    pub(super) spaces: BTreeMap<PublicKey, Membership>,
+    pub(super) topics: BTreeMap<Topic, PublicKey>,
+    pub(super) hubs: Vec<HubConnection>,
+    pub(super) peers: BTreeMap<NodeId, Peer>,
+    pub(super) links: BTreeMap<LinkId, NodeId>,
+    pub(super) tabs: Tabs,
+    pub(super) last_link: u64,
+    last_hub: u32,
+    next_turn: u64,
+    next_greeting: u64,
+    pub(super) out: VecDeque<MeshOutput>,
+}
+
+impl Mesh {
+    /// A node with a fresh session key, in no space and on no hub.
+    pub fn new(entropy: &mut dyn Entropy) -> Self {
+        let signalling = Signalling::new(entropy);
+        let tabs = Tabs::new(signalling.id());
+        Self {
+            signalling,
+            spaces: BTreeMap::new(),
+            topics: BTreeMap::new(),
+            hubs: Vec::new(),
+            peers: BTreeMap::new(),
+            links: BTreeMap::new(),
+            tabs,
+            last_link: 0,
+            last_hub: 0,
+            next_turn: 0,
+            next_greeting: 0,
+            out: VecDeque::new(),
+        }
+    }
+
+    /// This node's id for the session.
+    pub const fn id(&self) -> NodeId {
+        self.signalling.id()
+    }
+
+    /// Looks for nodes of a space; again is no error.
+    pub fn join(&mut self, space: PublicKey, now: u64, entropy: &mut dyn Entropy) -> Result<(), MeshError> {
+        if self.spaces.contains_key(&space) {
+            return Ok(());
+        }
+        if self.spaces.len() >= MAX_SPACES {
+            return Err(MeshError::TooManySpaces { max: MAX_SPACES });
+        }
+        let mut membership = Membership::new(space, &self.id(), now);
+        membership.start(now, entropy);
+        let topics: Vec<Topic> = membership.topics().collect();
+        self.spaces.insert(space, membership);
+        self.next_turn = next_change(now);
+        self.add_topics(space, topics, now, entropy);
+        self.tabs.join(space);
+        self.next_greeting = now.saturating_add(GREETING_MS);
+        self.settle(now, entropy);
+        Ok(())
+    }
+
+    /// No more of a space; links that share no other close.
+    pub fn leave(&mut self, space: &PublicKey, now: u64, entropy: &mut dyn Entropy) {
+        if !self.spaces.contains_key(space) {
+            return;
+        }
+        self.tabs.leave(space);
+        self.drain_tabs(now, entropy);
+        let ids: Vec<NodeId> =
+            self.peers.iter().filter(|(_, peer)| peer.spaces.contains(space)).map(|(id, _)| *id).collect();
+        for id in ids {
+            let Some(peer) = self.peers.get_mut(&id) else { continue };
+            if peer.spaces.len() == 1 {
+                // While the space still names a topic for the goodbye.
+                self.end_link(&id, CloseReason::Unshared, now, entropy);
+                self.peers.remove(&id);
+            } else {
+                peer.spaces.remove(space);
+                self.tell_spaces(&id);
+            }
+        }
+        if let Some(membership) = self.spaces.remove(space) {
+            self.drop_topics(membership.topics().collect(), now, entropy);
+        }
+        self.settle(now, entropy);
+    }
+
+    /// Spaces that were joined.
+    pub fn spaces(&self) -> impl Iterator<Item = &PublicKey> {
+        self.spaces.keys()
+    }
+
+    /// Uses a hub from now on; the id of one that is used already, if it is the same address.
+    pub fn add_hub(&mut self, url: HubUrl, now: u64, entropy: &mut dyn Entropy) -> Result<HubId, MeshError> {
+        if let Some(hub) = self.hubs.iter().find(|hub| hub.url().as_str() == url.as_str()) {
+            return Ok(hub.id());
+        }
+        if self.hubs.len() >= MAX_HUBS {
+            return Err(MeshError::TooManyHubs { max: MAX_HUBS });
+        }
+        self.last_hub = self.last_hub.saturating_add(1);
+        let id = HubId(self.last_hub);
+        let mut hub = HubConnection::new(id, url, now);
+        for topic in self.topics.keys() {
+            // Not open yet, so there is nothing to send.
+            hub.join(*topic, now);
+        }
+        self.hubs.push(hub);
+        self.tick_hubs(now, entropy);
+        self.settle(now, entropy);
+        Ok(id)
+    }
+
+    /// Leaves a hub; links that it helped to make stay.
+    pub fn remove_hub(&mut self, hub: HubId) -> Result<(), MeshError> {
+        let at = self.hubs.iter().position(|one| one.id() == hub).ok_or(MeshError::NoHub(hub))?;
+        self.hubs.remove(at);
+        for peer in self.peers.values_mut() {
+            peer.hubs.remove(&hub);
+        }
+        self.out.push_back(MeshOutput::HubClose { hub });
+        Ok(())
+    }
+
+    /// Takes what the driver reports.
+    pub fn handle(&mut self, input: MeshInput, now: u64, entropy: &mut dyn Entropy) {
+        match input {
+            MeshInput::Awake => self.awake(now, entropy),
+            MeshInput::HubClosed { hub, code, reason } => {
+                if let Some(one) = self.hub(hub) {
+                    let news = one.closed(code, &reason, now, entropy);
+                    self.hub_news(hub, news, now, entropy);
+                }
+            }
+            MeshInput::HubFrame { hub, frame } => {
+                if let Some(one) = self.hub(hub) {
+                    let news = one.frame(&frame, now, entropy);
+                    self.hub_news(hub, news, now, entropy);
+                }
+            }
+            MeshInput::HubOpened { hub } => {
+                if let Some(one) = self.hub(hub) {
+                    let news = one.opened(now);
+                    self.hub_news(hub, news, now, entropy);
+                }
+            }
+            MeshInput::Rtc { link, event } => self.rtc(link, event, now, entropy),
+            MeshInput::Tab { bytes } => self.tabs.receive(&bytes, now),
+        }
+        self.settle(now, entropy);
+    }
+
+    /// Sends one message of at most [`MAX_FRAME`] on an open link.
+    pub fn send(&mut self, link: LinkId, bytes: Vec<u8>) -> Result<(), MeshError> {
+        if bytes.len() > MAX_FRAME {
+            return Err(MeshError::TooLarge { max: MAX_FRAME, got: bytes.len() });
+        }
+        let id = *self.links.get(&link).ok_or(MeshError::NoLink(link))?;
+        let open = self.peers.get_mut(&id).and_then(|peer| peer.link.as_mut()).filter(|one| one.opened);
+        let open = open.ok_or(MeshError::NoLink(link))?;
+        if let Some(buffered) = open.full() {
+            return Err(MeshError::Full { buffered, low: LOW_WATER });
+        }
+        open.sent(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        match open.path {
+            Path::Tab => {
+                self.tabs.send(&id, &bytes);
+                self.post_tabs();
+            }
+            Path::WebRtc(_) => self.out.push_back(MeshOutput::LinkSend { link, bytes }),
+        }
+        Ok(())
+    }
+
+    /// Whether the link is open and takes bytes; if not, [`MeshEvent::LinkWritable`] tells when.
+    pub fn writable(&self, link: LinkId) -> bool {
+        let peer = self.links.get(&link).and_then(|id| self.peers.get(id));
+        peer.and_then(|peer| peer.link.as_ref()).is_some_and(|one| one.opened && one.full().is_none())
+    }
+
+    /// Closes a link. [`MeshEvent::LinkClosed`] follows; the node may be dialled again later, with back-off.
+    pub fn close(&mut self, link: LinkId, now: u64, entropy: &mut dyn Entropy) -> Result<(), MeshError> {
+        let id = *self.links.get(&link).ok_or(MeshError::NoLink(link))?;
+        self.end_link(&id, CloseReason::Local, now, entropy);
+        self.settle(now, entropy);
+        Ok(())
+    }
+
+    /// The page goes: says goodbye everywhere.
+    pub fn shutdown(&mut self, now: u64, entropy: &mut dyn Entropy) {
+        let ids: Vec<NodeId> = self.links.values().copied().collect();
+        for id in ids {
+            self.end_link(&id, CloseReason::Local, now, entropy);
+        }
+        self.tabs.close_all();
+        self.post_tabs();
+        for hub in core::mem::take(&mut self.hubs) {
+            self.out.push_back(MeshOutput::HubClose { hub: hub.id() });
+        }
+        self.spaces.clear();
+        self.topics.clear();
+        self.peers.clear();
+    }
+
+    /// The next thing to do or to know.
+    pub fn poll(&mut self) -> Option<MeshOutput> {
+        self.out.pop_front()
+    }
+
+    /// When [`Mesh::tick`] wants to run next; unix milliseconds.
+    pub fn deadline(&self) -> Option<u64> {
+        let hubs = self.hubs.iter().filter_map(HubConnection::deadline);
+        let hellos = self.spaces.values().map(|space| space.next_hello);
+        let peers = self.peers.iter().filter_map(|(id, peer)| self.peer_deadline(id, peer));
+        let turns = (!self.spaces.is_empty()).then_some(self.next_turn.min(self.next_greeting));
+        hubs.chain(hellos).chain(peers).chain(turns).chain(self.tabs.deadline()).min()
+    }
+
+    /// Time passed.
+    pub fn tick(&mut self, now: u64, entropy: &mut dyn Entropy) {
+        if !self.spaces.is_empty() && now >= self.next_turn {
+            self.turn(now, entropy);
+        }
+        self.tick_hubs(now, entropy);
+        self.tick_hellos(now, entropy);
+        self.tick_peers(now, entropy);
+        if !self.spaces.is_empty() && now >= self.next_greeting {
+            self.next_greeting = now.saturating_add(GREETING_MS);
+            self.tabs.greet();
+        }
+        self.tabs.tick(now);
+        self.settle(now, entropy);
+    }
+
+    /// Nodes with a link, or being dialled.
+    pub fn peers(&self) -> Vec<PeerInfo> {
+        self.peers.iter().filter_map(|(id, peer)| peer.info(*id)).collect()
+    }
+
+    /// All hubs.
+    pub fn hubs(&self) -> Vec<HubInfo> {
+        self.hubs.iter().map(HubConnection::info).collect()
+    }
+
+    /// What signalling accepted and dropped.
+    pub const fn counters(&self) -> Counters {
+        self.signalling.counters
+    }
+
+    pub(super) fn event(&mut self, event: MeshEvent) {
+        self.out.push_back(MeshOutput::Event(event));
+    }
+
+    /// Links in a space, those being made included.
+    pub(super) fn space_links(&self, space: &PublicKey) -> usize {
+        self.peers.values().filter(|peer| peer.link.is_some() && peer.spaces.contains(space)).count()
+    }
+
+    /// The most that any shared space wants a link.
+    pub(super) fn wants(&self) -> Wants {
+        self.spaces.keys().map(|space| wants(self.space_links(space))).max().unwrap_or(Wants::Nothing)
+    }
+
+    fn hub(&mut self, hub: HubId) -> Option<&mut HubConnection> {
+        self.hubs.iter_mut().find(|one| one.id() == hub)
+    }
+
+    /// Everything that follows from a change, until nothing moves.
+    fn settle(&mut self, now: u64, entropy: &mut dyn Entropy) {
+        self.drain_tabs(now, entropy);
+        self.dial_due(now, entropy);
+    }
+
+    fn awake(&mut self, now: u64, entropy: &mut dyn Entropy) {
+        for hub in &mut self.hubs {
+            hub.awake(now, entropy);
+        }
+        for space in self.spaces.values_mut() {
+            space.start(now, entropy);
+        }
+        self.tabs.greet();
+    }
+
+    /// The pair of days changed.
+    fn turn(&mut self, now: u64, entropy: &mut dyn Entropy) {
+        self.next_turn = next_change(now);
+        let turned: Vec<_> =
+            self.spaces.iter_mut().map(|(space, member)| (*space, member.turn(now))).collect();
+        for (space, (gone, come)) in turned {
+            self.drop_topics(gone, now, entropy);
+            self.add_topics(space, come, now, entropy);
+        }
+    }
+
+    fn add_topics(&mut self, space: PublicKey, topics: Vec<Topic>, now: u64, entropy: &mut dyn Entropy) {
+        for topic in topics {
+            self.topics.insert(topic, space);
+            self.each_hub(now, entropy, |hub| hub.join(topic, now));
+        }
+    }
+
+    fn drop_topics(&mut self, topics: Vec<Topic>, now: u64, entropy: &mut dyn Entropy) {
+        for topic in topics {
+            self.topics.remove(&topic);
+            self.each_hub(now, entropy, |hub| hub.leave(&topic));
+        }
+    }
+
+    fn each_hub(
+        &mut self,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        mut act: impl FnMut(&mut HubConnection) -> Vec<HubNews>,
+    ) {
+        let news: Vec<_> = self.hubs.iter_mut().map(|hub| (hub.id(), act(hub))).collect();
+        for (hub, news) in news {
+            self.hub_news(hub, news, now, entropy);
+        }
+    }
+
+    fn tick_hubs(&mut self, now: u64, entropy: &mut dyn Entropy) {
+        let due = |hub: &&mut HubConnection| hub.deadline().is_some_and(|at| now >= at);
+        let news: Vec<_> =
+            self.hubs.iter_mut().filter(due).map(|hub| (hub.id(), hub.tick(now, entropy))).collect();
+        for (hub, news) in news {
+            self.hub_news(hub, news, now, entropy);
+        }
+    }
+
+    fn tick_hellos(&mut self, now: u64, entropy: &mut dyn Entropy) {
+        let due: Vec<PublicKey> =
+            self.spaces.iter().filter(|(_, one)| now >= one.next_hello).map(|(space, _)| *space).collect();
+        for space in due {
+            let links = self.space_links(&space);
+            let Some(membership) = self.spaces.get_mut(&space) else { continue };
+            membership.said(links, now, entropy);
+            let rooms = *membership.rooms();
+            if wants(links) == Wants::Nothing || !self.hubs.iter().any(HubConnection::is_open) {
+                continue;
+            }
+            let sealed = self.signalling.hello(&space, &rooms, wants(links), now, entropy);
+            for (room, sealed) in rooms.iter().zip(sealed) {
+                self.each_hub(now, entropy, |hub| hub.publish(room, &sealed, now));
+            }
+        }
+    }
+
+    pub(super) fn hub_news(&mut self, hub: HubId, news: Vec<HubNews>, now: u64, entropy: &mut dyn Entropy) {
+        for one in news {
+            match one {
+                HubNews::Close => self.out.push_back(MeshOutput::HubClose { hub }),
+                HubNews::Flooded => self.signalling.count(Dropped::Flooded),
+                HubNews::Message { topic, route, sealed } => {
+                    let Some(space) = self.topics.get(&topic).copied() else { continue };
+                    if let Some(received) = self.signalling.receive(&space, &topic, &sealed, now) {
+                        self.heard(&space, hub, route, received, now, entropy);
+                    }
+                }
+                HubNews::Open { url, protocols } => {
+                    self.out.push_back(MeshOutput::HubOpen { hub, url, protocols });
+                }
+                HubNews::Ready => {
+                    for space in self.spaces.values_mut() {
+                        space.start(now, entropy);
+                    }
+                }
+                HubNews::Send(frame) => self.out.push_back(MeshOutput::HubSend { hub, frame }),
+                HubNews::State => {
+                    if let Some(info) = self.hub(hub).map(|one| one.info()) {
+                        let (url, state, error) = (info.url, info.state, info.error);
+                        self.event(MeshEvent::HubState { hub, url, state, error });
+                    }
+                }
+            }
+        }
+    }
+
+    fn rtc(&mut self, link: LinkId, event: RtcEvent, now: u64, entropy: &mut dyn Entropy) {
+        let Some(id) = self.links.get(&link).copied() else { return };
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        match event {
+            RtcEvent::Buffered { bytes } => {
+                if peer.link.as_mut().is_some_and(|link| link.buffered(bytes)) {
+                    self.event(MeshEvent::LinkWritable { link });
+                }
+            }
+            RtcEvent::Data { bytes } if bytes.len() > MAX_FRAME => {
+                self.end_link(&id, CloseReason::Fault { what: "a frame above 16 KiB" }, now, entropy);
+            }
+            RtcEvent::Data { bytes } => self.link_data(&id, bytes),
+            other => {
+                if let Some(negotiator) = peer.negotiator() {
+                    negotiator.event(other, now);
+                }
+                self.drain_negotiator(&id, now, entropy);
+            }
+        }
+    }
+
+    fn link_data(&mut self, id: &NodeId, bytes: Vec<u8>) {
+        let open = self.peers.get_mut(id).and_then(|peer| peer.link.as_mut()).filter(|one| one.opened);
+        if let Some(open) = open {
+            open.bytes_in = open.bytes_in.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+            let link = open.id;
+            self.event(MeshEvent::LinkData { link, bytes });
+        }
+    }
+
+    fn post_tabs(&mut self) {
+        while let Some(output) = self.tabs.poll() {
+            if let TabOutput::Post(bytes) = output {
+                self.out.push_back(MeshOutput::TabPost { bytes });
+            }
+        }
+    }
+
+    fn drain_tabs(&mut self, now: u64, entropy: &mut dyn Entropy) {
+        while let Some(output) = self.tabs.poll() {
+            match output {
+                TabOutput::Closed { id, reason } => self.tab_closed(&id, reason, now, entropy),
+                TabOutput::Data { id, bytes } => self.link_data(&id, bytes),
+                TabOutput::Open { id, spaces } => self.tab_open(id, spaces, now, entropy),
+                TabOutput::Post(bytes) => self.out.push_back(MeshOutput::TabPost { bytes }),
+                TabOutput::Spaces { id, spaces } => {
+                    if let Some(peer) = self.peers.get_mut(&id) {
+                        peer.spaces = spaces;
+                        self.tell_spaces(&id);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Says again which spaces an open link shares.
+    pub(super) fn tell_spaces(&mut self, id: &NodeId) {
+        let Some(peer) = self.peers.get(id) else { return };
+        if let Some(link) = peer.link.as_ref().filter(|link| link.opened) {
+            let (link, spaces) = (link.id, peer.spaces.iter().copied().collect());
+            self.event(MeshEvent::LinkSpaces { link, spaces });
+        }
+    }
+
+    pub(super) fn new_link(
+        &mut self,
+        id: NodeId,
+        path: impl FnOnce(LinkId) -> Path,
+        now: u64,
+    ) -> Option<LinkId> {
+        let peer = self.peers.get_mut(&id)?;
+        self.last_link = self.last_link.saturating_add(1);
+        let link = LinkId(self.last_link);
+        peer.link = Some(Link::new(link, path(link), now));
+        self.links.insert(link, id);
+        Some(link)
+    }
+
+    pub(super) fn open_event(
+        &mut self,
+        id: NodeId,
+        carrier: Carrier,
+        fingerprints: Option<super::Fingerprints>,
+    ) {
+        let initiator = self.id() < id;
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let spaces = peer.spaces.iter().copied().collect();
+        let Some(open) = peer.link.as_mut() else { return };
+        open.opened = true;
+        let link = open.id;
+        self.event(MeshEvent::LinkOpen { link, carrier, fingerprints, remote: id, initiator, spaces });
+    }
+}
+
+/// Hubs at once.
+const MAX_HUBS: usize = 8;
+/// Tabs that lost sight of each other meet again.
+const GREETING_MS: u64 = 30_000;

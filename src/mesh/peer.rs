@@ -1,0 +1,156 @@
+//! A node that was heard of, and the link to it if there is one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Carrier, HIGH_WATER, HubId, LOW_WATER, LinkId, LinkState, NodeId, PeerInfo, Route, backoff::Backoff,
+    negotiate::Negotiator, replay::Window, signal::Wants,
+};
+use crate::crypto::{Entropy, PublicKey};
+
+/// A node that was heard of.
+pub(crate) struct Peer {
+    /// Its X25519 session key; `None` for a tab that was met here only.
+    pub(crate) key: Option<[u8; 32]>,
+    /// Spaces of ours that it is in.
+    pub(crate) spaces: BTreeSet<PublicKey>,
+    /// Where it was heard, and how to answer there.
+    pub(crate) hubs: BTreeMap<HubId, Option<Route>>,
+    pub(crate) heard_at: u64,
+    pub(crate) wants: Wants,
+    pub(crate) window: Window,
+    /// When it is told that we are here.
+    pub(crate) here_at: Option<u64>,
+    pub(crate) here_was: u64,
+    /// Its highest attempt that was answered here.
+    pub(crate) attempt: u64,
+    backoff: Backoff,
+    /// Not dialled earlier.
+    pub(crate) retry_at: u64,
+    /// Dialled in vain since it was heard last.
+    tries: u32,
+    pub(crate) link: Option<Link>,
+}
+
+/// A connection, or an attempt at it.
+pub(crate) struct Link {
+    pub(crate) id: LinkId,
+    pub(crate) since: u64,
+    /// Whether the node above knows of it.
+    pub(crate) opened: bool,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    buffered: u64,
+    full: bool,
+    pub(crate) path: Path,
+}
+
+/// What a link runs over.
+pub(crate) enum Path {
+    Tab,
+    WebRtc(Box<Negotiator>),
+}
+
+impl Peer {
+    pub(crate) fn new(now: u64) -> Self {
+        Self {
+            key: None,
+            spaces: BTreeSet::new(),
+            hubs: BTreeMap::new(),
+            heard_at: now,
+            wants: Wants::Nothing,
+            window: Window::default(),
+            here_at: None,
+            here_was: 0,
+            attempt: 0,
+            backoff: Backoff::default(),
+            retry_at: 0,
+            tries: 0,
+            link: None,
+        }
+    }
+
+    /// It lives: dialling in vain is forgotten.
+    pub(crate) fn heard(&mut self, hub: HubId, route: Option<Route>, now: u64) {
+        self.heard_at = now;
+        self.tries = 0;
+        if self.hubs.len() < MAX_HUBS_PER_PEER || self.hubs.contains_key(&hub) {
+            self.hubs.insert(hub, route);
+        }
+    }
+
+    /// Whether it has not been dialled in vain too often since it was last heard.
+    pub(crate) const fn is_worth_dialling(&self) -> bool {
+        self.tries < MAX_TRIES
+    }
+
+    /// A link ended that had been open for so long: when to dial again.
+    pub(crate) fn ended(&mut self, lived: u64, now: u64, entropy: &mut dyn Entropy) {
+        if lived >= HEALTHY_MS {
+            self.backoff.reset();
+            self.tries = 0;
+        } else {
+            self.tries = self.tries.saturating_add(1);
+        }
+        self.retry_at = now.saturating_add(self.backoff.fail(entropy));
+    }
+
+    pub(crate) const fn negotiator(&mut self) -> Option<&mut Negotiator> {
+        match &mut self.link {
+            Some(Link { path: Path::WebRtc(negotiator), .. }) => Some(negotiator),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn info(&self, id: NodeId) -> Option<PeerInfo> {
+        let link = self.link.as_ref()?;
+        let (carrier, state) = match &link.path {
+            Path::Tab => (Carrier::Tab, LinkState::Open),
+            Path::WebRtc(negotiator) => (Carrier::WebRtc, negotiator.state()),
+        };
+        Some(PeerInfo {
+            id,
+            link: link.id,
+            carrier,
+            state,
+            since: link.since,
+            bytes_in: link.bytes_in,
+            bytes_out: link.bytes_out,
+            spaces: self.spaces.iter().copied().collect(),
+        })
+    }
+}
+
+impl Link {
+    pub(crate) const fn new(id: LinkId, path: Path, now: u64) -> Self {
+        Self { id, since: now, opened: false, bytes_in: 0, bytes_out: 0, buffered: 0, full: false, path }
+    }
+
+    /// Bytes waiting, if the link takes no more.
+    pub(crate) fn full(&self) -> Option<u64> {
+        self.full.then_some(self.buffered)
+    }
+
+    /// Bytes were handed to the driver.
+    pub(crate) fn sent(&mut self, bytes: u64) {
+        self.bytes_out = self.bytes_out.saturating_add(bytes);
+        if matches!(self.path, Path::WebRtc(_)) {
+            self.buffered = self.buffered.saturating_add(bytes);
+            self.full = self.full || self.buffered >= HIGH_WATER;
+        }
+    }
+
+    /// The driver says how much waits; true if the link was full and takes more now.
+    pub(crate) const fn buffered(&mut self, bytes: u64) -> bool {
+        self.buffered = bytes;
+        let again = self.full && bytes < LOW_WATER;
+        self.full = self.full && !again;
+        again
+    }
+}
+
+/// A node that is never heard again is dialled so often.
+const MAX_TRIES: u32 = 4;
+const MAX_HUBS_PER_PEER: usize = 8;
+/// A link that lived so long was a good one.
+const HEALTHY_MS: u64 = 30_000;

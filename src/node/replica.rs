@@ -1,0 +1,137 @@
+//! The space as an exchange with a peer sees it.
+
+use core::ops::Range;
+
+use crate::{
+    crypto::{Hash, PublicKey, blake2b},
+    feed::{Proof, SignedHead},
+    space::{Space, SpaceError},
+    storage::Files,
+    sync::{FeedStatus, ItemKind, Replica, ReplicaError, first_gap, prove_from},
+};
+
+/// A space with its files, for the length of one call.
+pub(super) struct SpaceReplica<'a> {
+    pub(super) space: &'a mut Space,
+    pub(super) files: &'a mut Files,
+    /// Feeds that got longer or fuller.
+    pub(super) grown: Vec<PublicKey>,
+    /// Items that are new.
+    pub(super) gained: Vec<(ItemKind, Hash)>,
+}
+
+impl<'a> SpaceReplica<'a> {
+    pub(super) const fn new(space: &'a mut Space, files: &'a mut Files) -> Self {
+        Self { space, files, grown: Vec::new(), gained: Vec::new() }
+    }
+}
+
+/// Every item of a space, for peers.
+pub(super) fn item_hashes(space: &Space) -> Vec<(ItemKind, Hash)> {
+    [ItemKind::Record, ItemKind::Manifest, ItemKind::Evidence]
+        .into_iter()
+        .flat_map(|kind| items(space, kind).into_iter().map(move |bytes| (kind, blake2b(&[&bytes]))))
+        .collect()
+}
+
+fn items(space: &Space, kind: ItemKind) -> Vec<Vec<u8>> {
+    match kind {
+        ItemKind::Record => space.records().map(<[u8]>::to_vec).collect(),
+        ItemKind::Manifest => space.manifest_bytes().into_iter().collect(),
+        ItemKind::Evidence => space.equivocations().collect(),
+        ItemKind::Value => Vec::new(),
+    }
+}
+
+impl Replica for SpaceReplica<'_> {
+    fn wanted(&self, feed: &PublicKey) -> bool {
+        self.space.followed(feed)
+    }
+
+    fn missing(&self, feed: &PublicKey, within: Range<u64>) -> Option<Range<u64>> {
+        match self.space.feed(feed) {
+            Some(feed) => first_gap(feed, within),
+            None => None,
+        }
+    }
+
+    fn status(&self) -> Vec<FeedStatus> {
+        self.space.feeds().filter_map(|feed| self.feed(&feed.key())).collect()
+    }
+
+    fn feed(&self, feed: &PublicKey) -> Option<FeedStatus> {
+        let feed = self.space.feed(feed)?;
+        Some(FeedStatus { feed: feed.key(), contiguous: feed.contiguous(), head: feed.head()?.clone() })
+    }
+
+    fn rooted(&self, feed: &PublicKey, length: u64) -> bool {
+        self.space.feed(feed).is_some_and(|feed| matches!(feed.tree_hash_at(self.files, length), Ok(Some(_))))
+    }
+
+    fn prove(
+        &self,
+        feed: &PublicKey,
+        blocks: Range<u64>,
+        from: u64,
+        max_bytes: usize,
+    ) -> Result<(Proof, Vec<Vec<u8>>), ReplicaError> {
+        let feed = self.space.feed(feed).ok_or(ReplicaError::NotHeld)?;
+        prove_from(feed, self.files, blocks, from, max_bytes)
+    }
+
+    fn accept(&mut self, feed: &PublicKey, proof: &Proof, blocks: &[Vec<u8>]) -> Result<(), ReplicaError> {
+        if self.space.accept(self.files, feed, proof, blocks).map_err(refusal)? {
+            self.grown.push(*feed);
+        }
+        Ok(())
+    }
+
+    fn heard(&mut self, feed: &PublicKey, head: &SignedHead) -> Result<(), ReplicaError> {
+        let held = self.space.feed(feed).ok_or(ReplicaError::NotHeld)?;
+        match held.tree_hash_at(self.files, head.length) {
+            // The author signed something else at a length that is held: two histories, if the signature is right.
+            Ok(Some(hash)) if hash != head.tree_hash => {
+                head.verify(feed).map_err(|error| ReplicaError::Peer(error.to_string()))?;
+                Err(ReplicaError::Contradiction)
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn items(&self, kind: ItemKind) -> Vec<Hash> {
+        items(self.space, kind).iter().map(|bytes| blake2b(&[bytes])).collect()
+    }
+
+    fn item(&self, kind: ItemKind, hash: &Hash) -> Option<Vec<u8>> {
+        items(self.space, kind).into_iter().find(|bytes| blake2b(&[bytes]) == *hash)
+    }
+
+    fn accept_item(&mut self, kind: ItemKind, bytes: &[u8]) -> Result<bool, ReplicaError> {
+        let new = match kind {
+            ItemKind::Record => self.space.add_record(self.files, bytes),
+            ItemKind::Manifest => match self.space.add_manifest(self.files, bytes) {
+                // Another root's: it may count once the records that make it the last are here.
+                Err(SpaceError::Manifest(error)) => return Err(ReplicaError::Peer(error.to_string())),
+                other => other,
+            },
+            ItemKind::Evidence => self.space.add_equivocation(self.files, bytes),
+            ItemKind::Value => Ok(false),
+        };
+        let new = new.map_err(refusal)?;
+        if new {
+            self.gained.push((kind, blake2b(&[bytes])));
+        }
+        Ok(new)
+    }
+}
+
+fn refusal(error: SpaceError) -> ReplicaError {
+    match error {
+        SpaceError::Feed(error) => error.into(),
+        SpaceError::NoWriter { .. } => ReplicaError::NotHeld,
+        SpaceError::Storage(error) => ReplicaError::Local(error.to_string()),
+        SpaceError::Root { .. } => ReplicaError::Stale,
+        other => ReplicaError::Peer(other.to_string()),
+    }
+}

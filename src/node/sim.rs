@@ -1,0 +1,403 @@
+//! Whole nodes in a simulated world: storage, hub, tabs, peer connections, clock. Everything follows from the seed,
+//! which is printed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::{
+    crypto::{Entropy, Hash, Host, Passphrase, PublicKey, RootSecret, request_words},
+    mesh::{HubFrame, HubId, LinkId, MeshInput, MeshOutput, RtcCommand, RtcEvent, fake::FakeRtc},
+    space::{Expect, Range, WriteOp},
+    storage::{Files, MemoryBackend},
+    testing::Seeded,
+};
+
+/// One browser profile with one node in it.
+pub(super) struct Browser {
+    pub(super) node: Option<Node>,
+    options: Options,
+    backend: MemoryBackend,
+    remembered: Option<Vec<u8>>,
+    rtc: BTreeMap<LinkId, FakeRtc>,
+    /// Open sockets and their generation.
+    sockets: BTreeMap<HubId, u64>,
+    pub(super) events: Vec<Event>,
+    pub(super) replies: BTreeMap<u32, Result<Reply, NodeError>>,
+    calls: u32,
+    /// What the host answers.
+    pub(super) lookup: Lookup,
+    /// Storage stands still.
+    pub(super) slow_disk: bool,
+    held: Vec<u64>,
+    /// Bytes sent to peers.
+    pub(super) sent: u64,
+}
+
+enum Task {
+    Input(usize, u64, Input),
+    Frame(usize, LinkId, Vec<u8>),
+}
+
+/// Browsers, one hub, one clock.
+pub(super) struct World {
+    pub(super) browsers: Vec<Browser>,
+    pub(super) now: u64,
+    pub(super) hub_up: bool,
+    subscribed: BTreeMap<(usize, HubId, u64), BTreeSet<String>>,
+    generation: u64,
+    life: Vec<u64>,
+    queue: Vec<(u64, u64, Task)>,
+    order: u64,
+    pub(super) entropy: Seeded,
+}
+
+pub(super) const HUB: &str = "y-webrtc+ws://127.0.0.1:1";
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        println!("seed {seed}");
+        Self {
+            browsers: Vec::new(),
+            now: 1_800_000_000_000,
+            hub_up: true,
+            subscribed: BTreeMap::new(),
+            generation: 0,
+            life: Vec::new(),
+            queue: Vec::new(),
+            order: 0,
+            entropy: Seeded::new(seed),
+        }
+    }
+
+    /// A fresh browser on a domain; the host names `link`, if any.
+    pub(super) fn browser(&mut self, link: Option<PublicKey>) -> usize {
+        let options = Options {
+            domain: Host::parse("example.org").unwrap(),
+            link: None,
+            hubs: vec![HUB.to_owned()],
+            replica: false,
+            tabs: true,
+            webrtc: true,
+        };
+        let lookup = link.map_or(Lookup::Missing, |key| Lookup::Found(format!("hypha://{key}\n")));
+        self.browsers.push(Browser {
+            node: None,
+            options,
+            backend: MemoryBackend::new(),
+            remembered: None,
+            rtc: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            events: Vec::new(),
+            replies: BTreeMap::new(),
+            calls: 0,
+            lookup,
+            slow_disk: false,
+            held: Vec::new(),
+            sent: 0,
+        });
+        self.life.push(0);
+        let at = self.browsers.len() - 1;
+        self.start(at);
+        at
+    }
+
+    pub(super) fn start(&mut self, at: usize) {
+        let mut seed = [0; 8];
+        self.entropy.fill(&mut seed);
+        let browser = &mut self.browsers[at];
+        let files = Files::load(browser.backend.snapshot()).unwrap();
+        let entropy = Box::new(Seeded::new(u64::from_le_bytes(seed)));
+        let node =
+            Node::open(files, browser.options.clone(), browser.remembered.as_deref(), entropy, self.now)
+                .unwrap();
+        browser.node = Some(node);
+        self.drain(at);
+    }
+
+    /// Ends the node without a word, as a crash does: what was not stored is lost.
+    pub(super) fn kill(&mut self, at: usize) {
+        self.life[at] += 1;
+        let browser = &mut self.browsers[at];
+        browser.node = None;
+        browser.rtc.clear();
+        browser.held.clear();
+        browser.sockets.clear();
+        self.subscribed.retain(|(node, ..), _| *node != at);
+    }
+
+    pub(super) fn reload(&mut self, at: usize) {
+        self.kill(at);
+        self.start(at);
+    }
+
+    pub(super) fn stop_hub(&mut self) {
+        self.hub_up = false;
+        for (at, hub, _) in core::mem::take(&mut self.subscribed).into_keys() {
+            self.browsers[at].sockets.remove(&hub);
+            let input = MeshInput::HubClosed { hub, code: Some(1006), reason: String::new() };
+            self.later(1, Task::Input(at, self.life[at], Input::Mesh(input)));
+        }
+    }
+
+    fn later(&mut self, delay: u64, task: Task) {
+        self.order += 1;
+        self.queue.push((self.now + delay, self.order, task));
+    }
+
+    fn input(&mut self, at: usize, delay: u64, input: Input) {
+        self.later(delay, Task::Input(at, self.life[at], input));
+    }
+
+    fn handle(&mut self, at: usize, input: Input) {
+        let now = self.now;
+        if let Some(node) = &mut self.browsers[at].node {
+            node.handle(now, input);
+        }
+        self.drain(at);
+    }
+
+    /// Several calls in one turn.
+    pub(super) fn calls(&mut self, at: usize, calls: Vec<Call>) -> Vec<u32> {
+        let now = self.now;
+        let browser = &mut self.browsers[at];
+        let ids = calls.into_iter().map(|call| {
+            browser.calls += 1;
+            let id = browser.calls;
+            browser.node.as_mut().unwrap().handle(now, Input::Call { id, call });
+            id
+        });
+        let ids = ids.collect();
+        self.drain(at);
+        ids
+    }
+
+    /// Calls, and waits for the answer.
+    pub(super) fn call(&mut self, at: usize, call: Call) -> Result<Reply, NodeError> {
+        let id = self.calls(at, vec![call])[0];
+        self.until("reply", |world| world.browsers[at].replies.contains_key(&id));
+        self.browsers[at].replies.remove(&id).unwrap()
+    }
+
+    pub(super) fn node(&self, at: usize) -> &Node {
+        self.browsers[at].node.as_ref().unwrap()
+    }
+
+    /// Runs until something is so; fails after five simulated minutes.
+    pub(super) fn until(&mut self, what: &str, so: impl Fn(&Self) -> bool) {
+        let end = self.now + 300_000;
+        while !so(self) {
+            assert!(self.now < end, "{what}: not within five minutes");
+            self.step();
+        }
+    }
+
+    pub(super) fn run(&mut self, ms: u64) {
+        let end = self.now + ms;
+        while self.now < end {
+            self.step();
+        }
+    }
+
+    fn step(&mut self) {
+        self.now += 10;
+        let now = self.now;
+        let (mut due, later): (Vec<_>, Vec<_>) =
+            core::mem::take(&mut self.queue).into_iter().partition(|(at, ..)| *at <= now);
+        self.queue = later;
+        due.sort_by_key(|(at, order, _)| (*at, *order));
+        for (_, _, task) in due {
+            match task {
+                Task::Input(at, life, input) if self.life[at] == life => self.handle(at, input),
+                Task::Frame(at, link, bytes) if self.browsers[at].rtc.contains_key(&link) => {
+                    self.handle(at, Input::Mesh(MeshInput::Rtc { link, event: RtcEvent::Data { bytes } }));
+                }
+                _ => {}
+            }
+        }
+        for at in 0..self.browsers.len() {
+            if self.browsers[at].node.as_ref().and_then(Node::deadline).is_some_and(|due| due <= now) {
+                self.handle(at, Input::Tick);
+            }
+            let links: Vec<LinkId> = self.browsers[at].rtc.keys().copied().collect();
+            for link in links {
+                let Some(rtc) = self.browsers[at].rtc.get_mut(&link) else { continue };
+                for event in rtc.step(now, &mut self.entropy) {
+                    self.handle(at, Input::Mesh(MeshInput::Rtc { link, event }));
+                }
+            }
+            if !self.browsers[at].slow_disk {
+                for seq in core::mem::take(&mut self.browsers[at].held) {
+                    self.input(at, 1, Input::Committed { seq });
+                }
+            }
+        }
+        self.connect();
+    }
+
+    /// The other end of a peer connection.
+    fn other(&self, at: usize, link: LinkId) -> Option<(usize, LinkId)> {
+        let rtc = self.browsers[at].rtc.get(&link)?;
+        let all = self.browsers.iter().enumerate();
+        let mut ends =
+            all.flat_map(|(at, browser)| browser.rtc.iter().map(move |(link, rtc)| (at, *link, rtc)));
+        ends.find(|(other, _, end)| *other != at && rtc.agrees(end)).map(|(at, link, _)| (at, link))
+    }
+
+    fn connect(&mut self) {
+        for at in 0..self.browsers.len() {
+            let links: Vec<LinkId> = self.browsers[at].rtc.keys().copied().collect();
+            for link in links {
+                if self.other(at, link).is_some() {
+                    let now = self.now;
+                    self.browsers[at].rtc.get_mut(&link).unwrap().connect(now);
+                }
+            }
+        }
+    }
+
+    fn drain(&mut self, at: usize) {
+        while let Some(output) = self.browsers[at].node.as_mut().and_then(Node::poll) {
+            match output {
+                Output::Commit(batch) => {
+                    let browser = &mut self.browsers[at];
+                    if browser.slow_disk {
+                        // Not stored: a crash loses it.
+                        browser.held.push(batch.seq);
+                    } else {
+                        browser.backend.commit(&batch);
+                        self.input(at, 3, Input::Committed { seq: batch.seq });
+                    }
+                }
+                Output::Compact(compaction) => self.browsers[at].backend.compact(&compaction),
+                Output::DeriveWords { hash } => {
+                    self.input(at, 60, Input::Words { hash, words: words(&hash) })
+                }
+                Output::Event(event) => self.browsers[at].events.push(event),
+                Output::LookUp { .. } => {
+                    let answer = self.browsers[at].lookup.clone();
+                    self.input(at, 20, Input::LookedUp(answer));
+                }
+                Output::Mesh(output) => self.mesh(at, output),
+                Output::Remember(bytes) => self.browsers[at].remembered = bytes.map(|bytes| bytes.to_vec()),
+                Output::Reply { id, result } => {
+                    self.browsers[at].replies.insert(id, result);
+                }
+            }
+        }
+    }
+
+    fn mesh(&mut self, at: usize, output: MeshOutput) {
+        match output {
+            MeshOutput::Event(event) => panic!("{event:?} is the node's own"),
+            MeshOutput::HubClose { hub } => {
+                self.browsers[at].sockets.remove(&hub);
+                self.subscribed.retain(|(node, id, _), _| (*node, *id) != (at, hub));
+            }
+            MeshOutput::HubOpen { hub, .. } => {
+                let input = if self.hub_up {
+                    self.generation += 1;
+                    self.browsers[at].sockets.insert(hub, self.generation);
+                    self.subscribed.insert((at, hub, self.generation), BTreeSet::new());
+                    MeshInput::HubOpened { hub }
+                } else {
+                    MeshInput::HubClosed { hub, code: None, reason: "refused".to_owned() }
+                };
+                self.input(at, 15, Input::Mesh(input));
+            }
+            MeshOutput::HubSend { hub, frame: HubFrame::Text(text) } => {
+                if let Some(generation) = self.browsers[at].sockets.get(&hub).copied() {
+                    self.at_hub((at, hub, generation), &text);
+                }
+            }
+            MeshOutput::HubSend { .. } => panic!("y-webrtc is text"),
+            MeshOutput::LinkSend { link, bytes } => {
+                self.browsers[at].sent += bytes.len() as u64;
+                if let Some((other, end)) = self.other(at, link) {
+                    self.later(5, Task::Frame(other, end, bytes));
+                }
+                self.input(
+                    at,
+                    5,
+                    Input::Mesh(MeshInput::Rtc { link, event: RtcEvent::Buffered { bytes: 0 } }),
+                );
+            }
+            MeshOutput::Rtc { link, command: RtcCommand::Create { polite } } => {
+                let mut rtc = FakeRtc::new(&mut self.entropy);
+                rtc.command(RtcCommand::Create { polite });
+                self.browsers[at].rtc.insert(link, rtc);
+            }
+            MeshOutput::Rtc { link, command: RtcCommand::Close } => {
+                let other = self.other(at, link);
+                self.browsers[at].rtc.remove(&link);
+                if let Some((other, link)) = other {
+                    let event = RtcEvent::ChannelClosed;
+                    self.input(other, 5, Input::Mesh(MeshInput::Rtc { link, event }));
+                }
+            }
+            MeshOutput::Rtc { link, command } => {
+                if let Some(rtc) = self.browsers[at].rtc.get_mut(&link) {
+                    rtc.command(command);
+                }
+            }
+            // Each browser here is another profile: no tab hears it.
+            MeshOutput::TabPost { .. } => {}
+        }
+    }
+
+    fn at_hub(&mut self, from: (usize, HubId, u64), text: &str) {
+        let message: serde_json::Value = serde_json::from_str(text).unwrap();
+        let reply = |world: &mut Self, (at, hub, _): (usize, HubId, u64), text: String| {
+            let input = MeshInput::HubFrame { hub, frame: HubFrame::Text(text) };
+            world.input(at, 8, Input::Mesh(input));
+        };
+        match message["type"].as_str().unwrap() {
+            "ping" => reply(self, from, r#"{"type":"pong"}"#.to_owned()),
+            "subscribe" => {
+                let topics =
+                    message["topics"].as_array().unwrap().iter().map(|t| t.as_str().unwrap().to_owned());
+                self.subscribed.entry(from).or_default().extend(topics);
+            }
+            "unsubscribe" => {
+                for topic in message["topics"].as_array().unwrap() {
+                    self.subscribed.entry(from).or_default().remove(topic.as_str().unwrap());
+                }
+            }
+            _ => {
+                let topic = message["topic"].as_str().unwrap();
+                let to: Vec<_> = self
+                    .subscribed
+                    .iter()
+                    .filter(|(_, topics)| topics.contains(topic))
+                    .map(|(to, _)| *to)
+                    .collect();
+                to.into_iter().for_each(|to| reply(self, to, text.to_owned()));
+            }
+        }
+    }
+}
+
+fn words(hash: &Hash) -> Result<Words, crate::crypto::KdfError> {
+    request_words(hash)
+}
+
+/// A root secret as a passphrase gives it, without the second that Argon2id takes.
+pub(super) fn secret(seed: u8) -> RootSecret {
+    let _ = Passphrase::DEFAULT_WORDS;
+    RootSecret::from_bytes([seed; 32])
+}
+
+/// A public post.
+pub(super) fn post(key: &str, text: &str) -> Call {
+    put(key, text, false)
+}
+
+pub(super) fn put(key: &str, text: &str, private: bool) -> Call {
+    let value = crate::codec::encode_value(&crate::codec::Value::Text(text.to_owned())).unwrap();
+    Call::Write { ops: vec![WriteOp::Put { key: key.to_owned(), value, private, expect: Expect::Any }] }
+}
+
+/// Keys of all that a browser reads, in order.
+pub(super) fn keys(world: &World, at: usize) -> Vec<String> {
+    let Ok(found) = world.node(at).list(&Range::default()) else { return Vec::new() };
+    found.into_iter().map(|found| found.item.key).collect()
+}

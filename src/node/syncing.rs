@@ -1,0 +1,35 @@
+//! Calls that wait until this node is level with its peers.
+
+use super::{ErrorCode, Node, NodeError, Reply};
+
+/// A call that waits.
+pub(super) struct Syncing {
+    pub(super) id: u32,
+    /// ms since 1970.
+    pub(super) until: u64,
+}
+
+impl Node {
+    /// Answers those that are done or have waited long enough.
+    pub(super) fn check_syncing(&mut self) {
+        if self.syncing.is_empty() {
+            return;
+        }
+        let (level, now) = (self.is_level(), self.now);
+        for Syncing { id, until } in core::mem::take(&mut self.syncing) {
+            if level {
+                self.reply(id, Ok(Reply::Done));
+            } else if now >= until {
+                self.reply(
+                    id,
+                    Err(NodeError::new(
+                        ErrorCode::Timeout,
+                        "a connected device has entries that did not arrive in time; they still may",
+                    )),
+                );
+            } else {
+                self.syncing.push(Syncing { id, until });
+            }
+        }
+    }
+}

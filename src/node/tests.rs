@@ -1,0 +1,219 @@
+//! The flows, in a simulated world.
+
+use super::{
+    sim::{World, keys, post, put, secret},
+    *,
+};
+
+fn sign_up(world: &mut World) -> (usize, crate::crypto::PublicKey) {
+    let first = world.browser(None);
+    world.until("looked up", |world| world.node(first).is_ready());
+    assert_eq!(world.node(first).state(), State::Uninitialised);
+    let call = Call::SignUp { secret: secret(1), device: "First".into(), remember: true, claim: None };
+    let Ok(Reply::SignedUp { key, .. }) = world.call(first, call) else { panic!("not signed up") };
+    assert_eq!(world.node(first).state(), State::Writer);
+    (first, key)
+}
+
+fn sign_in(world: &mut World, at: usize, remember: bool) -> Words {
+    let call = Call::SignIn { secret: secret(1), device: "Second".into(), remember };
+    let Ok(Reply::Words(words)) = world.call(at, call) else { panic!("no words") };
+    words
+}
+
+fn approve(world: &mut World, first: usize, words: Words) {
+    world.until("request shown", |world| !world.node(first).requests().is_empty());
+    let request = world.node(first).requests().remove(0);
+    assert_eq!((request.words, request.device.as_str()), (words, "Second"));
+    world.call(first, Call::Approve { request: request.id, words: Some(words.map(str::to_owned)) }).unwrap();
+}
+
+/// The main job: sign up, post, be read, sign in elsewhere, be let in, post.
+#[test]
+fn a_second_device_is_let_in_and_both_write() {
+    for seed in 0..8 {
+        let mut world = World::new(seed);
+        let (first, key) = sign_up(&mut world);
+        for n in 0..25 {
+            world.call(first, post(&format!("posts/{n:02}"), "hello")).unwrap();
+        }
+        world.call(first, put("secret", "mine", true)).unwrap();
+        let second = world.browser(Some(key));
+        let posts: Vec<String> = (0..25).map(|n| format!("posts/{n:02}")).collect();
+        world.until("all posts, in order, none private", |world| keys(world, second) == posts);
+        assert_eq!(world.node(second).state(), State::Visitor);
+        let refused = world.call(second, post("posts/x", "no")).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::NotAuthorised);
+
+        let words = sign_in(&mut world, second, false);
+        assert_eq!(world.node(second).state(), State::Requesting);
+        world.call(second, post("posts/draft", "written while waiting")).unwrap();
+        world.reload(second);
+        assert_eq!(world.node(second).state(), State::Requesting);
+        assert!(keys(&world, second).contains(&"posts/draft".to_owned()));
+        world.until("words again", |world| world.node(second).sign_in_words() == Some(words));
+        approve(&mut world, first, words);
+        world.until("let in", |world| world.node(second).state() == State::Writer);
+        world.until("draft arrives", |world| keys(world, first).contains(&"posts/draft".to_owned()));
+        world.until("private data opens", |world| keys(world, second).contains(&"secret".to_owned()));
+        world.call(second, put("answer", "private too", true)).unwrap();
+        world.until("private data comes back", |world| keys(world, first).contains(&"answer".to_owned()));
+        let names: Vec<_> =
+            world.node(second).writers().into_iter().filter_map(|writer| writer.device).collect();
+        assert!(names.contains(&"First".to_owned()) && names.contains(&"Second".to_owned()), "{names:?}");
+
+        // Not remembered: a reload locks, the passphrase unlocks.
+        world.reload(second);
+        assert_eq!(world.node(second).state(), State::Locked);
+        assert!(!keys(&world, second).contains(&"secret".to_owned()));
+        let wrong = world.call(second, Call::Unlock { secret: secret(2) }).unwrap_err();
+        assert_eq!(wrong.code, ErrorCode::WrongPassphrase);
+        world.call(second, Call::Unlock { secret: secret(1) }).unwrap();
+        assert!(keys(&world, second).contains(&"secret".to_owned()));
+        // Remembered: a reload changes nothing.
+        world.reload(first);
+        assert_eq!(world.node(first).state(), State::Writer);
+        assert!(keys(&world, first).contains(&"answer".to_owned()));
+    }
+}
+
+#[test]
+fn a_wrong_passphrase_is_found_out_offline() {
+    let mut world = World::new(1);
+    let (_, key) = sign_up(&mut world);
+    let second = world.browser(Some(key));
+    world.until("read", |world| world.node(second).writers().len() == 1);
+    world.stop_hub();
+    let call = Call::SignIn { secret: secret(9), device: "Second".into(), remember: false };
+    assert_eq!(world.call(second, call).unwrap_err().code, ErrorCode::WrongPassphrase);
+    assert_eq!(world.node(second).state(), State::Visitor);
+}
+
+#[test]
+fn wrong_words_do_not_let_a_device_in() {
+    let mut world = World::new(2);
+    let (first, key) = sign_up(&mut world);
+    let second = world.browser(Some(key));
+    world.until("read", |world| world.node(second).writers().len() == 1);
+    sign_in(&mut world, second, false);
+    world.until("request shown", |world| !world.node(first).requests().is_empty());
+    let request = world.node(first).requests().remove(0);
+    let other = request.choices.iter().find(|choice| **choice != request.words).unwrap();
+    let call = Call::Approve { request: request.id, words: Some(other.map(str::to_owned)) };
+    assert_eq!(world.call(first, call).unwrap_err().code, ErrorCode::BadInput);
+    world.call(first, Call::Deny { request: request.id, block: true }).unwrap();
+    world.until("told", |world| world.node(second).state() == State::Visitor);
+    assert!(world.browsers[second].events.contains(&Event::Denied));
+    world.run(60_000);
+    assert!(world.node(first).requests().is_empty());
+}
+
+#[test]
+fn a_removed_device_is_told_and_reads_on() {
+    let mut world = World::new(3);
+    let (first, key) = sign_up(&mut world);
+    let second = world.browser(Some(key));
+    world.until("read", |world| world.node(second).writers().len() == 1);
+    let words = sign_in(&mut world, second, true);
+    approve(&mut world, first, words);
+    world.until("let in", |world| world.node(second).state() == State::Writer);
+    let writer = world.node(second).own_writer().unwrap();
+    let wrong = world.call(first, Call::Cut { writer, secret: Some(secret(2)) }).unwrap_err();
+    assert_eq!(wrong.code, ErrorCode::WrongPassphrase);
+    world.call(first, Call::Cut { writer, secret: Some(secret(1)) }).unwrap();
+    world.until("told", |world| world.node(second).state() == State::Revoked);
+    assert_eq!(world.call(second, post("x", "no")).unwrap_err().code, ErrorCode::Revoked);
+    world.call(first, post("after", "public")).unwrap();
+    world.call(first, put("after-private", "not for you", true)).unwrap();
+    world.until("reads like a visitor", |world| keys(world, second).contains(&"after".to_owned()));
+    assert!(!keys(&world, second).contains(&"after-private".to_owned()));
+    world.reload(second);
+    assert_eq!(world.node(second).state(), State::Revoked);
+}
+
+#[test]
+fn a_host_that_changes_its_mind_is_not_followed() {
+    let mut world = World::new(4);
+    let (_, key) = sign_up(&mut world);
+    let second = world.browser(Some(key));
+    world.until("read", |world| world.node(second).writers().len() == 1);
+    let other = secret(7).root().public();
+    world.browsers[second].lookup = Lookup::Found(format!("hypha://{other}"));
+    world.now += 2 * 3600 * 1000;
+    world.reload(second);
+    world.until("noticed", |world| world.node(second).other_key() == Some(other));
+    assert_eq!(world.node(second).home(), Some(key));
+    let failed = |event: &Event| matches!(event, Event::Failed(error) if error.code == ErrorCode::Pinned);
+    assert!(world.browsers[second].events.iter().any(failed));
+    world.call(second, Call::Pin { key: other }).unwrap();
+    assert_eq!(world.node(second).home(), Some(other));
+}
+
+#[test]
+fn nothing_leaves_and_nothing_resolves_before_it_is_durable() {
+    let mut world = World::new(5);
+    let (first, key) = sign_up(&mut world);
+    let second = world.browser(Some(key));
+    world.call(first, post("one", "stored")).unwrap();
+    world.until("read", |world| keys(world, second) == ["one"]);
+    world.browsers[first].slow_disk = true;
+    let id = world.calls(first, vec![post("two", "not stored")])[0];
+    world.run(20_000);
+    assert!(!world.browsers[first].replies.contains_key(&id));
+    assert_eq!(keys(&world, second), ["one"]);
+    // A crash now: the same key signs another history from the same length, and no peer ever saw the first.
+    world.browsers[first].slow_disk = false;
+    world.reload(first);
+    assert_eq!(keys(&world, first), ["one"]);
+    world.call(first, post("three", "stored")).unwrap();
+    world.until("read", |world| keys(world, second) == ["one", "three"]);
+}
+
+#[test]
+fn a_hub_that_dies_takes_nothing_with_it() {
+    let mut world = World::new(6);
+    let (first, key) = sign_up(&mut world);
+    let second = world.browser(Some(key));
+    world.until("connected", |world| world.node(second).writers().len() == 1);
+    world.stop_hub();
+    world.call(first, post("over the link", "that is there")).unwrap();
+    world.until("read", |world| keys(world, second).len() == 1);
+    world.reload(second);
+    world.call(first, post("later", "when the hub is back")).unwrap();
+    world.run(30_000);
+    assert_eq!(keys(&world, second).len(), 1);
+    world.hub_up = true;
+    world.until("read", |world| keys(world, second).len() == 2);
+}
+
+#[test]
+fn a_passphrase_that_has_a_space_does_not_begin_another() {
+    let mut world = World::new(7);
+    let (_, key) = sign_up(&mut world);
+    // The host of this browser names nothing.
+    let second = world.browser(None);
+    world.until("looked up", |world| world.node(second).is_ready());
+    let call = Call::SignUp { secret: secret(1), device: "Second".into(), remember: false, claim: None };
+    assert_eq!(world.call(second, call).unwrap_err().code, ErrorCode::Conflict);
+    assert_eq!((world.node(second).state(), world.node(second).home()), (State::Visitor, Some(key)));
+}
+
+#[test]
+fn ten_thousand_entries_arrive_whole() {
+    let mut world = World::new(8);
+    let (first, key) = sign_up(&mut world);
+    for batch in 0..10 {
+        let calls = (0..1000).map(|n| post(&format!("{batch}/{n:04}"), &"x".repeat(100))).collect();
+        let ids = world.calls(first, calls);
+        world.until("stored", |world| ids.iter().all(|id| world.browsers[first].replies.contains_key(id)));
+    }
+    let before = world.browsers[first].sent;
+    let second = world.browser(Some(key));
+    world.until("all there", |world| {
+        world.node(second).home().is_some() && world.node(second).clock() == world.node(first).clock()
+    });
+    assert_eq!(keys(&world, second).len(), 10_000);
+    let sent = world.browsers[first].sent - before;
+    println!("10,000 entries of 100 bytes: {sent} bytes sent");
+    world.call(second, Call::Sync { timeout_ms: 10_000 }).unwrap();
+}

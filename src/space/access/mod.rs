@@ -1,0 +1,304 @@
+//! Access: which entries count, whose, and why. Computed from a set, so every node computes the same.
+//!
+//! [`Access`] is told records, pins and entries as they come, asks a [`Trees`] about signed heads, and after
+//! [`Access::settle`] answers for all it knows. It holds no blocks: an entry of plain data costs nothing but a
+//! longer run, and only what names others or changes rights is kept.
+//!
+//! ```text
+//! records   root records that count: chain of successors, pins
+//! log       one feed: facts (given), clock marks and columns (judged)
+//! settle    what came -> where each feed is closed -> what must be judged again
+//! judge     clipped past of the next entry (least fixpoint), its verdict, its acts
+//! rights    grants and cuts in a past: holdings, who may grant or cut, which right grants are dead
+//! outcome   the same over everything held: statuses, hides, what hangs on a fork
+//! ```
+//!
+//! The judgement of an entry depends only on its past and on what is in every past (root records, forks), so it
+//! stands until one of those changes; then it falls with all that have it in their past. A *right* grant is one
+//! that was right when made. In any later state it counts unless it is *dead*: at or past a cut of its author, or
+//! resting on dead grants. With no grant past a cut, nothing is dead, and a state costs nothing.
+
+mod acts;
+mod judge;
+mod log;
+mod outcome;
+mod records;
+#[cfg(test)]
+mod reference;
+mod rights;
+mod settle;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use acts::{Act, Id, Logs, has_unknown};
+use log::{Fact, Log, Named};
+use outcome::Outcome;
+use records::Records;
+use rights::Rights;
+pub use types::{
+    Change, Clock, CountedGrant, CutState, CutVerdict, EpochState, GrantSource, Prefix, Signed, Status,
+    Trees, WriterStanding, WriterState,
+};
+
+use super::{Entry, Role, RootRecord};
+use crate::crypto::{Hash, PublicKey};
+
+/// The access engine of one space.
+///
+/// `add_*`, [`pin`](Self::pin) and [`grew`](Self::grew) only take note; [`settle`](Self::settle) judges, once
+/// for a whole batch. All answers are as of the last settling. Drain [`poll_change`](Self::poll_change) after it.
+pub struct Access {
+    records: Records,
+    logs: Logs,
+    rights: Rights,
+    outcome: Outcome,
+    /// Feeds whose heads, blocks or root cuts are news.
+    grown: BTreeSet<Id>,
+    records_grew: bool,
+    /// Feeds to judge on.
+    todo: BTreeSet<Id>,
+    /// By the writer waited for: (length needed, who waits, index).
+    waiting: BTreeMap<Id, BTreeSet<(u64, Id, u64)>>,
+    /// By the target: entries with a cut that shows a head nobody knows.
+    headless: BTreeMap<Id, BTreeSet<(Id, u64)>>,
+    changes: VecDeque<Change>,
+}
+
+impl Access {
+    /// A space without records or entries.
+    pub fn new(space: PublicKey) -> Self {
+        Self {
+            records: Records::new(space),
+            logs: Logs::new(),
+            rights: Rights::default(),
+            outcome: Outcome::default(),
+            grown: BTreeSet::new(),
+            records_grew: false,
+            todo: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            headless: BTreeMap::new(),
+            changes: VecDeque::new(),
+        }
+    }
+
+    /// Adds a root record, whose signature was verified; whether it is new. Heads and proofs of its cuts belong
+    /// in the [`Trees`] before settling.
+    pub fn add_record(&mut self, record: &RootRecord) -> bool {
+        let new = self.records.add(record);
+        self.records_grew |= new;
+        new
+    }
+
+    /// Pins the record (by hash) in which `root` named its successor, as this node verified first.
+    pub fn pin(&mut self, root: PublicKey, successor_record: Hash) {
+        self.records_grew |= self.records.pin(root, successor_record);
+    }
+
+    /// Adds the next entry of a feed's branch, `None` if the block does not decode; whether it was the next (see
+    /// [`next`](Self::next)). `hash` is its leaf hash.
+    pub fn add_entry(&mut self, writer: &PublicKey, index: u64, hash: Hash, entry: Option<&Entry>) -> bool {
+        let id = self.logs.intern(writer);
+        if self.logs.get(id).given != index {
+            return false;
+        }
+        self.grown.insert(id);
+        self.logs.get_mut(id).given = index.saturating_add(1);
+        let Some(entry) = entry else {
+            let fact = Fact::malformed(index, hash);
+            self.logs.get_mut(id).facts.push(fact);
+            return true;
+        };
+        let unknown = has_unknown(entry);
+        if entry.deps.is_empty() && entry.access.is_empty() && !entry.full_clock && !unknown {
+            return true;
+        }
+        let acts = self.logs.acts(entry);
+        let deps: Vec<(Id, Prefix)> = entry
+            .deps
+            .iter()
+            .map(|dep| {
+                let prefix = Prefix { length: dep.length, tree_hash: dep.tree_hash };
+                (self.logs.intern(&dep.writer), prefix)
+            })
+            .collect();
+        self.logs.get_mut(id).add_fact(id, index, hash, &deps, acts, entry.full_clock, unknown);
+        true
+    }
+
+    /// Adds an entry that lies on another branch of a forked feed than the one that is given by index: what it
+    /// grants is suspended, not unknown.
+    pub fn add_stray(&mut self, writer: &PublicKey, hash: Hash, entry: &Entry) {
+        let id = self.logs.intern(writer);
+        let keys: Vec<Id> = self.logs.acts(entry).iter().filter_map(Act::granted).collect();
+        self.logs.get_mut(id).strays.insert(hash, keys);
+        self.grown.insert(id);
+    }
+
+    /// Something is new among the signed heads of a feed: a longer one, another branch, a proof.
+    pub fn grew(&mut self, writer: &PublicKey) {
+        let id = self.logs.intern(writer);
+        self.grown.insert(id);
+    }
+
+    /// The next change of a status or order, or a feed to give again.
+    pub fn poll_change(&mut self) -> Option<Change> {
+        self.changes.pop_front()
+    }
+
+    /// Index of the entry that [`add_entry`](Self::add_entry) expects next of a feed.
+    pub fn next(&self, writer: &PublicKey) -> u64 {
+        self.logs.find(writer).given
+    }
+
+    /// The branch of a feed to give: one that holds this prefix. `None`: any (at or past a fork nothing counts).
+    pub fn branch(&self, writer: &PublicKey) -> Option<Prefix> {
+        self.logs.find(writer).place.branch
+    }
+
+    /// How an entry stands; `None` if it was not given.
+    pub fn status(&self, writer: &PublicKey, index: u64) -> Option<Status> {
+        self.logs.find(writer).status_at(index)
+    }
+
+    /// Number of entries in an entry's clipped past: entries sort by this, then by writer. `None` if it was not
+    /// judged.
+    pub fn order(&self, writer: &PublicKey, index: u64) -> Option<u64> {
+        let log = self.logs.find(writer);
+        (index < log.judged).then(|| log.order(index))
+    }
+
+    /// Clipped past of an entry, itself not included; `None` if it was not judged.
+    pub fn clock_of(&self, writer: &PublicKey, index: u64) -> Option<Clock> {
+        let log = self.logs.find(writer);
+        (index < log.judged).then_some(())?;
+        let others = log.columns.keys().map(|id| (self.logs.get(*id).key, log.other_at(*id, index)));
+        Some(others.chain([(*writer, index)]).filter(|(_, length)| *length > 0).collect())
+    }
+
+    /// Whether `index` of `other` lies in the past of an entry.
+    pub fn precedes(&self, other: (&PublicKey, u64), entry: (&PublicKey, u64)) -> bool {
+        if other.0 == entry.0 {
+            return other.1 < entry.1;
+        }
+        let log = self.logs.find(entry.0);
+        entry.1 < log.judged && self.logs.id(other.0).is_some_and(|id| log.other_at(id, entry.1) > other.1)
+    }
+
+    /// The last root of the chain.
+    pub fn root(&self) -> PublicKey {
+        self.records.root()
+    }
+
+    /// Roots that named rival successors, where this node pinned none. Empty or one.
+    pub fn contested(&self) -> &[PublicKey] {
+        &self.records.counted.contested
+    }
+
+    /// Hashes of the root records that count.
+    pub fn records(&self) -> &BTreeSet<Hash> {
+        &self.records.counted.records
+    }
+
+    /// Hashes of the held records that no other names, ascending: the next record's links.
+    pub fn record_heads(&self) -> Vec<Hash> {
+        self.records.heads()
+    }
+
+    /// All writers that are known, ascending by key.
+    pub fn writers(&self) -> Vec<WriterState> {
+        let mut all: Vec<_> = self.logs.iter().filter_map(|(id, _)| self.writer_state(id)).collect();
+        all.sort_unstable_by_key(|writer| writer.key);
+        all
+    }
+
+    /// One writer; `None` if nothing is known of it.
+    pub fn writer(&self, key: &PublicKey) -> Option<WriterState> {
+        self.writer_state(self.logs.id(key)?)
+    }
+
+    /// Highest role of a key's counted grants, whatever its standing.
+    pub fn role(&self, writer: &PublicKey) -> Option<Role> {
+        self.logs.id(writer).and_then(|id| self.final_holding(id).role)
+    }
+
+    /// Whether a feed is to be replicated: some grant of it was right when made, whatever was cut later.
+    pub fn is_followed(&self, writer: &PublicKey) -> bool {
+        self.logs.id(writer).is_some_and(|id| self.rights.is_granted(id))
+    }
+
+    /// Grants that count, of the root and of entries.
+    pub fn grants(&self) -> Vec<CountedGrant> {
+        self.counted_grants()
+    }
+
+    /// Device cuts in all entries that may count, with what became of them.
+    pub fn cuts(&self) -> Vec<CutState> {
+        self.all_cuts()
+    }
+
+    /// Content keys made by counted entries, ascending by order.
+    pub fn epochs(&self) -> Vec<EpochState> {
+        self.all_epochs()
+    }
+
+    /// Something that counts has operations of a later version.
+    pub fn needs_update(&self) -> bool {
+        self.records.counted.unknown
+            || self.logs.iter().any(|(_, log)| {
+                let shown = |index| matches!(log.status_at(index), Some(Status::Counted | Status::Hidden));
+                log.facts.iter().any(|fact| fact.unknown && shown(fact.index))
+            })
+    }
+}
+
+impl Log {
+    /// Keeps an entry that says something about others.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one entry")]
+    fn add_fact(
+        &mut self,
+        id: Id,
+        index: u64,
+        hash: Hash,
+        deps: &[(Id, Prefix)],
+        acts: Box<[Act]>,
+        full_clock: bool,
+        unknown: bool,
+    ) {
+        let last = |writer: &Id| self.named.get(writer).and_then(|c| c.last()).map(|named| named.prefix);
+        let full = || {
+            let named: BTreeSet<Id> = deps.iter().map(|(writer, _)| *writer).collect();
+            self.named.keys().all(|writer| named.contains(writer))
+        };
+        let well_formed = deps.iter().all(|(writer, prefix)| {
+            *writer != id && prefix.length >= last(writer).map_or(1, |old| old.length)
+        }) && (acts.is_empty() || full_clock)
+            && (!full_clock || full());
+        let news: Vec<(Id, Prefix)> = match well_formed {
+            true => deps.iter().filter(|(writer, prefix)| last(writer) != Some(*prefix)).copied().collect(),
+            false => Vec::new(),
+        };
+        for (writer, prefix) in &news {
+            self.named.entry(*writer).or_default().push(Named { from: index, prefix: *prefix });
+        }
+        let changed = news.iter().map(|(writer, _)| *writer).collect();
+        if !acts.is_empty() {
+            self.acting.push(self.facts.len());
+        }
+        self.facts.push(Fact {
+            index,
+            hash,
+            malformed: !well_formed,
+            changed,
+            acts,
+            unknown,
+            cuts: Vec::new(),
+        });
+    }
+
+    fn order(&self, index: u64) -> u64 {
+        index.saturating_add(self.others_at(index))
+    }
+}

@@ -1,0 +1,275 @@
+//! A space on this node: feeds of its writers, who of them counts, what they say, and what of it is readable here.
+//!
+//! Who owns what. The space owns the feeds' indexes, the access engine, the view and the content keys; bytes live in
+//! the node's [`Files`], which are passed into every call, so that one journal record covers what belongs together.
+//! Nothing here asks for time or randomness. After each call the owner drains [`Space::poll`].
+//!
+//! ```text
+//! space/<key>/feeds      32 bytes each: feeds this space has opened
+//! space/<key>/records    each: u32le length │ root record
+//! space/<key>/manifest   signed value
+//! space/<key>/forks      each: u32le length │ equivocation proof
+//! ```
+//! Everything else (states, view, clocks) is computed from these and the feeds when a space is opened, and comes out
+//! the same whatever order it all arrived in.
+
+mod acts;
+mod author;
+mod chain;
+mod epochs;
+mod reads;
+mod replay;
+mod replicate;
+mod roots;
+#[cfg(test)]
+mod tests;
+mod trees;
+mod write;
+mod writers;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+pub use acts::DeviceGrant;
+pub use writers::WriterInfo;
+
+use self::{
+    author::Own,
+    epochs::Epochs,
+    replay::Tail,
+    trees::{Claims, Numbers},
+};
+use super::{
+    Access, ManifestError, Role, RootRecord, SpaceError, SpaceEvent,
+    private::ContentKeys,
+    view::{Causality, View},
+};
+use crate::{
+    crypto::{Hash, MessageKey, PublicKey, Signer},
+    feed::{EquivocationProof, Feed, FeedError},
+    storage::{FileId, Files},
+    value::SignedValue,
+};
+
+/// Secrets of this device in this space, in memory while it is unlocked.
+pub struct Keys {
+    /// Signs this device's entries.
+    pub signer: Signer,
+}
+
+/// A space.
+pub struct Space {
+    key: PublicKey,
+    access: Access,
+    feeds: BTreeMap<PublicKey, Feed>,
+    tails: BTreeMap<PublicKey, Tail>,
+    claims: Claims,
+    numbers: Numbers,
+    view: View,
+    /// Root records as they came, in the order they came.
+    records: Vec<(Hash, Vec<u8>)>,
+    manifest: Option<SignedValue>,
+    keys: Option<Keys>,
+    /// Where own entries continue; `None`: to be read from the feed.
+    own: Option<Own>,
+    content: ContentKeys,
+    epochs: Epochs,
+    /// Writers whose feeds grew since own entries named them.
+    grown: BTreeSet<PublicKey>,
+    /// Sign-in message keys found in counted private entries: writer number, index, operation.
+    message_keys: Vec<(u32, u64, u32, MessageKey)>,
+    /// Rights may have changed: feeds to open, writers to tell of.
+    stirred: bool,
+    events: VecDeque<SpaceEvent>,
+    files: SpaceFiles,
+}
+
+/// Ids of the files that belong to the space alone.
+struct SpaceFiles {
+    feeds: FileId,
+    records: FileId,
+    manifest: FileId,
+    forks: FileId,
+}
+
+impl Space {
+    /// Opens what is stored of a space, or begins an empty one.
+    pub fn open(files: &mut Files, key: PublicKey) -> Result<Self, SpaceError> {
+        let mut file = |name| files.file(&format!("space/{key}/{name}"));
+        let ids = SpaceFiles {
+            feeds: file("feeds"),
+            records: file("records"),
+            manifest: file("manifest"),
+            forks: file("forks"),
+        };
+        let mut space = Self {
+            key,
+            access: Access::new(key),
+            feeds: BTreeMap::new(),
+            tails: BTreeMap::new(),
+            claims: Claims::default(),
+            numbers: Numbers::default(),
+            view: View::default(),
+            records: Vec::new(),
+            manifest: None,
+            keys: None,
+            own: None,
+            content: ContentKeys::default(),
+            epochs: Epochs::default(),
+            grown: BTreeSet::new(),
+            message_keys: Vec::new(),
+            stirred: false,
+            events: VecDeque::new(),
+            files: ids,
+        };
+        space.load(files)?;
+        Ok(space)
+    }
+
+    /// The key that names the space for ever.
+    pub const fn key(&self) -> PublicKey {
+        self.key
+    }
+
+    /// The last root key of the space: the first one until the passphrase was changed.
+    pub fn root(&self) -> PublicKey {
+        self.access.root()
+    }
+
+    /// Takes own keys into memory: seals addressed to them are opened, private entries enter the view.
+    pub fn unlock(&mut self, files: &mut Files, keys: Keys) -> Result<(), SpaceError> {
+        self.keys = Some(keys);
+        self.own = None;
+        self.open_seals(files)
+    }
+
+    /// Wipes own keys and content keys; private entries leave the view.
+    pub fn lock(&mut self) {
+        self.keys = None;
+        self.own = None;
+        self.content.clear();
+        self.message_keys.clear();
+        let judge = trees::Judge { access: &self.access, numbers: &self.numbers };
+        self.view.remove_private(&judge);
+    }
+
+    /// Whether own keys are in memory.
+    pub const fn is_unlocked(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// This device's writer key, while unlocked.
+    pub fn writer(&self) -> Option<PublicKey> {
+        self.keys.as_ref().map(|keys| keys.signer.public())
+    }
+
+    /// What a writer may do; `None` if no grant of it counts.
+    pub fn role(&self, writer: &PublicKey) -> Option<Role> {
+        self.access.role(writer)
+    }
+
+    /// Whether this device can write now: unlocked, granted and not cut.
+    pub fn is_writable(&self) -> bool {
+        self.writer().is_some_and(|writer| self.is_active(&writer))
+    }
+
+    /// The sign-in message key, once a private entry with it could be opened.
+    pub fn message_key(&self) -> Option<&MessageKey> {
+        let rank = |entry: &&(u32, u64, u32, MessageKey)| {
+            let (writer, index, op, _) = entry;
+            let judge = trees::Judge { access: &self.access, numbers: &self.numbers };
+            (judge.rank(*writer, *index), *op)
+        };
+        self.message_keys.iter().max_by_key(rank).map(|(.., key)| key)
+    }
+
+    /// Whether the space holds statements of a later version of this program.
+    pub fn needs_update(&self) -> bool {
+        self.access.needs_update()
+    }
+
+    /// Takes the next thing that happened.
+    pub fn poll(&mut self) -> Option<SpaceEvent> {
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
+        let keys = self.view.take_touched();
+        if keys.is_empty() { None } else { Some(SpaceEvent::Changed { keys }) }
+    }
+
+    /// Opens a feed though no grant of it is known: this device's own one while it asks.
+    pub fn follow(&mut self, files: &mut Files, writer: PublicKey) -> Result<(), SpaceError> {
+        self.open_feed(files, writer)?;
+        self.advance(files, &writer)
+    }
+
+    /// Reads records, proofs, manifest and feeds back.
+    fn load(&mut self, files: &mut Files) -> Result<(), SpaceError> {
+        for bytes in stored_list(files, self.files.records)? {
+            let record = RootRecord::decode(&self.key, &bytes)?;
+            self.note_record(&record);
+        }
+        for bytes in stored_list(files, self.files.forks)? {
+            self.claims.add_fork(EquivocationProof::decode(&bytes).map_err(FeedError::from)?);
+        }
+        let length = files.len(self.files.manifest);
+        if length > 0 {
+            let bytes = files.read(self.files.manifest, 0, usize::try_from(length).unwrap_or(usize::MAX))?;
+            self.manifest = Some(SignedValue::decode(&bytes).map_err(ManifestError::from)?);
+        }
+        for at in 0..files.len(self.files.feeds) / 32 {
+            let mut writer = PublicKey([0; 32]);
+            files.read_into(self.files.feeds, at * 32, &mut writer.0)?;
+            self.feeds.insert(writer, Feed::open(files, writer)?);
+        }
+        self.stirred = true;
+        self.replay(files)?;
+        // Whoever opens a space reads it first: only what happens later is news.
+        self.view.take_touched();
+        self.events.clear();
+        Ok(())
+    }
+
+    /// Opens a feed and remembers that it belongs here.
+    fn open_feed(&mut self, files: &mut Files, writer: PublicKey) -> Result<(), SpaceError> {
+        if self.feeds.contains_key(&writer) {
+            return Ok(());
+        }
+        self.feeds.insert(writer, Feed::open(files, writer)?);
+        let end = files.len(self.files.feeds);
+        files.write(self.files.feeds, end, &writer.0)?;
+        self.events.push_back(SpaceEvent::Follows { writer });
+        Ok(())
+    }
+
+    fn unlocked(&self) -> Result<PublicKey, SpaceError> {
+        self.writer().ok_or(SpaceError::Locked)
+    }
+
+    /// Fails unless a root key is the one whose acts count.
+    fn check_root(&self, root: &Signer) -> Result<(), SpaceError> {
+        let (expected, got) = (self.root(), root.public());
+        if expected == got { Ok(()) } else { Err(SpaceError::Root { expected, got }) }
+    }
+}
+
+/// Reads a file of items, each after its length.
+fn stored_list(files: &Files, file: FileId) -> Result<Vec<Vec<u8>>, SpaceError> {
+    let (mut at, end) = (0, files.len(file));
+    let mut items = Vec::new();
+    while at < end {
+        let mut length = [0; 4];
+        files.read_into(file, at, &mut length)?;
+        let length = u32::from_le_bytes(length);
+        items.push(files.read(file, at + 4, usize::try_from(length).unwrap_or(usize::MAX))?);
+        at += 4 + u64::from(length);
+    }
+    Ok(items)
+}
+
+/// Appends an item to such a file.
+fn store_item(files: &mut Files, file: FileId, bytes: &[u8]) -> Result<(), SpaceError> {
+    let mut stored = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+    stored.extend_from_slice(bytes);
+    let end = files.len(file);
+    Ok(files.write(file, end, &stored)?)
+}

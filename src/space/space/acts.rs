@@ -1,0 +1,160 @@
+//! Acts of this device: granting, cutting, hiding.
+
+use super::{Space, author::Draft};
+use crate::{
+    crypto::{Entropy, Hash, PublicKey},
+    feed::FeedError,
+    space::{AccessOp, Cut, Grant, PersonId, Role, SpaceError},
+    storage::Files,
+};
+
+/// A device that is to be granted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DeviceGrant {
+    /// Its writer key.
+    pub writer: PublicKey,
+    /// Sixteen random bytes it made at sign-in.
+    pub install_id: [u8; 16],
+    /// Its name, which only writers read. At most 1,000 bytes.
+    pub name: String,
+}
+
+/// Longest device name, bytes.
+pub(super) const MAX_DEVICE_NAME: usize = 1000;
+
+impl Space {
+    /// Grants a device of this device's person; seals every held epoch to it in the next entry.
+    pub fn grant(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        device: &DeviceGrant,
+        role: Role,
+    ) -> Result<(), SpaceError> {
+        let me = self.author()?;
+        let state = self.access.writer(&me).ok_or(SpaceError::NoWriter { writer: me })?;
+        let person = state.persons.first().copied().unwrap_or_else(|| PersonId::founded_by(&me));
+        let mut drafts = Vec::new();
+        let epoch = self.epoch_for_writing(entropy, &mut drafts)?;
+        let grant = self.sealed_grant(epoch, device, person, role, entropy)?;
+        drafts.push(Draft::access(vec![AccessOp::Grant(grant)]));
+        self.append(files, now, entropy, drafts)?;
+        // The grant is judged by now: seals go into the next entry, since no operation of an entry sees the others.
+        let mut seals = Vec::new();
+        self.reseal_all(entropy, &[device.writer], false, &mut seals)?;
+        self.append(files, now, entropy, seals)?;
+        Ok(())
+    }
+
+    /// Cuts a writer at what is held of it, makes a new epoch for those who remain, and seals all held epochs to them.
+    /// A cut by another device only, or of itself: `root_cut` is final.
+    pub fn cut(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        writer: PublicKey,
+    ) -> Result<(), SpaceError> {
+        let me = self.author()?;
+        if self.access.writer(&writer).is_none() {
+            return Err(SpaceError::NoWriter { writer });
+        }
+        let cut = self.cut_at(files, writer, None)?;
+        self.append(files, now, entropy, vec![Draft::access(vec![AccessOp::Cut(cut)])])?;
+        if writer == me { Ok(()) } else { self.renew_epoch(files, now, entropy) }
+    }
+
+    /// Shows nothing that a writer wrote from an index of its feed on.
+    pub fn hide(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        writer: PublicKey,
+        from: u64,
+    ) -> Result<(), SpaceError> {
+        self.author()?;
+        self.append(files, now, entropy, vec![Draft::access(vec![AccessOp::Hide { writer, from }])])?;
+        Ok(())
+    }
+
+    /// Takes back what was hidden of a writer.
+    pub fn unhide(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        writer: PublicKey,
+    ) -> Result<(), SpaceError> {
+        self.author()?;
+        self.append(files, now, entropy, vec![Draft::access(vec![AccessOp::Unhide { writer }])])?;
+        Ok(())
+    }
+
+    /// Makes a new epoch for the active writers, and seals all held ones to them and the root once more.
+    pub(super) fn renew_epoch(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+    ) -> Result<(), SpaceError> {
+        let others = self.active_writers();
+        let mut drafts = Vec::new();
+        self.reseal_all(entropy, &others, true, &mut drafts)?;
+        let before = drafts.len();
+        self.new_epoch(entropy, &mut drafts)?;
+        let new: Vec<_> = drafts.iter().skip(before).flat_map(Draft::new_epochs).collect();
+        if let Err(error) = self.append(files, now, entropy, drafts) {
+            new.iter().for_each(|epoch| self.content.discard(epoch));
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    pub(super) fn sealed_grant(
+        &self,
+        epoch: Hash,
+        device: &DeviceGrant,
+        person: PersonId,
+        role: Role,
+        entropy: &mut dyn Entropy,
+    ) -> Result<Grant, SpaceError> {
+        let got = device.name.len();
+        if got > MAX_DEVICE_NAME {
+            return Err(SpaceError::TooLarge { what: "device name", max: MAX_DEVICE_NAME, got });
+        }
+        let name = self.content.seal_name(epoch, &device.writer, &device.name, entropy);
+        Ok(Grant {
+            writer: device.writer,
+            person,
+            role,
+            from_now_on: false,
+            install_id: device.install_id,
+            name: Some(name.ok_or(SpaceError::NoContentKey)?),
+        })
+    }
+
+    /// A cut of a feed at `length`, or at what is held of it, with the head that proves it.
+    pub(super) fn cut_at(
+        &self,
+        files: &Files,
+        writer: PublicKey,
+        length: Option<u64>,
+    ) -> Result<Cut, SpaceError> {
+        let feed = self.feeds.get(&writer).ok_or(SpaceError::NoWriter { writer })?;
+        let length = length.unwrap_or_else(|| feed.contiguous());
+        let Some(head) = feed.head().filter(|_| length > 0) else {
+            let (head, proof) = (Vec::new(), Vec::new());
+            return Ok(Cut { writer, length: 0, tree_hash: Hash::default(), head, proof });
+        };
+        let tree_hash = feed
+            .tree_hash_at(files, length)?
+            .ok_or(FeedError::OutOfRange { length: feed.length(), got: length })?;
+        let proof = match head.length > length {
+            true => feed.branch(files, length, head.length)?.encode(),
+            false => Vec::new(),
+        };
+        Ok(Cut { writer, length, tree_hash, head: head.encode(), proof })
+    }
+}

@@ -1,0 +1,226 @@
+//! Own entries: what they name, and how they are appended.
+//!
+//! An entry names each other feed that grew, at the greatest length whose last entry is neither pending nor void, up
+//! to the feed's cut; every 256th entry and every entry with access operations names all that was ever named. Only
+//! counted writers are named, so nothing that is named can be clipped by an honest reader.
+
+use std::collections::BTreeMap;
+
+use super::{Space, replay::Fresh};
+use crate::{
+    crypto::{Entropy, Hash, PublicKey},
+    feed::Feed,
+    space::{AccessOp, Dep, Entry, MAX_DEPS, MAX_ENTRY, MAX_OPS, Op, SpaceError, Status},
+    storage::Files,
+};
+
+/// An entry with a full clock comes at every multiple of this index.
+const FULL_CLOCK_EVERY: u64 = 256;
+
+/// Where own entries continue.
+#[derive(Clone, Default)]
+pub(super) struct Own {
+    /// What own entries have named so far.
+    named: BTreeMap<PublicKey, (u64, Hash)>,
+    /// Index of the last own entry with access operations.
+    previous_access: Option<u64>,
+}
+
+/// An own entry to be.
+#[derive(Default)]
+pub(super) struct Draft {
+    pub(super) access: Vec<AccessOp>,
+    pub(super) public: Vec<Op>,
+    /// Operations to be sealed, and the epoch under which.
+    pub(super) private: Option<(Hash, Vec<Op>)>,
+}
+
+impl Draft {
+    pub(super) fn access(access: Vec<AccessOp>) -> Self {
+        Self { access, ..Self::default() }
+    }
+}
+
+impl Space {
+    /// Signs drafts into own entries, in one batch: all of them or none. Returns the index of the first.
+    pub(super) fn append(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        drafts: Vec<Draft>,
+    ) -> Result<u64, SpaceError> {
+        let me = self.unlocked()?;
+        self.open_feed(files, me)?;
+        let (length, held) = (self.feeds.get(&me).map_or(0, Feed::length), self.contiguous(&me));
+        if held < length {
+            return Err(SpaceError::Behind { length, held });
+        }
+        let mut own = match &self.own {
+            Some(own) => own.clone(),
+            None => self.read_own(files, &me)?,
+        };
+        let mut new_deps = self.new_deps(files, &me, &own)?;
+        for dep in &new_deps {
+            own.named.insert(dep.writer, (dep.length, dep.tree_hash));
+        }
+        let (mut blocks, mut entries) = (Vec::new(), Vec::new());
+        for (draft, index) in drafts.into_iter().zip(length..) {
+            let full_clock = index % FULL_CLOCK_EVERY == 0 || !draft.access.is_empty();
+            let fresh = core::mem::take(&mut new_deps);
+            let deps = if full_clock { own.deps() } else { fresh };
+            let entry = self.finish(entropy, &me, index, now, &own, draft, deps, full_clock)?;
+            if !entry.access.is_empty() {
+                own.previous_access = Some(index);
+            }
+            let block = entry.encode();
+            if block.len() > MAX_ENTRY {
+                return Err(SpaceError::TooLarge { what: "entry", max: MAX_ENTRY, got: block.len() });
+            }
+            blocks.push(block);
+            entries.push(entry);
+        }
+        let (Some(keys), Some(feed)) = (&self.keys, self.feeds.get_mut(&me)) else {
+            return Err(SpaceError::Locked);
+        };
+        feed.append(files, &keys.signer, &blocks)?;
+        let mut fresh = Fresh::default();
+        for ((entry, block), index) in entries.into_iter().zip(&blocks).zip(length..) {
+            self.give(files, &me, index, Some(entry), block.len(), &mut fresh)?;
+        }
+        let mut grown = core::mem::take(&mut self.grown);
+        // Named in full: nothing to name until it grows again.
+        grown.retain(|writer| *writer != me && own.named(writer) < self.given(writer));
+        self.grown = grown;
+        self.own = Some(own);
+        self.access.grew(&me);
+        self.settle(files, fresh)?;
+        Ok(length)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one entry")]
+    fn finish(
+        &self,
+        entropy: &mut dyn Entropy,
+        me: &PublicKey,
+        index: u64,
+        now: u64,
+        own: &Own,
+        draft: Draft,
+        deps: Vec<Dep>,
+        full_clock: bool,
+    ) -> Result<Entry, SpaceError> {
+        if deps.len() > MAX_DEPS {
+            return Err(SpaceError::TooMany { what: "writers", max: MAX_DEPS, got: deps.len() });
+        }
+        let mut entry = Entry {
+            deps,
+            full_clock,
+            previous_access: own.previous_access,
+            time: now,
+            access: draft.access,
+            public: draft.public,
+            sealed: None,
+        };
+        if let Some((epoch, ops)) = draft.private {
+            self.content
+                .seal_ops(&mut entry, me, index, epoch, &ops, entropy)
+                .ok_or(SpaceError::NoContentKey)?;
+        }
+        Ok(entry)
+    }
+
+    /// Prefixes of other feeds that own entries have not named yet.
+    fn new_deps(&self, files: &Files, me: &PublicKey, own: &Own) -> Result<Vec<Dep>, SpaceError> {
+        let mut deps = Vec::new();
+        for writer in self.grown.iter().filter(|writer| *writer != me) {
+            let named = own.named(writer);
+            let length = self.level(writer, named);
+            let Some(feed) = self.feeds.get(writer).filter(|_| length > named) else { continue };
+            if let Some(tree_hash) = feed.tree_hash_at(files, length)? {
+                deps.push(Dep { writer: *writer, length, tree_hash });
+            }
+        }
+        Ok(deps)
+    }
+
+    /// Greatest length at which a feed may be named; at most `named` if it may not be named further.
+    fn level(&self, writer: &PublicKey, named: u64) -> u64 {
+        let Some(state) = self.access.writer(writer).filter(|state| state.role.is_some()) else {
+            return named;
+        };
+        let mut length = self.given(writer).min(state.cut_at.unwrap_or(u64::MAX));
+        while length > named {
+            match self.access.status(writer, length - 1) {
+                None | Some(Status::Pending | Status::Void) => length -= 1,
+                Some(_) => break,
+            }
+        }
+        length
+    }
+
+    /// Reads back where own entries continue.
+    fn read_own(&self, files: &Files, me: &PublicKey) -> Result<Own, SpaceError> {
+        let mut own = Own::default();
+        let length = self.contiguous(me);
+        for index in (0..length).rev() {
+            let Some(entry) = self.entry(files, me, index)? else { continue };
+            if index + 1 == length {
+                own.previous_access =
+                    if entry.access.is_empty() { entry.previous_access } else { Some(index) };
+            }
+            for dep in &entry.deps {
+                // Later entries were read first, and theirs are longer.
+                own.named.entry(dep.writer).or_insert((dep.length, dep.tree_hash));
+            }
+            if entry.full_clock {
+                break;
+            }
+        }
+        Ok(own)
+    }
+
+    /// Appends an entry that only says what this device has seen, if there is anything new to say.
+    pub fn acknowledge(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+    ) -> Result<bool, SpaceError> {
+        let me = self.unlocked()?;
+        if !self.is_active(&me) {
+            return Ok(false);
+        }
+        let own = match &self.own {
+            Some(own) => own.clone(),
+            None => self.read_own(files, &me)?,
+        };
+        if self.new_deps(files, &me, &own)?.is_empty() {
+            return Ok(false);
+        }
+        self.append(files, now, entropy, vec![Draft::default()])?;
+        Ok(true)
+    }
+}
+
+impl Own {
+    /// Length at which a feed was named last.
+    fn named(&self, writer: &PublicKey) -> u64 {
+        self.named.get(writer).map_or(0, |(length, _)| *length)
+    }
+
+    /// All that was named, ascending by writer.
+    fn deps(&self) -> Vec<Dep> {
+        let dep = |(writer, (length, tree_hash)): (&PublicKey, &(u64, Hash))| Dep {
+            writer: *writer,
+            length: *length,
+            tree_hash: *tree_hash,
+        };
+        self.named.iter().map(dep).collect()
+    }
+}
+
+/// Fails on more operations than one entry takes.
+pub(super) fn check_count(got: usize) -> Result<(), SpaceError> {
+    if got > MAX_OPS { Err(SpaceError::TooMany { what: "operations", max: MAX_OPS, got }) } else { Ok(()) }
+}

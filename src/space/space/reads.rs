@@ -1,0 +1,210 @@
+//! Reading: a key, a range, the past. Values come from the feeds; the view only says where they stand.
+
+use std::collections::HashMap;
+
+use super::{Space, trees::Judge};
+use crate::{
+    crypto::PublicKey,
+    space::{
+        Clock, Item, Op, Range, SpaceError, Version,
+        view::{Causality, Place, Slot},
+    },
+    storage::Files,
+};
+
+impl Space {
+    /// What a key holds: the winner, and the values it conflicts with. `None` if it holds nothing; an item without a
+    /// value if the winner is a removal that has not seen some of the others.
+    pub fn get(&self, files: &Files, key: &str) -> Result<Option<Item>, SpaceError> {
+        let Some(slot) = self.view.slot(key) else { return Ok(None) };
+        Loader::new(self, files).item(key, &self.heads(slot))
+    }
+
+    /// The keys of a range that hold a value.
+    pub fn list(&self, files: &Files, range: &Range) -> Result<Vec<Item>, SpaceError> {
+        self.list_with(files, range, |slot| self.heads(slot))
+    }
+
+    /// What a key held at a clock (closed over the pasts of what is in it), under today's cuts.
+    pub fn get_at(&self, files: &Files, clock: &Clock, key: &str) -> Result<Option<Item>, SpaceError> {
+        let Some(slot) = self.view.slot(key) else { return Ok(None) };
+        let closure = self.closure(clock);
+        Loader::new(self, files).item(key, &self.heads_at(slot, &closure))
+    }
+
+    /// The keys of a range that held a value at a clock.
+    pub fn list_at(&self, files: &Files, clock: &Clock, range: &Range) -> Result<Vec<Item>, SpaceError> {
+        let closure = self.closure(clock);
+        self.list_with(files, range, |slot| self.heads_at(slot, &closure))
+    }
+
+    /// Every operation that counts, of one key or of all, in order; those after `after`, at most `limit`.
+    pub fn history(
+        &self,
+        files: &Files,
+        key: Option<&str>,
+        after: Option<&Version>,
+        limit: Option<usize>,
+    ) -> Result<Vec<Item>, SpaceError> {
+        let judge = Judge { access: &self.access, numbers: &self.numbers };
+        let slots: Vec<(&str, &Slot)> = match key {
+            Some(key) => self.view.slot(key).into_iter().map(|slot| (key, slot)).collect(),
+            None => self.view.slots().collect(),
+        };
+        let rank = |place: &Place| {
+            let (order, writer) = judge.rank(place.writer, place.index);
+            (order, writer, place.index, place.op)
+        };
+        let mut places: Vec<_> = slots
+            .iter()
+            .flat_map(|(key, slot)| slot.ops().iter().map(|place| (rank(place), *key, *place)))
+            .collect();
+        places.sort_unstable_by_key(|(rank, ..)| *rank);
+        let from = after.map_or(0, |after| {
+            let at = places.iter().position(|(.., place)| self.version(place) == *after);
+            at.map_or(places.len(), |at| at + 1)
+        });
+        let mut loader = Loader::new(self, files);
+        let mut items = Vec::new();
+        for (_, key, place) in places.into_iter().skip(from).take(limit.unwrap_or(usize::MAX)) {
+            items.extend(loader.item_at(key, &place)?);
+        }
+        Ok(items)
+    }
+
+    /// How far every feed has been taken in.
+    pub fn clock(&self) -> Clock {
+        self.feeds.keys().map(|writer| (*writer, self.given(writer))).collect()
+    }
+
+    /// A clock and the pasts of all that is in it.
+    pub fn closure(&self, clock: &Clock) -> Clock {
+        let mut closure = Clock::new();
+        let mut raise = |writer, length: u64| {
+            let held = closure.entry(writer).or_default();
+            *held = length.max(*held);
+        };
+        for (writer, length) in clock {
+            let length = (*length).min(self.given(writer));
+            if let Some(last) = length.checked_sub(1) {
+                raise(*writer, length);
+                for (other, seen) in self.access.clock_of(writer, last).unwrap_or_default() {
+                    raise(other, seen);
+                }
+            }
+        }
+        closure
+    }
+
+    pub(super) fn version(&self, place: &Place) -> Version {
+        Version { writer: self.numbers.key(place.writer), index: place.index, op: place.op }
+    }
+
+    fn heads(&self, slot: &Slot) -> Vec<Place> {
+        slot.heads(&Judge { access: &self.access, numbers: &self.numbers })
+    }
+
+    fn heads_at(&self, slot: &Slot, clock: &Clock) -> Vec<Place> {
+        let judge = Judge { access: &self.access, numbers: &self.numbers };
+        let within = |place: &Place| {
+            clock.get(&self.numbers.key(place.writer)).is_some_and(|length| place.index < *length)
+        };
+        slot.heads_among(within, &judge)
+    }
+
+    fn list_with(
+        &self,
+        files: &Files,
+        range: &Range,
+        heads: impl Fn(&Slot) -> Vec<Place>,
+    ) -> Result<Vec<Item>, SpaceError> {
+        let limit = range.limit.unwrap_or(usize::MAX);
+        let mut loader = Loader::new(self, files);
+        let mut items = Vec::new();
+        for (key, slot) in self.view.range(range) {
+            if items.len() >= limit {
+                break;
+            }
+            let heads = heads(slot);
+            if heads.first().is_some_and(|winner| !winner.delete) {
+                items.extend(loader.item(key, &heads)?);
+            }
+        }
+        Ok(items)
+    }
+}
+
+/// Reads entries for one call; keeps some decoded, since neighbouring keys often stand in one entry.
+struct Loader<'a> {
+    space: &'a Space,
+    files: &'a Files,
+    entries: HashMap<(u32, u64), Loaded>,
+}
+
+struct Loaded {
+    time: u64,
+    ops: Vec<Op>,
+}
+
+/// Most entries kept decoded during one call: of 1 MiB each at worst.
+const KEPT: usize = 16;
+
+impl<'a> Loader<'a> {
+    fn new(space: &'a Space, files: &'a Files) -> Self {
+        Self { space, files, entries: HashMap::new() }
+    }
+
+    fn item(&mut self, key: &str, heads: &[Place]) -> Result<Option<Item>, SpaceError> {
+        if heads.iter().all(|place| place.delete) {
+            return Ok(None);
+        }
+        let mut items = Vec::with_capacity(heads.len());
+        for place in heads {
+            items.extend(self.item_at(key, place)?);
+        }
+        let mut items = items.into_iter();
+        let Some(mut winner) = items.next() else { return Ok(None) };
+        winner.conflicts = items.collect();
+        Ok(Some(winner))
+    }
+
+    fn item_at(&mut self, key: &str, place: &Place) -> Result<Option<Item>, SpaceError> {
+        let version = self.space.version(place);
+        if !self.load(place, &version.writer)? {
+            return Ok(None);
+        }
+        let Some(loaded) = self.entries.get(&(place.writer, place.index)) else { return Ok(None) };
+        let at = usize::try_from(place.op).unwrap_or(usize::MAX);
+        let value = match loaded.ops.get(at) {
+            Some(Op::Put { value, .. }) => Some(value.clone()),
+            Some(Op::Delete { .. }) => None,
+            _ => return Ok(None),
+        };
+        Ok(Some(Item {
+            key: key.to_owned(),
+            value,
+            conflicts: Vec::new(),
+            writer: version.writer,
+            time: loaded.time,
+            version,
+            private: place.private,
+        }))
+    }
+
+    /// Makes sure that an entry is loaded; `false` if it cannot be read.
+    fn load(&mut self, place: &Place, writer: &PublicKey) -> Result<bool, SpaceError> {
+        let at = (place.writer, place.index);
+        if self.entries.contains_key(&at) {
+            return Ok(true);
+        }
+        let Some(entry) = self.space.entry(self.files, writer, place.index)? else { return Ok(false) };
+        let mut private = self.space.content.open_ops(&entry, writer, place.index);
+        let mut ops = entry.public;
+        ops.append(&mut private);
+        if self.entries.len() >= KEPT {
+            self.entries.clear();
+        }
+        self.entries.insert(at, Loaded { time: entry.time, ops });
+        Ok(true)
+    }
+}

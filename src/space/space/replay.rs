@@ -1,0 +1,297 @@
+//! From blocks to view: entries go to the access engine in index order; what it says of them moves the view.
+
+use std::collections::HashMap;
+
+use super::{
+    Space,
+    trees::{FeedTrees, Judge},
+};
+use crate::{
+    crypto::{MessageKey, PublicKey},
+    feed::Feed,
+    space::{AccessOp, Change, Entry, Op, SpaceError, SpaceEvent, Status, view::Place},
+    storage::Files,
+};
+
+/// Bytes of entries that are given before they are judged: many at once, but not all of a large space.
+const BATCH: usize = 4 << 20;
+
+/// How far a feed has been taken in.
+#[derive(Default)]
+pub(super) struct Tail {
+    /// Entries given to the access engine.
+    pub(super) given: u64,
+    /// Wall time of the last entry that could be read, ms.
+    pub(super) last_time: Option<u64>,
+    /// Which entries are in the view.
+    shown: Vec<bool>,
+}
+
+impl Tail {
+    /// Notes whether an entry is in the view; returns whether it was.
+    fn show(&mut self, index: u64, shown: bool) -> bool {
+        let Ok(at) = usize::try_from(index) else { return false };
+        if shown && at >= self.shown.len() {
+            self.shown.resize(at + 1, false);
+        }
+        self.shown.get_mut(at).is_some_and(|now| core::mem::replace(now, shown))
+    }
+}
+
+/// Entries that were just given: they need not be read again when they are judged.
+#[derive(Default)]
+pub(super) struct Fresh {
+    entries: HashMap<(PublicKey, u64), Entry>,
+    bytes: usize,
+}
+
+/// A feed on the way to being replayed up to a length.
+struct Frame {
+    writer: PublicKey,
+    target: u64,
+    /// The next entry and its bytes, while feeds that it names go first.
+    next: Option<(Option<Entry>, usize)>,
+}
+
+impl Space {
+    /// Takes in all held entries of all feeds, those that others name first: so few are judged twice.
+    pub(super) fn replay(&mut self, files: &mut Files) -> Result<(), SpaceError> {
+        let feeds: Vec<PublicKey> = self.feeds.keys().copied().collect();
+        let mut fresh = Fresh::default();
+        for writer in feeds {
+            let mut stack = vec![Frame { writer, target: u64::MAX, next: None }];
+            while let Some(frame) = stack.last_mut() {
+                let given = self.given(&frame.writer);
+                if given >= frame.target.min(self.contiguous(&frame.writer)) {
+                    stack.pop();
+                    continue;
+                }
+                let writer = frame.writer;
+                let (entry, bytes) = match frame.next.take() {
+                    Some(next) => next,
+                    None => self.block(files, &writer, given)?,
+                };
+                let missing = entry.iter().flat_map(|entry| &entry.deps).find(|dep| {
+                    self.given(&dep.writer) < dep.length.min(self.contiguous(&dep.writer))
+                        && !stack.iter().any(|frame| frame.writer == dep.writer)
+                });
+                if let Some(dep) = missing {
+                    let first = Frame { writer: dep.writer, target: dep.length, next: None };
+                    if let Some(frame) = stack.last_mut() {
+                        frame.next = Some((entry, bytes));
+                    }
+                    stack.push(first);
+                    continue;
+                }
+                self.give(files, &writer, given, entry, bytes, &mut fresh)?;
+                if fresh.bytes > BATCH {
+                    self.settle(files, core::mem::take(&mut fresh))?;
+                }
+            }
+        }
+        self.settle(files, fresh)
+    }
+
+    /// Takes in what a feed has more than before, and all that follows from it.
+    pub(super) fn advance(&mut self, files: &mut Files, writer: &PublicKey) -> Result<(), SpaceError> {
+        let mut fresh = Fresh::default();
+        for index in self.given(writer)..self.contiguous(writer) {
+            let (entry, bytes) = self.block(files, writer, index)?;
+            self.give(files, writer, index, entry, bytes, &mut fresh)?;
+            if fresh.bytes > BATCH {
+                self.settle(files, core::mem::take(&mut fresh))?;
+            }
+        }
+        self.access.grew(writer);
+        self.settle(files, fresh)
+    }
+
+    /// Gives one entry to the access engine; [`Space::settle`] does the rest.
+    pub(super) fn give(
+        &mut self,
+        files: &Files,
+        writer: &PublicKey,
+        index: u64,
+        entry: Option<Entry>,
+        bytes: usize,
+        fresh: &mut Fresh,
+    ) -> Result<(), SpaceError> {
+        let Some(feed) = self.feeds.get(writer) else { return Ok(()) };
+        let hash = feed.leaf(files, index)?.unwrap_or_default();
+        self.access.add_entry(writer, index, hash, entry.as_ref());
+        let tail = self.tails.entry(*writer).or_default();
+        tail.given = index + 1;
+        self.grown.insert(*writer);
+        let Some(entry) = entry else { return Ok(()) };
+        tail.last_time = Some(entry.time);
+        if !entry.access.is_empty() {
+            self.stirred = true;
+            for op in &entry.access {
+                if let AccessOp::Cut(cut) = op {
+                    self.note_cut(cut);
+                }
+            }
+            self.note_seals(files, writer, index, &entry)?;
+        }
+        fresh.bytes += bytes;
+        fresh.entries.insert((*writer, index), entry);
+        Ok(())
+    }
+
+    /// Lets the access engine judge, and applies what it changed; opens feeds that are followed from now on, and takes
+    /// them in too.
+    pub(super) fn settle(&mut self, files: &mut Files, fresh: Fresh) -> Result<(), SpaceError> {
+        let trees = FeedTrees { files, feeds: &self.feeds, claims: &self.claims };
+        self.access.settle(&trees);
+        self.apply(files, &fresh)?;
+        drop(fresh);
+        while core::mem::take(&mut self.stirred) {
+            if self.events.back() != Some(&SpaceEvent::Writers) {
+                self.events.push_back(SpaceEvent::Writers);
+            }
+            let followed: Vec<PublicKey> = self
+                .access
+                .writers()
+                .iter()
+                .map(|writer| writer.key)
+                .filter(|key| !self.feeds.contains_key(key) && self.access.is_followed(key))
+                .collect();
+            for writer in followed {
+                self.open_feed(files, writer)?;
+                self.advance(files, &writer)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves entries whose status changed into the view, within it, or out of it.
+    fn apply(&mut self, files: &mut Files, fresh: &Fresh) -> Result<(), SpaceError> {
+        let mut again = Vec::new();
+        while let Some(change) = self.access.poll_change() {
+            let (writer, from, to, shown) = match change {
+                Change::Status { writer, from, to, status } => (writer, from, to, status == Status::Counted),
+                Change::Rewound { writer, from } => (writer, from, self.given(&writer), false),
+            };
+            let mut retracted: Option<(u64, u64)> = None;
+            for index in from..to.min(self.given(&writer)) {
+                let tail = self.tails.entry(writer).or_default();
+                let was_shown = tail.show(index, shown);
+                if !was_shown && !shown {
+                    continue;
+                }
+                if let Some(entry) = fresh.entries.get(&(writer, index)) {
+                    self.replace(&writer, index, entry, was_shown, shown);
+                } else {
+                    self.stirred = true;
+                    if let (Some(entry), _) = self.block(files, &writer, index)? {
+                        self.replace(&writer, index, &entry, was_shown, shown);
+                    }
+                }
+                if !shown {
+                    retracted = Some((retracted.map_or(index, |(from, _)| from), index + 1));
+                }
+            }
+            if let Some((from, to)) = retracted {
+                self.events.push_back(SpaceEvent::Retracted { writer, from, to });
+            }
+            if let Change::Rewound { writer, from } = change {
+                self.tails.entry(writer).or_default().given = from;
+                again.push(writer);
+            }
+        }
+        for writer in again {
+            // Only the branch that is held can be given; of another one no blocks are here.
+            let trees = FeedTrees { files, feeds: &self.feeds, claims: &self.claims };
+            if self.access.branch(&writer).is_none_or(|branch| trees.holds(&writer, &branch)) {
+                self.advance(files, &writer)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an entry's operations out of the view and puts them in, as it was and is now shown: its order may be
+    /// another one.
+    fn replace(&mut self, writer: &PublicKey, index: u64, entry: &Entry, was_shown: bool, shown: bool) {
+        if was_shown {
+            self.place(writer, index, entry, false);
+        }
+        if shown {
+            self.place(writer, index, entry, true);
+        }
+    }
+
+    /// Puts an entry's operations into the view, or takes them out.
+    fn place(&mut self, writer: &PublicKey, index: u64, entry: &Entry, shown: bool) {
+        let number = self.numbers.number(writer);
+        for (op, at) in entry.public.iter().zip(0_u32..) {
+            self.place_op(op, Place { writer: number, index, op: at, private: false, delete: false }, shown);
+        }
+        if let Some(sealed) = &entry.sealed {
+            self.epochs.note_sealed(sealed.epoch, number, index, shown);
+            self.place_private(writer, index, entry, shown);
+        }
+    }
+
+    /// Puts the operations of a sealed part into the view, if it can be opened, or takes them out.
+    pub(super) fn place_private(&mut self, writer: &PublicKey, index: u64, entry: &Entry, shown: bool) {
+        let number = self.numbers.number(writer);
+        let first = u32::try_from(entry.public.len()).unwrap_or(u32::MAX);
+        for (op, at) in self.content.open_ops(entry, writer, index).iter().zip(first..) {
+            self.place_op(op, Place { writer: number, index, op: at, private: true, delete: false }, shown);
+        }
+    }
+
+    fn place_op(&mut self, op: &Op, place: Place, shown: bool) {
+        let (key, delete) = match op {
+            Op::Put { key, .. } => (key, false),
+            Op::Delete { key } => (key, true),
+            Op::MessageKey(key) if place.private => {
+                let Place { writer, index, op, .. } = place;
+                self.message_keys.retain(|(w, i, o, _)| (*w, *i, *o) != (writer, index, op));
+                if shown {
+                    self.message_keys.push((writer, index, op, MessageKey::from_bytes(**key)));
+                }
+                return;
+            }
+            Op::MessageKey(_) | Op::Unknown { .. } => return,
+        };
+        let judge = Judge { access: &self.access, numbers: &self.numbers };
+        if shown {
+            self.view.insert(key, Place { delete, ..place }, &judge);
+        } else {
+            self.view.remove(key, place.writer, place.index, &judge);
+        }
+    }
+
+    /// An entry that is held, decoded (`None` if it does not decode or is not held), and its bytes.
+    fn block(
+        &self,
+        files: &Files,
+        writer: &PublicKey,
+        index: u64,
+    ) -> Result<(Option<Entry>, usize), SpaceError> {
+        let Some(feed) = self.feeds.get(writer) else { return Ok((None, 0)) };
+        let block = feed.get(files, index)?.unwrap_or_default();
+        Ok((Entry::decode(&block).ok(), block.len()))
+    }
+
+    /// An entry that is held, decoded; `None` if it does not decode or is not held.
+    pub(super) fn entry(
+        &self,
+        files: &Files,
+        writer: &PublicKey,
+        index: u64,
+    ) -> Result<Option<Entry>, SpaceError> {
+        Ok(self.block(files, writer, index)?.0)
+    }
+
+    /// Entries of a feed that were given to the access engine.
+    pub(super) fn given(&self, writer: &PublicKey) -> u64 {
+        self.tails.get(writer).map_or(0, |tail| tail.given)
+    }
+
+    /// Entries of a feed that are here without a gap.
+    pub(super) fn contiguous(&self, writer: &PublicKey) -> u64 {
+        self.feeds.get(writer).map_or(0, Feed::contiguous)
+    }
+}

@@ -1,0 +1,176 @@
+//! What comes from other nodes and goes to them: blocks with proofs, root records, the manifest.
+
+use super::{Space, replay::Fresh, store_item};
+use crate::{
+    crypto::{Hash, PublicKey},
+    feed::{EquivocationProof, Feed, FeedError, Proof},
+    space::{Cut, Manifest, ManifestError, RootItem, RootRecord, SpaceError, SpaceEvent},
+    storage::Files,
+    value::{Owner, Precedence, SignedValue},
+};
+
+impl Space {
+    /// Whether a feed belongs to this space as far as is known here.
+    pub fn followed(&self, feed: &PublicKey) -> bool {
+        self.feeds.contains_key(feed)
+    }
+
+    /// The feeds that are held, ascending by key.
+    pub fn feeds(&self) -> impl Iterator<Item = &Feed> {
+        self.feeds.values()
+    }
+
+    /// One feed.
+    pub fn feed(&self, key: &PublicKey) -> Option<&Feed> {
+        self.feeds.get(key)
+    }
+
+    /// Takes blocks of a feed with their proof: all is verified before anything is stored. Returns whether there was
+    /// anything new.
+    pub fn accept(
+        &mut self,
+        files: &mut Files,
+        feed: &PublicKey,
+        proof: &Proof,
+        blocks: &[Vec<u8>],
+    ) -> Result<bool, SpaceError> {
+        let known = self.feeds.get_mut(feed).ok_or(SpaceError::NoWriter { writer: *feed })?;
+        let before = (known.length(), known.contiguous());
+        if let Err(error) = known.accept(files, proof, blocks) {
+            if let FeedError::Fork { .. } = error {
+                self.events.push_back(SpaceEvent::Equivocation { writer: *feed });
+            }
+            return Err(error.into());
+        }
+        let after = (known.length(), known.contiguous());
+        if self.writer() == Some(*feed) {
+            self.own = None;
+        }
+        if before != after {
+            self.advance(files, feed)?;
+        }
+        Ok(before != after || !blocks.is_empty())
+    }
+
+    /// Takes a root record; returns whether it is new.
+    pub fn add_record(&mut self, files: &mut Files, bytes: &[u8]) -> Result<bool, SpaceError> {
+        let record = RootRecord::decode(&self.key, bytes)?;
+        self.take_record(files, &record)
+    }
+
+    pub(super) fn take_record(&mut self, files: &mut Files, record: &RootRecord) -> Result<bool, SpaceError> {
+        if self.records.iter().any(|(hash, _)| *hash == record.hash()) {
+            return Ok(false);
+        }
+        store_item(files, self.files.records, record.as_bytes())?;
+        self.note_record(record);
+        self.stirred = true;
+        self.settle(files, Fresh::default())?;
+        Ok(true)
+    }
+
+    /// Gives a record, and what its cuts show, to the access engine.
+    pub(super) fn note_record(&mut self, record: &RootRecord) {
+        self.records.push((record.hash(), record.as_bytes().to_vec()));
+        for item in &record.items {
+            if let RootItem::Cut { cut, .. } = item {
+                self.note_cut(cut);
+            }
+        }
+        self.access.add_record(record);
+    }
+
+    /// Takes what a cut shows of its target's feed.
+    pub(super) fn note_cut(&mut self, cut: &Cut) {
+        if self.claims.add_cut(cut) {
+            self.access.grew(&cut.writer);
+        }
+    }
+
+    /// Pins the record (by hash) in which a root named its successor: the person's decision among rivals.
+    pub fn pin(&mut self, files: &mut Files, root: PublicKey, successor: Hash) -> Result<(), SpaceError> {
+        self.access.pin(root, successor);
+        self.stirred = true;
+        self.settle(files, Fresh::default())
+    }
+
+    /// Takes a proof that a writer signed two histories; returns whether it is new.
+    pub fn add_equivocation(&mut self, files: &mut Files, bytes: &[u8]) -> Result<bool, SpaceError> {
+        let proof = EquivocationProof::decode(bytes).map_err(FeedError::from)?;
+        proof.verify()?;
+        let writer = proof.key;
+        if !self.feeds.contains_key(&writer) {
+            return Err(SpaceError::NoWriter { writer });
+        }
+        if !self.claims.add_fork(proof) {
+            return Ok(false);
+        }
+        store_item(files, self.files.forks, bytes)?;
+        self.events.push_back(SpaceEvent::Equivocation { writer });
+        self.access.grew(&writer);
+        self.stirred = true;
+        self.settle(files, Fresh::default())?;
+        Ok(true)
+    }
+
+    /// Proofs of equivocation, encoded.
+    pub fn equivocations(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.claims.forks().map(EquivocationProof::encode)
+    }
+
+    /// Root records as they are sent, in the order they came.
+    pub fn records(&self) -> impl Iterator<Item = &[u8]> {
+        self.records.iter().map(|(_, bytes)| bytes.as_slice())
+    }
+
+    /// Hashes of the root records, in the same order.
+    pub fn record_hashes(&self) -> impl Iterator<Item = Hash> {
+        self.records.iter().map(|(hash, _)| *hash)
+    }
+
+    /// What the root says about the space.
+    pub fn manifest(&self) -> Option<Manifest> {
+        Manifest::decode(self.manifest.as_ref()?.value()).ok()
+    }
+
+    /// The manifest as it is sent: an encoded signed value.
+    pub fn manifest_bytes(&self) -> Option<Vec<u8>> {
+        self.manifest.as_ref().map(SignedValue::encode)
+    }
+
+    /// Takes a manifest; returns whether it is newer than the held one.
+    pub fn add_manifest(&mut self, files: &mut Files, bytes: &[u8]) -> Result<bool, SpaceError> {
+        let value = SignedValue::decode(bytes).map_err(ManifestError::from)?;
+        let expected = self.root();
+        if *value.owner() != Owner::Single(expected) || !value.salt().is_empty() {
+            return Err(ManifestError::Key { expected }.into());
+        }
+        Manifest::decode(value.value()).map_err(ManifestError::from)?;
+        // One of an earlier root is no rival: only the last one speaks for the space.
+        let held = self.manifest.as_ref().filter(|held| held.same_place(&value));
+        let newer = value.replaces(held, None).map_err(ManifestError::from)?.precedence == Precedence::Wins;
+        if newer {
+            self.store_manifest(files, value)?;
+        }
+        Ok(newer)
+    }
+
+    /// Whether every record that the manifest names, and every ancestor of it, is held.
+    pub fn is_complete(&self) -> bool {
+        let Some(manifest) = self.manifest() else { return false };
+        let held: std::collections::BTreeSet<Hash> = self.record_hashes().collect();
+        let links =
+            |(_, bytes): &(Hash, Vec<u8>)| RootRecord::decode(&self.key, bytes).map(|record| record.links);
+        manifest.heads.iter().all(|head| held.contains(head))
+            && self.records.iter().flat_map(links).flatten().all(|link| held.contains(&link))
+    }
+
+    pub(super) fn store_manifest(&mut self, files: &mut Files, value: SignedValue) -> Result<(), SpaceError> {
+        let bytes = value.encode();
+        files.truncate(self.files.manifest, 0);
+        files.write(self.files.manifest, 0, &bytes)?;
+        self.manifest = Some(value);
+        self.events.push_back(SpaceEvent::Manifest);
+        Ok(())
+    }
+}

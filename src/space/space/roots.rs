@@ -1,0 +1,174 @@
+//! Acts of the root: founding a space, closing a feed for good, coming back with the passphrase alone.
+
+use super::{DeviceGrant, Keys, Space, author::Draft};
+use crate::{
+    crypto::{Entropy, Hash, MessageKey, PublicKey, Signer},
+    space::{Kind, MAX_ITEMS, Manifest, ManifestError, Op, PersonId, Role, RootItem, RootRecord, SpaceError},
+    storage::Files,
+    value::{SignedValue, next_seq},
+};
+
+impl Space {
+    /// Begins a home: grants this device, signs the manifest, and appends the first entry: an epoch sealed to this
+    /// device and the root, and the sign-in message key in private.
+    #[expect(clippy::too_many_arguments, reason = "all that a sign-up has in hand")]
+    pub fn found(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        root: &Signer,
+        device: &DeviceGrant,
+        keys: Keys,
+        message_key: &MessageKey,
+        domain: &str,
+    ) -> Result<(), SpaceError> {
+        self.check_root(root)?;
+        self.unlock(files, keys)?;
+        let epoch = self.content.generate(entropy);
+        let person = PersonId::founded_by(&device.writer);
+        let grant = self.sealed_grant(epoch, device, person, Role::Admin, entropy)?;
+        self.sign_record(files, root, vec![RootItem::Grant(grant)])?;
+        self.sign_manifest(files, root, Kind::Home, domain)?;
+        let (op, _) = self.publish_epoch(epoch, vec![device.writer], entropy)?;
+        let private = Some((epoch, vec![message_key_op(message_key)]));
+        self.append(files, now, entropy, vec![Draft { access: vec![op], private, ..Draft::default() }])?;
+        Ok(())
+    }
+
+    /// Closes a feed for good at `length` (what is held of it, if none is given), and takes away the device cuts in the
+    /// entries that `voids` names. If this device can write, it makes a new epoch for those who remain.
+    #[expect(clippy::too_many_arguments, reason = "all that a removal has in hand")]
+    pub fn root_cut(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        root: &Signer,
+        writer: PublicKey,
+        length: Option<u64>,
+        voids: Vec<Hash>,
+    ) -> Result<(), SpaceError> {
+        self.check_root(root)?;
+        let cut = self.cut_at(files, writer, length)?;
+        self.sign_record(files, root, vec![RootItem::Cut { cut, voids }])?;
+        self.renew_manifest(files, root)?;
+        if self.is_writable() { self.renew_epoch(files, now, entropy) } else { Ok(()) }
+    }
+
+    /// Takes away the device cuts in the named entries.
+    pub fn root_void(
+        &mut self,
+        files: &mut Files,
+        root: &Signer,
+        entries: Vec<Hash>,
+    ) -> Result<(), SpaceError> {
+        self.check_root(root)?;
+        self.sign_record(files, root, vec![RootItem::Void(entries)])?;
+        self.renew_manifest(files, root)
+    }
+
+    /// Comes back with the passphrase alone: the root grants this device and, if wished, cuts all others. Content keys
+    /// are opened with the root's key and sealed to this device (and the others, if they stay).
+    #[expect(clippy::too_many_arguments, reason = "all that a recovery has in hand")]
+    pub fn recover(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        root: &Signer,
+        device: &DeviceGrant,
+        keys: Keys,
+        message_key: &MessageKey,
+        cut_others: bool,
+    ) -> Result<(), SpaceError> {
+        self.check_root(root)?;
+        self.unlock(files, keys)?;
+        self.open_root_seals(files, root)?;
+        let others: Vec<PublicKey> =
+            self.active_writers().into_iter().filter(|writer| *writer != device.writer).collect();
+        // A name needs an epoch that the others can open; if they go, or there is none, it is the new one.
+        let usable = if cut_others { None } else { self.usable_epoch() };
+        let epoch = usable.unwrap_or_else(|| self.content.generate(entropy));
+        let person = self.home_person().unwrap_or_else(|| PersonId::founded_by(&device.writer));
+        let mut items =
+            vec![RootItem::Grant(self.sealed_grant(epoch, device, person, Role::Admin, entropy)?)];
+        if cut_others {
+            for writer in others {
+                items.push(RootItem::Cut { cut: self.cut_at(files, writer, None)?, voids: Vec::new() });
+            }
+        }
+        for chunk in items.chunks(MAX_ITEMS) {
+            self.sign_record(files, root, chunk.to_vec())?;
+        }
+        self.renew_manifest(files, root)?;
+        let mut drafts = Vec::new();
+        let mut access = Vec::new();
+        if usable.is_none() {
+            let (op, rest) = self.publish_epoch(epoch, self.active_writers(), entropy)?;
+            access.push(op);
+            drafts.extend(rest);
+        }
+        let private = match self.message_key() {
+            Some(known) if known.as_bytes() == message_key.as_bytes() => None,
+            _ => Some((epoch, vec![message_key_op(message_key)])),
+        };
+        drafts.insert(0, Draft { access, private, ..Draft::default() });
+        self.reseal_all(entropy, &[device.writer], false, &mut drafts)?;
+        self.append(files, now, entropy, drafts)?;
+        Ok(())
+    }
+
+    /// The person that the first root grant names: all devices of a home carry it.
+    fn home_person(&self) -> Option<PersonId> {
+        self.records.iter().find_map(|(_, bytes)| {
+            let record = RootRecord::decode(&self.key, bytes).ok()?;
+            record.items.iter().find_map(|item| match item {
+                RootItem::Grant(grant) => Some(grant.person),
+                _ => None,
+            })
+        })
+    }
+
+    /// Signs a root record that links all heads, and takes it in.
+    fn sign_record(
+        &mut self,
+        files: &mut Files,
+        root: &Signer,
+        items: Vec<RootItem>,
+    ) -> Result<Hash, SpaceError> {
+        let record = RootRecord::sign(&self.key, root, self.access.record_heads(), items);
+        let hash = record.hash();
+        self.take_record(files, &record)?;
+        Ok(hash)
+    }
+
+    /// Signs the manifest anew with the record heads of now; what it says of the space stays.
+    fn renew_manifest(&mut self, files: &mut Files, root: &Signer) -> Result<(), SpaceError> {
+        let (kind, domain) = match self.manifest() {
+            Some(manifest) => (manifest.kind, manifest.domain),
+            None => (Kind::Home, String::new()),
+        };
+        self.sign_manifest(files, root, kind, &domain)
+    }
+
+    pub(super) fn sign_manifest(
+        &mut self,
+        files: &mut Files,
+        root: &Signer,
+        kind: Kind,
+        domain: &str,
+    ) -> Result<(), SpaceError> {
+        let mut heads = self.access.record_heads();
+        heads.sort_unstable();
+        heads.truncate(crate::space::manifest::MAX_HEADS);
+        let manifest = Manifest { kind, domain: domain.to_owned(), heads };
+        let seq = next_seq(self.manifest.as_ref()).map_err(ManifestError::from)?;
+        let value = SignedValue::sign(root, &[], seq, &manifest.encode()).map_err(ManifestError::from)?;
+        self.store_manifest(files, value)
+    }
+}
+
+fn message_key_op(key: &MessageKey) -> Op {
+    Op::MessageKey(zeroize::Zeroizing::new(*key.as_bytes()))
+}

@@ -1,0 +1,208 @@
+//! Whole spaces that exchange blocks directly, through proofs.
+
+mod acts;
+mod data;
+mod orders;
+
+use super::*;
+use crate::{
+    codec::{Value, decode_value, encode_value},
+    crypto::MessageKey,
+    feed::ProofRequest,
+    space::{Expect, Item, Range, WriteOp},
+    storage::{MemoryBackend, Snapshot},
+    testing::Seeded,
+};
+
+/// A device: files, a space, and the key that it signs with.
+pub(super) struct Device {
+    pub(super) files: Files,
+    pub(super) space: Space,
+    pub(super) entropy: Seeded,
+    seed: u8,
+    now: u64,
+}
+
+pub(super) fn root() -> Signer {
+    Signer::from_seed(&[200; 32])
+}
+
+pub(super) fn message_key() -> MessageKey {
+    MessageKey::from_bytes([9; 32])
+}
+
+pub(super) fn cbor(text: &str) -> Vec<u8> {
+    encode_value(&Value::Text(text.to_owned())).unwrap()
+}
+
+pub(super) fn put(key: &str, value: &str, private: bool) -> WriteOp {
+    WriteOp::Put { key: key.to_owned(), value: cbor(value), private, expect: Expect::Any }
+}
+
+pub(super) fn delete(key: &str) -> WriteOp {
+    WriteOp::Delete { key: key.to_owned(), expect: Expect::Any }
+}
+
+impl Device {
+    /// A visitor of the space.
+    pub(super) fn new(seed: u8) -> Self {
+        Self::with_files(Files::new(), seed)
+    }
+
+    pub(super) fn with_files(mut files: Files, seed: u8) -> Self {
+        let space = Space::open(&mut files, root().public()).unwrap();
+        Self { files, space, entropy: Seeded::new(u64::from(seed)), seed, now: 1000 }
+    }
+
+    /// The device that founds the space.
+    pub(super) fn founder(seed: u8) -> Self {
+        let mut device = Self::new(seed);
+        let (grant, keys) = (device.grant_of(), device.keys());
+        let Self { files, space, entropy, .. } = &mut device;
+        space.found(files, 1000, entropy, &root(), &grant, keys, &message_key(), "example.org").unwrap();
+        device
+    }
+
+    /// A device that asks: unlocked, its own feed open, not granted.
+    pub(super) fn asker(seed: u8) -> Self {
+        let mut device = Self::new(seed);
+        device.unlock();
+        let key = device.key();
+        device.space.follow(&mut device.files, key).unwrap();
+        device
+    }
+
+    pub(super) fn signer(&self) -> Signer {
+        Signer::from_seed(&[self.seed; 32])
+    }
+
+    pub(super) fn key(&self) -> PublicKey {
+        self.signer().public()
+    }
+
+    pub(super) fn keys(&self) -> Keys {
+        Keys { signer: self.signer() }
+    }
+
+    pub(super) fn grant_of(&self) -> DeviceGrant {
+        DeviceGrant { writer: self.key(), install_id: [self.seed; 16], name: format!("device {}", self.seed) }
+    }
+
+    pub(super) fn unlock(&mut self) {
+        let keys = self.keys();
+        self.space.unlock(&mut self.files, keys).unwrap();
+    }
+
+    pub(super) fn time(&mut self) -> u64 {
+        self.now += 1;
+        self.now
+    }
+
+    pub(super) fn write(&mut self, ops: Vec<WriteOp>) -> Result<Vec<Item>, SpaceError> {
+        let now = self.time();
+        self.space.write(&mut self.files, now, &mut self.entropy, ops)
+    }
+
+    pub(super) fn put(&mut self, key: &str, value: &str) -> Item {
+        self.write(vec![put(key, value, false)]).unwrap().remove(0)
+    }
+
+    pub(super) fn put_private(&mut self, key: &str, value: &str) -> Item {
+        self.write(vec![put(key, value, true)]).unwrap().remove(0)
+    }
+
+    pub(super) fn grant(&mut self, other: &Self) {
+        let (now, grant) = (self.time(), other.grant_of());
+        self.space.grant(&mut self.files, now, &mut self.entropy, &grant, Role::Admin).unwrap();
+    }
+
+    pub(super) fn cut(&mut self, other: PublicKey) {
+        let now = self.time();
+        self.space.cut(&mut self.files, now, &mut self.entropy, other).unwrap();
+    }
+
+    /// The values of a key, the winner first.
+    pub(super) fn values(&self, key: &str) -> Vec<String> {
+        let Some(item) = self.space.get(&self.files, key).unwrap() else { return Vec::new() };
+        core::iter::once(&item).chain(&item.conflicts).map(text).collect()
+    }
+
+    /// Everything that can be read.
+    pub(super) fn all(&self) -> Vec<Item> {
+        self.space.list(&self.files, &Range::default()).unwrap()
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.all().into_iter().map(|item| item.key).collect()
+    }
+
+    pub(super) fn events(&mut self) -> Vec<SpaceEvent> {
+        core::iter::from_fn(|| self.space.poll()).collect()
+    }
+
+    /// Fetches at most `most` blocks of one feed; returns whether there was anything.
+    pub(super) fn pull(&mut self, from: &Self, feed: &PublicKey, most: u64) -> bool {
+        let (Some(ours), Some(theirs)) = (self.space.feed(feed), from.space.feed(feed)) else { return false };
+        let (start, have, to) = (ours.contiguous(), ours.length(), theirs.length().max(ours.length()));
+        let end = theirs.contiguous().min(start.saturating_add(most)).max(start);
+        if (start == end && have >= theirs.length()) || theirs.length() < have {
+            return false;
+        }
+        let request = ProofRequest { blocks: start..end, from: have, to };
+        let proof = theirs.prove(&from.files, &request).unwrap();
+        let blocks: Vec<_> =
+            (start..end).map(|index| theirs.get(&from.files, index).unwrap().unwrap()).collect();
+        self.space.accept(&mut self.files, feed, &proof, &blocks).unwrap()
+    }
+
+    pub(super) fn pull_records(&mut self, from: &Self) {
+        for record in from.space.records() {
+            self.space.add_record(&mut self.files, record).unwrap();
+        }
+        if let Some(manifest) = from.space.manifest_bytes() {
+            self.space.add_manifest(&mut self.files, &manifest).unwrap();
+        }
+        for proof in from.space.equivocations() {
+            self.space.add_equivocation(&mut self.files, &proof).unwrap();
+        }
+    }
+
+    /// Fetches everything.
+    pub(super) fn pull_all(&mut self, from: &Self) {
+        self.pull_records(from);
+        loop {
+            let feeds: Vec<PublicKey> = from.space.feeds().map(Feed::key).collect();
+            let mut more = false;
+            for feed in feeds {
+                more |= self.pull(from, &feed, u64::MAX);
+            }
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// The same device after a reload, with nothing but what was committed.
+    pub(super) fn reopened(&mut self) -> Self {
+        let mut backend = MemoryBackend::new();
+        while let Some(commit) = self.files.take_commit() {
+            backend.apply(&commit);
+        }
+        let snapshot: Snapshot = backend.snapshot();
+        Self::with_files(Files::load(snapshot).unwrap(), self.seed)
+    }
+}
+
+/// Fetches everything from each other.
+pub(super) fn meet(a: &mut Device, b: &mut Device) {
+    a.pull_all(b);
+    b.pull_all(a);
+}
+
+pub(super) fn text(item: &Item) -> String {
+    match item.value.as_deref().map(decode_value) {
+        None => "-".to_owned(),
+        Some(Ok(Value::Text(text))) => text,
+        Some(other) => panic!("not a text: {other:?}"),
+    }
+}

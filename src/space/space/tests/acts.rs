@@ -1,0 +1,268 @@
+//! Granting, cutting, recovering.
+
+use super::*;
+use crate::space::WriterStanding;
+
+/// A founder and a granted second device that know each other.
+fn pair() -> (Device, Device) {
+    let mut a = Device::founder(1);
+    let mut b = Device::asker(2);
+    a.grant(&b);
+    meet(&mut a, &mut b);
+    (a, b)
+}
+
+fn standing(device: &Device, writer: &PublicKey) -> WriterStanding {
+    device.space.writers().into_iter().find(|info| info.key == *writer).unwrap().state
+}
+
+#[test]
+fn a_late_cut_retracts_what_was_shown() {
+    let (mut a, mut b) = pair();
+    let mut c = Device::asker(3);
+    a.grant(&c);
+    meet(&mut a, &mut b);
+    meet(&mut a, &mut c);
+    b.put("k", "before the cut");
+    meet(&mut a, &mut b);
+    a.cut(b.key());
+    // The cut one has not heard of it, and writes on; the third hears of that first.
+    b.put("k", "after the cut");
+    b.put("other", "after the cut");
+    b.put_private("private", "after the cut");
+    c.pull_all(&b);
+    assert_eq!((c.values("k"), c.values("other").len()), (vec!["after the cut".to_owned()], 1));
+    c.events();
+    c.pull_all(&a);
+    assert_eq!(c.values("k"), ["before the cut"]);
+    assert!(c.values("other").is_empty() && c.values("private").is_empty());
+    let events = c.events();
+    assert!(events.iter().any(|e| matches!(e, SpaceEvent::Retracted { writer, .. } if *writer == b.key())));
+    let changed = events
+        .iter()
+        .any(|e| matches!(e, SpaceEvent::Changed { keys } if *keys == ["k", "other", "private"]));
+    assert!(changed, "{events:?}");
+    // Hearing of it in the other order gives the same.
+    let mut d = Device::new(4);
+    d.pull_all(&a);
+    d.pull_all(&b);
+    d.pull_all(&c);
+    assert_eq!(d.all().len(), 1);
+    assert_eq!(d.all(), c.all().into_iter().filter(|item| !item.private).collect::<Vec<_>>());
+    b.pull_all(&a);
+    assert_eq!(standing(&b, &b.key()), WriterStanding::Cut);
+    assert!(matches!(b.write(vec![put("x", "y", false)]), Err(SpaceError::NotAuthorised { .. })));
+}
+
+#[test]
+fn a_cut_device_reads_nothing_written_after() {
+    let (mut a, mut b) = pair();
+    a.put_private("before", "1");
+    meet(&mut a, &mut b);
+    assert_eq!(b.values("before"), ["1"]);
+    a.cut(b.key());
+    a.put_private("after", "2");
+    meet(&mut a, &mut b);
+    assert_eq!(b.names(), ["before"]);
+    assert_eq!(a.names(), ["after", "before"]);
+}
+
+#[test]
+fn a_root_cut_is_final_and_others_read_on() {
+    let (mut a, mut b) = pair();
+    let mut c = Device::asker(3);
+    a.grant(&c);
+    meet(&mut a, &mut c);
+    meet(&mut a, &mut b);
+    b.put("b", "1");
+    meet(&mut a, &mut b);
+    let (now, key) = (a.time(), b.key());
+    a.space.root_cut(&mut a.files, now, &mut a.entropy, &root(), key, None, Vec::new()).unwrap();
+    b.put("b", "2");
+    // What a closed feed signs later changes nothing, not even a cut.
+    b.cut(a.key());
+    a.put_private("after", "3");
+    meet(&mut a, &mut b);
+    c.pull_all(&b);
+    c.pull_all(&a);
+    for device in [&a, &c] {
+        assert_eq!(device.values("b"), ["1"]);
+        assert_eq!(device.values("after"), ["3"]);
+        assert_eq!(standing(device, &key), WriterStanding::RootCut);
+        assert_eq!(standing(device, &a.key()), WriterStanding::Active);
+    }
+    assert!(b.values("after").is_empty());
+    let wrong = Signer::from_seed(&[77; 32]);
+    let error = a.space.root_cut(&mut a.files, now, &mut a.entropy, &wrong, key, None, Vec::new());
+    assert!(matches!(error, Err(SpaceError::Root { .. })));
+}
+
+#[test]
+fn a_device_can_leave_by_itself() {
+    let (mut a, mut b) = pair();
+    b.put("b", "stays");
+    let own = b.key();
+    b.cut(own);
+    meet(&mut a, &mut b);
+    assert_eq!(standing(&a, &own), WriterStanding::Cut);
+    assert_eq!(a.values("b"), ["stays"]);
+    assert!(!b.space.is_writable());
+}
+
+#[test]
+fn the_passphrase_alone_brings_everything_back() {
+    let (mut a, mut b) = pair();
+    a.put_private("a", "1");
+    b.put_private("b", "2");
+    meet(&mut a, &mut b);
+    let mut visitor = Device::new(8);
+    visitor.pull_all(&a);
+    let mut c = Device::new(3);
+    c.pull_all(&visitor);
+    let (grant, keys, now) = (c.grant_of(), c.keys(), c.time());
+    let Device { files, space, entropy, .. } = &mut c;
+    space.recover(files, now, entropy, &root(), &grant, keys, &message_key(), true).unwrap();
+    assert_eq!(c.names(), ["a", "b"]);
+    assert!(c.space.is_writable());
+    c.put_private("c", "3");
+    meet(&mut a, &mut c);
+    assert_eq!(a.names(), ["a", "b"], "cut: reads nothing new");
+    assert_eq!(standing(&a, &a.key()), WriterStanding::RootCut);
+    let c_reloaded = {
+        let mut again = c.reopened();
+        again.unlock();
+        again
+    };
+    assert_eq!(c_reloaded.names(), ["a", "b", "c"]);
+    assert_eq!(c_reloaded.space.message_key().unwrap().as_bytes(), message_key().as_bytes());
+    assert_eq!(c_reloaded.space.writers().iter().filter(|w| w.device.is_some()).count(), 3);
+    assert!(c_reloaded.space.is_complete());
+}
+
+#[test]
+fn a_recovery_that_cuts_nobody_leaves_the_others_writing() {
+    let (mut a, mut b) = pair();
+    a.put_private("a", "1");
+    meet(&mut a, &mut b);
+    let mut c = Device::new(3);
+    c.pull_all(&a);
+    let (grant, keys, now) = (c.grant_of(), c.keys(), c.time());
+    let Device { files, space, entropy, .. } = &mut c;
+    space.recover(files, now, entropy, &root(), &grant, keys, &message_key(), false).unwrap();
+    c.put_private("c", "3");
+    meet(&mut a, &mut c);
+    a.put_private("a", "4");
+    meet(&mut a, &mut c);
+    meet(&mut a, &mut b);
+    for device in [&a, &b, &c] {
+        assert_eq!((device.values("a"), device.values("c")), (vec!["4".to_owned()], vec!["3".to_owned()]));
+    }
+}
+
+#[test]
+fn an_admin_seals_what_a_writer_lacks() {
+    let (mut a, mut b) = pair();
+    let mut c = Device::asker(3);
+    // While one grants, the other begins an epoch that the newcomer has no seal of.
+    a.cut(b.key());
+    a.grant(&c);
+    let now = b.time();
+    b.space.renew_epoch(&mut b.files, now, &mut b.entropy).unwrap();
+    b.put_private("b", "1");
+    meet(&mut a, &mut c);
+    let now = a.time();
+    assert!(!a.space.maintain(&mut a.files, now, &mut a.entropy).unwrap());
+    let mut d = Device::asker(4);
+    c.grant(&d);
+    let now = a.time();
+    a.space.renew_epoch(&mut a.files, now, &mut a.entropy).unwrap();
+    a.put_private("a", "sealed before the grant was known");
+    meet(&mut a, &mut c);
+    d.pull_all(&a);
+    assert!(d.values("a").is_empty());
+    assert!(a.space.maintain(&mut a.files, now, &mut a.entropy).unwrap());
+    assert!(!a.space.maintain(&mut a.files, now, &mut a.entropy).unwrap());
+    d.pull_all(&a);
+    assert_eq!(d.values("a"), ["sealed before the grant was known"]);
+}
+
+#[test]
+fn what_is_hidden_comes_back() {
+    let (mut a, mut b) = pair();
+    b.put("k", "shown");
+    let from = b.space.feed(&b.key()).unwrap().length();
+    b.put("k", "hidden");
+    meet(&mut a, &mut b);
+    let (now, key) = (a.time(), b.key());
+    a.space.hide(&mut a.files, now, &mut a.entropy, key, from).unwrap();
+    assert_eq!(a.values("k"), ["shown"]);
+    b.pull_all(&a);
+    assert_eq!(b.values("k"), ["shown"]);
+    a.space.unhide(&mut a.files, now, &mut a.entropy, key).unwrap();
+    assert_eq!(a.values("k"), ["hidden"]);
+}
+
+#[test]
+fn two_histories_are_found_suspended_and_pinned() {
+    let (mut a, mut b) = pair();
+    b.put("k", "common");
+    meet(&mut a, &mut b);
+    let mut twin = b.reopened();
+    twin.unlock();
+    b.put("k", "one");
+    twin.put("k", "other");
+    twin.put("more", "other");
+    a.pull_all(&b);
+    let key = b.key();
+    let fork = a.space.feed(&key).unwrap().length() - 1;
+    let feed = twin.space.feed(&key).unwrap();
+    let request = ProofRequest { blocks: fork..fork + 2, from: fork + 1, to: fork + 2 };
+    let proof = feed.prove(&twin.files, &request).unwrap();
+    let blocks: Vec<_> = (fork..fork + 2).map(|at| feed.get(&twin.files, at).unwrap().unwrap()).collect();
+    a.events();
+    assert!(a.space.accept(&mut a.files, &key, &proof, &blocks).is_err());
+    assert_eq!(a.values("k"), ["one"]);
+    let ours = a.space.feed(&key).unwrap().branch(&a.files, fork, fork + 1).unwrap();
+    let theirs = feed.branch(&twin.files, fork, fork + 2).unwrap();
+    let proof = EquivocationProof::new(key, ours, theirs).unwrap();
+    assert!(a.space.add_equivocation(&mut a.files, &proof.encode()).unwrap());
+    assert!(!a.space.add_equivocation(&mut a.files, &proof.encode()).unwrap());
+    assert!(a.events().contains(&SpaceEvent::Equivocation { writer: key }));
+    assert_eq!(a.values("k"), ["common"]);
+    assert_eq!(standing(&a, &key), WriterStanding::Forked);
+    let again = a.reopened();
+    assert_eq!((standing(&again, &key), again.values("k")), (WriterStanding::Forked, vec!["common".into()]));
+    let now = a.time();
+    a.space.root_cut(&mut a.files, now, &mut a.entropy, &root(), key, None, Vec::new()).unwrap();
+    assert_eq!(a.values("k"), ["one"]);
+    assert_eq!(standing(&a, &key), WriterStanding::RootCut);
+}
+
+#[test]
+fn what_does_not_belong_is_refused() {
+    let mut a = Device::founder(1);
+    let mut stranger = Device::asker(7);
+    stranger.pull_all(&a);
+    let other = Signer::from_seed(&[8; 32]).public();
+    let feed = a.space.feed(&a.key()).unwrap();
+    let request = ProofRequest { blocks: 0..1, from: 0, to: 1 };
+    let proof = feed.prove(&a.files, &request).unwrap();
+    let block = feed.get(&a.files, 0).unwrap().unwrap();
+    let error = stranger.space.accept(&mut stranger.files, &other, &proof, &[block]);
+    assert_eq!(error, Err(SpaceError::NoWriter { writer: other }));
+    let record = a.space.records().next().unwrap().to_vec();
+    for at in 0..record.len() {
+        let mut bad = record.clone();
+        bad[at] ^= 1;
+        assert!(a.space.add_record(&mut a.files, &bad).is_err(), "byte {at}");
+    }
+    assert!(!a.space.add_record(&mut a.files, &record).unwrap());
+    let manifest = a.space.manifest_bytes().unwrap();
+    assert!(!a.space.add_manifest(&mut a.files, &manifest).unwrap());
+    for at in 0..manifest.len() {
+        let mut bad = manifest.clone();
+        bad[at] ^= 1;
+        assert!(a.space.add_manifest(&mut a.files, &bad).is_err(), "byte {at}");
+    }
+    assert_eq!(a.space.manifest().unwrap().domain, "example.org");
+}

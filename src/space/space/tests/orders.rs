@@ -1,0 +1,189 @@
+//! Whatever the order and the pieces in which things arrive, everybody sees the same.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put {
+        device: usize,
+        key: u8,
+        private: bool,
+    },
+    Delete {
+        device: usize,
+        key: u8,
+    },
+    Batch {
+        device: usize,
+        keys: Vec<(u8, bool)>,
+    },
+    /// `to` fetches from `from`: of which feed, how many blocks.
+    Pull {
+        to: usize,
+        from: usize,
+        feed: prop::sample::Index,
+        blocks: u64,
+    },
+    Records {
+        to: usize,
+        from: usize,
+    },
+    Cut {
+        device: usize,
+        target: usize,
+    },
+    RootCut {
+        device: usize,
+        target: usize,
+    },
+    Acknowledge {
+        device: usize,
+    },
+    Reload {
+        device: usize,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let device = || 0..3_usize;
+    prop_oneof![
+        6 => (device(), 0..4_u8, any::<bool>()).prop_map(|(device, key, private)| Step::Put { device, key, private }),
+        2 => (device(), 0..4_u8).prop_map(|(device, key)| Step::Delete { device, key }),
+        2 => (device(), prop::collection::vec((0..4_u8, any::<bool>()), 1..4))
+            .prop_map(|(device, keys)| Step::Batch { device, keys }),
+        12 => (device(), device(), any::<prop::sample::Index>(), 1..5_u64)
+            .prop_map(|(to, from, feed, blocks)| Step::Pull { to, from, feed, blocks }),
+        2 => (device(), device()).prop_map(|(to, from)| Step::Records { to, from }),
+        1 => (device(), device()).prop_map(|(device, target)| Step::Cut { device, target }),
+        1 => (device(), device()).prop_map(|(device, target)| Step::RootCut { device, target }),
+        1 => device().prop_map(|device| Step::Acknowledge { device }),
+        1 => device().prop_map(|device| Step::Reload { device }),
+    ]
+}
+
+/// Three devices that know each other.
+fn devices() -> Vec<Device> {
+    let mut a = Device::founder(1);
+    let (mut b, mut c) = (Device::asker(2), Device::asker(3));
+    a.grant(&b);
+    a.grant(&c);
+    meet(&mut a, &mut b);
+    meet(&mut a, &mut c);
+    vec![a, b, c]
+}
+
+fn pull(devices: &mut [Device], to: usize, from: usize, act: impl FnOnce(&mut Device, &Device)) {
+    if let Ok([a, b]) = devices.get_disjoint_mut([to, from]) {
+        act(a, b);
+    }
+}
+
+fn run(devices: &mut [Device], step: &Step, count: usize) {
+    let name = |key: &u8| format!("key/{key}");
+    match step {
+        // Whoever was cut may no longer write: that is no failure here.
+        Step::Put { device, key, private } => {
+            drop(devices[*device].write(vec![put(&name(key), &count.to_string(), *private)]));
+        }
+        Step::Delete { device, key } => drop(devices[*device].write(vec![delete(&name(key))])),
+        Step::Batch { device, keys } => {
+            let ops = keys.iter().map(|(key, private)| put(&name(key), &format!("{count} {key}"), *private));
+            drop(devices[*device].write(ops.collect()));
+        }
+        Step::Pull { to, from, feed, blocks } => pull(devices, *to, *from, |to, from| {
+            let feeds: Vec<PublicKey> = from.space.feeds().map(Feed::key).collect();
+            to.pull(from, feed.get(&feeds), *blocks);
+        }),
+        Step::Records { to, from } => pull(devices, *to, *from, |to, from| to.pull_records(from)),
+        Step::Cut { device, target } => {
+            let (target, now) = (devices[*target].key(), devices[*device].time());
+            let Device { files, space, entropy, .. } = &mut devices[*device];
+            drop(space.cut(files, now, entropy, target));
+        }
+        Step::RootCut { device, target } => {
+            let (target, now) = (devices[*target].key(), devices[*device].time());
+            let Device { files, space, entropy, .. } = &mut devices[*device];
+            drop(space.root_cut(files, now, entropy, &root(), target, None, Vec::new()));
+        }
+        Step::Acknowledge { device } => {
+            let now = devices[*device].time();
+            let Device { files, space, entropy, .. } = &mut devices[*device];
+            space.acknowledge(files, now, entropy).unwrap();
+        }
+        Step::Reload { device } => {
+            let mut again = devices[*device].reopened();
+            again.unlock();
+            assert_eq!(again.all(), devices[*device].all());
+            again.now = devices[*device].now;
+            // Other randomness than the first time, as it would be.
+            again.entropy = Seeded::new(again.now);
+            // The files of the reloaded one were committed; go on with those.
+            devices[*device] = again;
+        }
+    }
+}
+
+/// All that a device shows, without what it cannot open.
+fn public(device: &Device) -> Vec<Item> {
+    device.all().into_iter().filter(|item| !item.private).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn everybody_sees_the_same_in_the_end(steps in prop::collection::vec(step(), 1..50), seed: u64) {
+        let mut devices = devices();
+        for (count, step) in steps.iter().enumerate() {
+            run(&mut devices, step, count);
+        }
+        for _ in 0..3 {
+            for (to, from) in [(0, 1), (1, 2), (2, 0), (1, 0), (2, 1), (0, 2)] {
+                pull(&mut devices, to, from, |to, from| to.pull_all(from));
+            }
+        }
+        for device in &devices {
+            prop_assert_eq!(device.space.clock(), devices[0].space.clock());
+        }
+        // Who was never cut reads everything that the others of that kind read.
+        let active: Vec<&Device> = devices.iter().filter(|device| device.space.is_writable()).collect();
+        for device in &active {
+            prop_assert_eq!(device.all(), active[0].all());
+            let at = device.space.clock();
+            let then = device.space.list_at(&device.files, &at, &Range::default()).unwrap();
+            prop_assert_eq!(then, device.all());
+        }
+        let history = |device: &Device| -> Vec<Item> {
+            let items = device.space.history(&device.files, None, None, None).unwrap();
+            items.into_iter().filter(|item| !item.private).collect()
+        };
+        // A visitor that fetches in small pieces in another order sees what a locked device sees.
+        let mut visitor = Device::new(9);
+        let mut draws = Seeded::new(seed);
+        visitor.pull_records(&devices[0]);
+        loop {
+            let feeds: Vec<PublicKey> = visitor.space.feeds().map(Feed::key).collect();
+            let start = usize::try_from(crate::crypto::Entropy::below(&mut draws, 8)).unwrap();
+            let more = (0..feeds.len()).any(|at| {
+                let feed = feeds[(start + at) % feeds.len()];
+                visitor.pull(&devices[0], &feed, 2)
+            });
+            if !more {
+                break;
+            }
+        }
+        let mut shown = Vec::new();
+        for device in &mut devices {
+            device.space.lock();
+            prop_assert_eq!(history(device), history(&visitor));
+            shown.push(public(device));
+            let again = device.reopened();
+            prop_assert_eq!(public(&again), public(device));
+        }
+        for shown in shown {
+            prop_assert_eq!(shown, visitor.all());
+        }
+    }
+}

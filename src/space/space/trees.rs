@@ -1,0 +1,165 @@
+//! What the access engine asks about signed feeds, and what the view asks the access engine.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    crypto::{Hash, PublicKey},
+    feed::{Branch, EquivocationProof, Feed, SignedHead, tree_hash},
+    space::{Access, Cut, Prefix, Signed, Trees, view::Causality},
+    storage::Files,
+};
+
+/// Small numbers for writer keys, so that places in the view are small.
+#[derive(Default)]
+pub(super) struct Numbers {
+    keys: Vec<PublicKey>,
+    numbers: BTreeMap<PublicKey, u32>,
+}
+
+impl Numbers {
+    /// The number of a writer; a new one if it has none.
+    pub(super) fn number(&mut self, writer: &PublicKey) -> u32 {
+        if let Some(number) = self.numbers.get(writer) {
+            return *number;
+        }
+        let number = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
+        self.keys.push(*writer);
+        self.numbers.insert(*writer, number);
+        number
+    }
+
+    /// The writer with a number.
+    pub(super) fn key(&self, number: u32) -> PublicKey {
+        let at = usize::try_from(number).unwrap_or(usize::MAX);
+        self.keys.get(at).copied().unwrap_or(PublicKey([0; 32]))
+    }
+}
+
+/// What is known of signed feeds beyond the feeds that are held.
+#[derive(Default)]
+pub(super) struct Claims {
+    /// Prefixes that a writer signed, as cuts prove.
+    proved: BTreeMap<PublicKey, BTreeSet<Prefix>>,
+    /// Writers that signed two branches.
+    forks: BTreeMap<PublicKey, Vec<EquivocationProof>>,
+}
+
+impl Claims {
+    /// Takes what a cut shows of its target's feed; returns whether that is new and true.
+    pub(super) fn add_cut(&mut self, cut: &Cut) -> bool {
+        let Some(prefixes) = shown_by(cut) else { return false };
+        let proved = self.proved.entry(cut.writer).or_default();
+        prefixes.into_iter().fold(false, |new, prefix| proved.insert(prefix) | new)
+    }
+
+    /// Takes a verified proof; returns whether it is new.
+    pub(super) fn add_fork(&mut self, proof: EquivocationProof) -> bool {
+        let forks = self.forks.entry(proof.key).or_default();
+        let new = !forks.contains(&proof);
+        if new {
+            forks.push(proof);
+        }
+        new
+    }
+
+    pub(super) fn forks(&self) -> impl Iterator<Item = &EquivocationProof> {
+        self.forks.values().flatten()
+    }
+
+    fn fork(&self, writer: &PublicKey) -> Option<u64> {
+        self.forks.get(writer)?.iter().map(|proof| proof.index).min()
+    }
+
+    fn heads(&self, writer: &PublicKey) -> impl Iterator<Item = &SignedHead> {
+        self.forks.get(writer).into_iter().flatten().flat_map(|proof| &proof.sides).map(|side| &side.head)
+    }
+}
+
+/// The prefixes that a cut's head and proof show to be signed; `None` if they show nothing.
+fn shown_by(cut: &Cut) -> Option<Vec<Prefix>> {
+    let head = SignedHead::decode(&cut.head).ok().filter(|head| head.fork == 0)?;
+    head.verify(&cut.writer).ok()?;
+    let (at_head, at_cut) = (
+        Prefix { length: head.length, tree_hash: head.tree_hash },
+        Prefix { length: cut.length, tree_hash: cut.tree_hash },
+    );
+    if at_head == at_cut {
+        return Some(vec![at_head]);
+    }
+    let branch = Branch::decode(&cut.proof).ok()?;
+    let fits = branch.index == cut.length
+        && branch.side.head == head
+        && tree_hash(&branch.roots) == cut.tree_hash
+        && branch.verify(&cut.writer).is_ok();
+    fits.then(|| vec![at_cut, at_head])
+}
+
+/// Facts about signed feeds.
+pub(super) struct FeedTrees<'a> {
+    pub(super) files: &'a Files,
+    pub(super) feeds: &'a BTreeMap<PublicKey, Feed>,
+    pub(super) claims: &'a Claims,
+}
+
+impl FeedTrees<'_> {
+    /// Whether the feed that is held begins with a prefix.
+    pub(super) fn holds(&self, writer: &PublicKey, prefix: &Prefix) -> bool {
+        prefix.length == 0 || self.held(writer, prefix.length) == Some(prefix.tree_hash)
+    }
+
+    fn held(&self, writer: &PublicKey, length: u64) -> Option<Hash> {
+        self.feeds.get(writer)?.tree_hash_at(self.files, length).ok()?
+    }
+}
+
+impl Trees for FeedTrees<'_> {
+    fn length(&self, writer: &PublicKey) -> u64 {
+        let held = self.feeds.get(writer).map_or(0, Feed::length);
+        let proved = self.claims.proved.get(writer).into_iter().flatten().map(|prefix| prefix.length);
+        proved.chain(self.claims.heads(writer).map(|head| head.length)).fold(held, u64::max)
+    }
+
+    fn fork(&self, writer: &PublicKey) -> Option<u64> {
+        self.claims.fork(writer)
+    }
+
+    fn signed(&self, writer: &PublicKey, length: u64, tree_hash: &Hash) -> Signed {
+        let prefix = Prefix { length, tree_hash: *tree_hash };
+        let proved = self.claims.proved.get(writer).is_some_and(|prefixes| prefixes.contains(&prefix))
+            || self.claims.heads(writer).any(|head| (head.length, head.tree_hash) == (length, *tree_hash));
+        match self.held(writer, length) {
+            _ if proved => Signed::Yes,
+            Some(held) if held == *tree_hash => Signed::Yes,
+            // Of another branch only its head is known: what lies between fork and head may be what is asked for.
+            Some(_) if self.claims.fork(writer).is_none_or(|fork| length <= fork) => Signed::Contradicted,
+            _ => Signed::Unknown,
+        }
+    }
+
+    fn shared(&self, writer: &PublicKey, a: &Prefix, b: &Prefix) -> u64 {
+        let shortest = a.length.min(b.length);
+        let ours = |prefix| self.holds(writer, prefix);
+        if a == b || ours(a) == ours(b) {
+            return shortest;
+        }
+        self.claims.fork(writer).map_or(shortest, |fork| shortest.min(fork))
+    }
+}
+
+/// Answers the view from the access engine.
+pub(super) struct Judge<'a> {
+    pub(super) access: &'a Access,
+    pub(super) numbers: &'a Numbers,
+}
+
+impl Causality for Judge<'_> {
+    fn precedes(&self, entry: (u32, u64), other: (u32, u64)) -> bool {
+        let (writer, of) = (self.numbers.key(entry.0), self.numbers.key(other.0));
+        self.access.precedes((&writer, entry.1), (&of, other.1))
+    }
+
+    fn rank(&self, writer: u32, index: u64) -> (u64, [u8; 32]) {
+        let key = self.numbers.key(writer);
+        (self.access.order(&key, index).unwrap_or(0), key.0)
+    }
+}

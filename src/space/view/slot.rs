@@ -1,0 +1,130 @@
+//! What one key holds: its operations, heads first.
+
+use super::Causality;
+
+/// Where an operation stands. Writers are numbered by the space.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(in crate::space) struct Place {
+    pub(in crate::space) writer: u32,
+    pub(in crate::space) index: u64,
+    /// Public operations first, then those of the sealed part.
+    pub(in crate::space) op: u32,
+    pub(in crate::space) private: bool,
+    pub(in crate::space) delete: bool,
+}
+
+impl Place {
+    /// Whether `self` is in the past of `other`.
+    fn is_before(&self, other: &Self, causality: &dyn Causality) -> bool {
+        if self.writer == other.writer {
+            (self.index, self.op) < (other.index, other.op)
+        } else {
+            causality.precedes((self.writer, self.index), (other.writer, other.index))
+        }
+    }
+
+    fn rank(&self, causality: &dyn Causality) -> ((u64, [u8; 32]), u32) {
+        (causality.rank(self.writer, self.index), self.op)
+    }
+}
+
+/// Operations on one key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::space) struct Slot {
+    /// The first `heads` are heads.
+    ops: Vec<Place>,
+    heads: usize,
+}
+
+impl Slot {
+    pub(super) fn with(place: Place) -> Self {
+        Self { ops: vec![place], heads: 1 }
+    }
+
+    /// Heads, the winner first.
+    pub(in crate::space) fn heads(&self, causality: &dyn Causality) -> Vec<Place> {
+        let mut heads = self.ops.get(..self.heads).unwrap_or_default().to_vec();
+        if heads.len() > 1 {
+            heads.sort_by_cached_key(|place| core::cmp::Reverse(place.rank(causality)));
+        }
+        heads
+    }
+
+    /// Every operation, in no order.
+    pub(in crate::space) fn ops(&self) -> &[Place] {
+        &self.ops
+    }
+
+    /// Heads among the operations that `keep` lets through, the winner first.
+    pub(in crate::space) fn heads_among(
+        &self,
+        keep: impl Fn(&Place) -> bool,
+        causality: &dyn Causality,
+    ) -> Vec<Place> {
+        let ops = self.ops.iter().filter(|place| keep(place)).copied().collect();
+        Self::split(ops, causality).0
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+
+    /// Adds an operation that is not here yet.
+    pub(super) fn insert(&mut self, place: Place, causality: &dyn Causality) {
+        let heads = self.ops.iter().take(self.heads);
+        let superseded = heads.copied().any(|head| place.is_before(&head, causality));
+        if !superseded {
+            // Those it has seen move behind the heads, and it becomes one.
+            let mut at = 0;
+            while at < self.heads {
+                if self.ops.get(at).is_some_and(|head| head.is_before(&place, causality)) {
+                    self.heads -= 1;
+                    self.ops.swap(at, self.heads);
+                } else {
+                    at += 1;
+                }
+            }
+        }
+        self.ops.push(place);
+        if !superseded {
+            let last = self.ops.len() - 1;
+            self.ops.swap(self.heads, last);
+            self.heads += 1;
+        }
+    }
+
+    /// Removes what `gone` says; returns whether anything went.
+    pub(super) fn remove(&mut self, gone: impl Fn(&Place) -> bool, causality: &dyn Causality) -> bool {
+        let before = self.ops.len();
+        let lost_head = self.ops.iter().take(self.heads).any(&gone);
+        self.ops.retain(|place| !gone(place));
+        // Whatever a superseded operation had superseded is in the past of a head too, so only lost heads matter.
+        if lost_head {
+            self.recompute(causality);
+        }
+        self.ops.len() != before
+    }
+
+    /// Finds the heads anew.
+    fn recompute(&mut self, causality: &dyn Causality) {
+        let (heads, rest) = Self::split(core::mem::take(&mut self.ops), causality);
+        self.heads = heads.len();
+        self.ops = heads;
+        self.ops.extend(rest);
+    }
+
+    /// Heads (winner first) and the others. Highest rank first, one is a head iff no head has seen it: the past is
+    /// transitive, and what is in the past ranks lower.
+    fn split(mut ops: Vec<Place>, causality: &dyn Causality) -> (Vec<Place>, Vec<Place>) {
+        ops.sort_by_cached_key(|place| core::cmp::Reverse(place.rank(causality)));
+        let (mut heads, mut rest): (Vec<Place>, Vec<Place>) = (Vec::new(), Vec::new());
+        for place in ops {
+            if heads.iter().any(|head| place.is_before(head, causality)) {
+                rest.push(place);
+            } else {
+                heads.push(place);
+            }
+        }
+        (heads, rest)
+    }
+}

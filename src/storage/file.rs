@@ -1,0 +1,251 @@
+//! One file: pages, length, and what changed since the last batch.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Damage, PAGE, PAGE_SIZE, PageKey, StorageError,
+    changes::{Changes, Kind},
+    page::{self, Page},
+    place, wide,
+};
+use crate::codec::MAX_SAFE;
+
+/// What a page without bytes holds.
+static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
+
+/// A file. Pages that are not in the map are zeros.
+#[derive(Debug, Default)]
+pub(super) struct File {
+    pub(super) name: String,
+    pub(super) length: u64,
+    pub(super) pages: BTreeMap<u64, Page>,
+    pub(super) changes: Changes,
+    /// Length in the record of the last page.
+    pub(super) stored_length: u64,
+    /// Page records to delete, unless the page comes back.
+    pub(super) dropped: BTreeSet<u64>,
+    /// How many pages are damaged.
+    pub(super) damaged: usize,
+}
+
+impl File {
+    /// The pieces of `offset..offset + length` page by page: page, start and end inside it.
+    fn pieces(offset: u64, length: u64) -> impl Iterator<Item = (u64, usize, usize)> {
+        let end = offset.saturating_add(length);
+        let mut at = offset;
+        core::iter::from_fn(move || {
+            if at >= end {
+                return None;
+            }
+            let (page, start) = place(at);
+            let size = (PAGE - at % PAGE).min(end - at);
+            at += size;
+            Some((page, start, start + usize::try_from(size).unwrap_or(PAGE_SIZE)))
+        })
+    }
+
+    fn page_damage(&self, page: u64) -> StorageError {
+        StorageError::Damaged { what: Damage::Page { file: self.name.clone(), page } }
+    }
+
+    /// Whether `start..end` of a page is all of it that the file has.
+    fn is_whole(&self, page: u64, start: usize, end: usize) -> bool {
+        start == 0 && wide(end) >= self.length.saturating_sub(page.saturating_mul(PAGE)).min(PAGE)
+    }
+
+    fn check_damage(&self, offset: u64, length: u64) -> Result<(), StorageError> {
+        if self.damaged == 0 {
+            return Ok(());
+        }
+        for (page, start, end) in Self::pieces(offset, length) {
+            if self.pages.get(&page).is_some_and(|p| p.damaged) && !self.is_whole(page, start, end) {
+                return Err(self.page_damage(page));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_range(&self, offset: u64, length: u64) -> Result<(), StorageError> {
+        if offset.checked_add(length).is_none_or(|end| end > self.length) {
+            return Err(StorageError::OutOfRange {
+                file: self.name.clone(),
+                offset,
+                length,
+                got: self.length,
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), StorageError> {
+        let length = wide(out.len());
+        self.check_range(offset, length)?;
+        let mut rest = out;
+        for (number, start, end) in Self::pieces(offset, length) {
+            let Some((piece, tail)) = rest.split_at_mut_checked(end - start) else { break };
+            rest = tail;
+            match self.pages.get(&number) {
+                None => piece.fill(0),
+                Some(page) if page.damaged => return Err(self.page_damage(number)),
+                Some(page) => page.read(start, piece),
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands out a range that is in the file and not damaged, piece by piece.
+    pub(super) fn each(&self, offset: u64, length: u64, mut take: impl FnMut(&[u8])) {
+        for (number, start, end) in Self::pieces(offset, length) {
+            let page = self.pages.get(&number).map_or(&[][..], |page| &page.bytes);
+            let bytes = page.get(start..end.min(page.len())).unwrap_or_default();
+            take(bytes);
+            take(ZEROS.get(..end - start - bytes.len()).unwrap_or_default());
+        }
+    }
+
+    /// Writes and notes it; nothing is written if part of a damaged page would remain.
+    pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
+        let end = offset.saturating_add(wide(bytes.len()));
+        if end > MAX_SAFE {
+            return Err(StorageError::TooLarge { max: MAX_SAFE, got: end });
+        }
+        self.check_damage(offset, wide(bytes.len()))?;
+        self.put(offset, bytes);
+        self.changes.set(offset, end, Kind::Bytes);
+        Ok(())
+    }
+
+    /// Writes into pages; leaves damaged pages that are not wholly covered as they are.
+    pub(super) fn put(&mut self, offset: u64, bytes: &[u8]) {
+        let mut rest = bytes;
+        for (number, start, end) in Self::pieces(offset, wide(bytes.len())) {
+            let Some((piece, tail)) = rest.split_at_checked(end - start) else { break };
+            rest = tail;
+            let whole = self.damaged > 0 && self.is_whole(number, start, end);
+            let page = self.pages.entry(number).or_default();
+            if page.damaged {
+                if !whole {
+                    continue;
+                }
+                page.damaged = false;
+                self.damaged -= 1;
+                self.changes.mended.push(number);
+            }
+            page.write(start, piece);
+        }
+        if !bytes.is_empty() {
+            self.length = self.length.max(offset.saturating_add(wide(bytes.len())));
+        }
+    }
+
+    /// Zeros a range within the file and notes it.
+    pub(super) fn clear(&mut self, offset: u64, length: u64) -> Result<(), StorageError> {
+        let length = length.min(self.length.saturating_sub(offset));
+        self.check_damage(offset, length)?;
+        self.put_zeros(offset, length);
+        self.changes.set(offset, offset.saturating_add(length), Kind::Zero);
+        Ok(())
+    }
+
+    /// Zeros a range within the file: whole pages are given back. Only pages that exist are visited.
+    pub(super) fn put_zeros(&mut self, offset: u64, length: u64) {
+        let end = offset.saturating_add(length).min(self.length);
+        if offset >= end {
+            return;
+        }
+        let touched: Vec<u64> =
+            self.pages.range(offset / PAGE..=(end - 1) / PAGE).map(|(page, _)| *page).collect();
+        for number in touched {
+            let base = number.saturating_mul(PAGE);
+            let inside = |at: u64| usize::try_from(at.saturating_sub(base).min(PAGE)).unwrap_or(PAGE_SIZE);
+            let (start, end) = (inside(offset), inside(end));
+            let whole = self.is_whole(number, start, end);
+            let Some(page) = self.pages.get_mut(&number) else { continue };
+            if whole {
+                if page.damaged {
+                    self.damaged -= 1;
+                    self.changes.mended.push(number);
+                }
+                if page.stored {
+                    self.dropped.insert(number);
+                }
+                self.pages.remove(&number);
+            } else if !page.damaged {
+                page.zero(start, end);
+            }
+        }
+    }
+
+    /// Makes a damaged page zeros.
+    pub(super) fn drop_damaged(&mut self, page: u64) {
+        if self.pages.get(&page).is_some_and(|page| page.damaged) {
+            self.pages.remove(&page);
+            self.dropped.insert(page);
+            self.damaged -= 1;
+        }
+    }
+
+    /// Shortens and notes it; a longer length changes nothing.
+    pub(super) fn truncate(&mut self, length: u64) {
+        if length < self.length {
+            self.set_length(length);
+            self.changes.cut(length);
+        }
+    }
+
+    /// Shortens, or lengthens with zeros.
+    pub(super) fn set_length(&mut self, length: u64) {
+        if length < self.length {
+            let (partial, inside) = place(length);
+            let first_gone = if inside == 0 { partial } else { partial.saturating_add(1) };
+            for (number, page) in self.pages.split_off(&first_gone) {
+                self.damaged -= usize::from(page.damaged);
+                if page.stored {
+                    self.dropped.insert(number);
+                }
+            }
+            if let Some(page) = self.pages.get_mut(&partial) {
+                page.stale |= !page.damaged;
+                page.bytes.truncate(inside);
+            }
+        }
+        self.length = length;
+    }
+
+    /// Makes damaged pages zeros; the byte ranges that were lost.
+    pub(super) fn heal(&mut self) -> Vec<core::ops::Range<u64>> {
+        let lost: Vec<u64> =
+            self.pages.iter().filter(|(_, page)| page.damaged).map(|(number, _)| *number).collect();
+        let mut ranges = Vec::with_capacity(lost.len());
+        for number in lost {
+            let start = number.saturating_mul(PAGE);
+            let end = start.saturating_add(PAGE).min(self.length);
+            self.put_zeros(start, end.saturating_sub(start));
+            self.changes.set(start, end, Kind::Zero);
+            ranges.push(start..end);
+        }
+        ranges
+    }
+
+    /// Page records that are to be put and deleted so that records say what the pages say.
+    pub(super) fn fold(&mut self, puts: &mut Vec<(PageKey, Vec<u8>)>, deletes: &mut Vec<PageKey>) {
+        if let Some(last) = self.length.checked_sub(1) {
+            // The record of the last page tells the length.
+            let page = self.pages.entry(last / PAGE).or_default();
+            page.stale |= !page.stored || (self.length != self.stored_length && !page.damaged);
+        }
+        for (number, page) in self.pages.iter_mut().filter(|(_, page)| page.stale && !page.damaged) {
+            let key = PageKey { file: self.name.clone(), page: *number };
+            let record = page::encode(&key, self.length, &page.bytes);
+            puts.push((key, record));
+            page.stale = false;
+            page.stored = true;
+        }
+        for number in core::mem::take(&mut self.dropped) {
+            if !self.pages.contains_key(&number) {
+                deletes.push(PageKey { file: self.name.clone(), page: number });
+            }
+        }
+        self.stored_length = self.length;
+    }
+}

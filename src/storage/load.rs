@@ -1,0 +1,151 @@
+//! Opening: page records, then the journal on top of them.
+
+use super::{Damage, FileId, Files, PAGE, PageKey, StorageError, page, record, wide};
+
+/// All records of a store, in any order.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Snapshot {
+    /// Page records.
+    pub pages: Vec<(PageKey, Vec<u8>)>,
+    /// Journal records by sequence.
+    pub journal: Vec<(u64, Vec<u8>)>,
+}
+
+impl Files {
+    /// Opens what a backend holds.
+    ///
+    /// A damaged page is not an error here: [`Files::damage`] names it, reading it fails, writing or healing it mends
+    /// it. A damaged journal record with good ones after it is an error; damaged ones at the end were never whole, so
+    /// they are named and left out, and the next batches take their places.
+    pub fn load(snapshot: Snapshot) -> Result<Self, StorageError> {
+        let mut files = Self::new();
+        let Snapshot { pages, mut journal } = snapshot;
+        let mut through = 0;
+        for (key, stored) in pages {
+            match page::decode(&key, &stored) {
+                Ok((_, bytes)) if key.file.is_empty() => {
+                    let eight =
+                        bytes.try_into().map_err(|_| StorageError::Damaged { what: Damage::Compaction })?;
+                    through = u64::from_le_bytes(eight);
+                }
+                Ok((length, bytes)) => files.load_page(&key, Some((length, bytes)))?,
+                // Without it nobody knows which journal records the pages already hold.
+                Err(StorageError::Damaged { what: Damage::Compaction }) => {
+                    return Err(StorageError::Damaged { what: Damage::Compaction });
+                }
+                Err(StorageError::Damaged { what }) => {
+                    files.load_page(&key, None)?;
+                    files.damage.push(what);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        files.settle_lengths();
+        files.next_seq = through.saturating_add(1);
+        journal.sort_unstable_by_key(|(seq, _)| *seq);
+        files.replay(&journal)?;
+        files.forget_mended();
+        files.durable = files.taken();
+        Ok(files)
+    }
+
+    fn load_page(&mut self, key: &PageKey, content: Option<(u64, &[u8])>) -> Result<(), StorageError> {
+        let id = self.file(&key.file);
+        let Some(file) = self.get_mut(id) else { return Ok(()) };
+        let page = file.pages.entry(key.page).or_default();
+        page.stored = true;
+        page.damaged = content.is_none();
+        file.damaged += usize::from(content.is_none());
+        if let Some((_, bytes)) = content {
+            page.bytes.extend_from_slice(bytes);
+        }
+        // The last page tells the length; that of a damaged one is not known, so all of it counts.
+        if file.pages.last_key_value().is_some_and(|(last, _)| *last == key.page) {
+            let whole = key.page.saturating_add(1).saturating_mul(PAGE);
+            file.length = content.map_or(whole, |(length, _)| length);
+        }
+        Ok(())
+    }
+
+    fn settle_lengths(&mut self) {
+        for file in &mut self.files {
+            file.stored_length = file.length;
+            // The last record is lost altogether: what it told is not known, what it held is damaged.
+            let last = file.length.saturating_sub(1) / PAGE;
+            if file.length > 0 && !file.pages.contains_key(&last) {
+                let page = file.pages.entry(last).or_default();
+                page.damaged = true;
+                file.damaged += 1;
+                self.damage.push(Damage::Page { file: file.name.clone(), page: last });
+            }
+        }
+    }
+
+    /// The journal may have written all of a damaged page.
+    fn forget_mended(&mut self) {
+        let mut damage = core::mem::take(&mut self.damage);
+        damage.retain(|damage| match damage {
+            Damage::Page { file, page } => {
+                let id = self.names.get(file).copied();
+                let file = id.and_then(|id| self.get(id).ok());
+                file.and_then(|file| file.pages.get(page)).is_some_and(|page| page.damaged)
+            }
+            _ => true,
+        });
+        self.damage = damage;
+    }
+
+    fn replay(&mut self, journal: &[(u64, Vec<u8>)]) -> Result<(), StorageError> {
+        // Older ones are folded into the pages already.
+        let from = journal.partition_point(|(seq, _)| *seq < self.next_seq);
+        let records = journal.get(from..).unwrap_or_default();
+        for (position, (seq, stored)) in records.iter().enumerate() {
+            if *seq != self.next_seq {
+                let what = Damage::Missing { expected: self.next_seq, got: *seq };
+                return Err(StorageError::Damaged { what });
+            }
+            match record::decode(*seq, stored) {
+                Ok(changes) => {
+                    for change in changes {
+                        let id = self.file(change.name);
+                        self.apply(id, &change);
+                    }
+                    self.next_seq = seq.saturating_add(1);
+                    self.journal = self.journal.saturating_add(wide(stored.len()));
+                }
+                Err(StorageError::Damaged { what }) => {
+                    let rest = records.get(position + 1..).unwrap_or_default();
+                    if rest.iter().any(|(seq, stored)| record::decode(*seq, stored).is_ok()) {
+                        return Err(StorageError::Damaged { what });
+                    }
+                    self.damage.push(what);
+                    self.damage.extend(rest.iter().map(|(seq, _)| Damage::Journal { seq: *seq }));
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, id: FileId, change: &record::FileChange<'_>) {
+        self.stale.insert(id);
+        let Some(file) = self.get_mut(id) else { return };
+        for page in &change.mended {
+            file.drop_damaged(*page);
+        }
+        if let Some(cut) = change.cut {
+            file.set_length(cut.min(file.length));
+        }
+        // Length first: ranges of zeros reach as far as the file does.
+        file.set_length(change.length);
+        for (offset, length, bytes) in &change.ranges {
+            match bytes {
+                Some(bytes) => file.put(*offset, bytes),
+                None => file.put_zeros(*offset, *length),
+            }
+        }
+        // The journal says so already.
+        file.changes.mended.clear();
+    }
+}

@@ -1,0 +1,64 @@
+//! A backend in memory: what a browser's database is to a node, for tests and simulation.
+
+use std::collections::BTreeMap;
+
+use super::{Batch, Commit, Compaction, PageKey, Snapshot};
+
+/// Records by key. A crash is: take a [`MemoryBackend::snapshot`], forget the [`Files`](super::Files), load it.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryBackend {
+    pages: BTreeMap<PageKey, Vec<u8>>,
+    journal: BTreeMap<u64, Vec<u8>>,
+}
+
+impl MemoryBackend {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Stores a journal record.
+    pub fn commit(&mut self, batch: &Batch) {
+        self.journal.insert(batch.seq, batch.record.clone());
+    }
+
+    /// Writes pages and shortens the journal, at once.
+    pub fn compact(&mut self, compaction: &Compaction) {
+        self.pages.extend(compaction.puts.iter().cloned());
+        for key in &compaction.deletes {
+            self.pages.remove(key);
+        }
+        self.journal = self.journal.split_off(&compaction.through.saturating_add(1));
+    }
+
+    /// Applies either.
+    pub fn apply(&mut self, commit: &Commit) {
+        match commit {
+            Commit::Batch(batch) => self.commit(batch),
+            Commit::Compaction(compaction) => self.compact(compaction),
+        }
+    }
+
+    /// All records.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            pages: self.pages.iter().map(|(key, record)| (key.clone(), record.clone())).collect(),
+            journal: self.journal.iter().map(|(seq, record)| (*seq, record.clone())).collect(),
+        }
+    }
+
+    /// Bytes of all records.
+    pub fn size(&self) -> usize {
+        self.pages.values().map(Vec::len).sum::<usize>() + self.journal.values().map(Vec::len).sum::<usize>()
+    }
+
+    /// A page record, to damage it in tests.
+    pub fn page_mut(&mut self, key: &PageKey) -> Option<&mut Vec<u8>> {
+        self.pages.get_mut(key)
+    }
+
+    /// A journal record, to damage it in tests.
+    pub fn journal_mut(&mut self, seq: u64) -> Option<&mut Vec<u8>> {
+        self.journal.get_mut(&seq)
+    }
+}

@@ -1,0 +1,311 @@
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+type Model = HashMap<String, Vec<u8>>;
+
+#[derive(Clone, Debug)]
+enum Action {
+    Write {
+        file: usize,
+        offset: u64,
+        length: usize,
+        fill: u8,
+    },
+    Append {
+        file: usize,
+        length: usize,
+        fill: u8,
+    },
+    Clear {
+        file: usize,
+        offset: u64,
+        length: u64,
+    },
+    Truncate {
+        file: usize,
+        length: u64,
+    },
+    Delete {
+        file: usize,
+    },
+    TakeBatch,
+    TakeCommit,
+    Compact {
+        force: bool,
+    },
+    /// The backend applies this many of what was taken, in order.
+    Flush {
+        most: usize,
+    },
+    /// What the backend has not applied is lost.
+    Crash,
+}
+
+const NAMES: [&str; 3] = ["feed/a/data", "feed/a/tree", "b"];
+
+fn action() -> impl Strategy<Value = Action> {
+    let far = 0_u64..70_000;
+    prop_oneof![
+        4 => (0..3_usize, far.clone(), 0_usize..40_000, any::<u8>())
+            .prop_map(|(file, offset, length, fill)| Action::Write { file, offset, length, fill }),
+        4 => (0..3_usize, 1_usize..300, any::<u8>())
+            .prop_map(|(file, length, fill)| Action::Append { file, length, fill }),
+        2 => (0..3_usize, far.clone(), 0_u64..40_000)
+            .prop_map(|(file, offset, length)| Action::Clear { file, offset, length }),
+        2 => (0..3_usize, far).prop_map(|(file, length)| Action::Truncate { file, length }),
+        1 => (0..3_usize).prop_map(|file| Action::Delete { file }),
+        4 => Just(Action::TakeBatch),
+        1 => Just(Action::TakeCommit),
+        1 => any::<bool>().prop_map(|force| Action::Compact { force }),
+        3 => (0_usize..4).prop_map(|most| Action::Flush { most }),
+        2 => Just(Action::Crash),
+    ]
+}
+
+/// Bytes that differ from place to place, so that a shifted read shows.
+fn pattern(length: usize, fill: u8) -> Vec<u8> {
+    (0..length).map(|i| fill.wrapping_add((i % 251) as u8) | 1).collect()
+}
+
+fn assert_same(files: &Files, model: &Model) {
+    let mut names: Vec<_> =
+        model.iter().filter(|(_, bytes)| !bytes.is_empty()).map(|(n, _)| n.clone()).collect();
+    names.sort();
+    assert_eq!(files.names(""), names);
+    for (name, bytes) in model {
+        let Some(id) = files.names.get(name) else {
+            assert!(bytes.is_empty());
+            continue;
+        };
+        assert_eq!(files.len(*id), bytes.len() as u64, "{name}");
+        assert_eq!(&files.read(*id, 0, bytes.len()).unwrap(), bytes, "{name}");
+        assert!(files.read(*id, 0, bytes.len() + 1).is_err());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    /// Any sequence of changes, commits and crashes gives what a map of byte vectors gives.
+    #[test]
+    fn files_are_byte_vectors(actions in prop::collection::vec(action(), 1..60)) {
+        let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
+        let mut model = Model::new();
+        // Taken but not applied: what to apply, and the model as it was when it was taken.
+        let mut queue: Vec<(Commit, Model)> = Vec::new();
+        let mut durable = Model::new();
+        for action in actions {
+            match action {
+                Action::Write { file, offset, length, fill } => {
+                    let id = files.file(NAMES[file]);
+                    files.write(id, offset, &pattern(length, fill)).unwrap();
+                    if length > 0 {
+                        let bytes = model.entry(NAMES[file].into()).or_default();
+                        let end = offset as usize + length;
+                        bytes.resize(bytes.len().max(end), 0);
+                        bytes[offset as usize..end].copy_from_slice(&pattern(length, fill));
+                    }
+                }
+                Action::Append { file, length, fill } => {
+                    let id = files.file(NAMES[file]);
+                    files.write(id, files.len(id), &pattern(length, fill)).unwrap();
+                    model.entry(NAMES[file].into()).or_default().extend(pattern(length, fill));
+                }
+                Action::Clear { file, offset, length } => {
+                    let id = files.file(NAMES[file]);
+                    files.clear(id, offset, length).unwrap();
+                    let bytes = model.entry(NAMES[file].into()).or_default();
+                    let start = (offset as usize).min(bytes.len());
+                    let end = (offset + length).min(bytes.len() as u64) as usize;
+                    bytes[start..end.max(start)].fill(0);
+                }
+                Action::Truncate { file, length } => {
+                    let id = files.file(NAMES[file]);
+                    files.truncate(id, length);
+                    model.entry(NAMES[file].into()).or_default().truncate(length as usize);
+                }
+                Action::Delete { file } => {
+                    files.delete(NAMES[file]);
+                    model.remove(NAMES[file]);
+                }
+                Action::TakeBatch => {
+                    queue.extend(files.take_batch().map(|batch| (Commit::Batch(batch), model.clone())));
+                }
+                Action::TakeCommit => queue.extend(files.take_commit().map(|commit| (commit, model.clone()))),
+                Action::Compact { force } => {
+                    queue.extend(files.compaction(force).map(|c| (Commit::Compaction(c), model.clone())));
+                }
+                Action::Flush { most } => {
+                    for (commit, then) in queue.drain(..most.min(queue.len())) {
+                        backend.apply(&commit);
+                        files.committed(commit.seq());
+                        durable = then;
+                    }
+                }
+                Action::Crash => {
+                    queue.clear();
+                    files = Files::load(backend.snapshot()).unwrap();
+                    prop_assert!(files.damage().is_empty());
+                    model = durable.clone();
+                }
+            }
+            assert_same(&files, &model);
+        }
+        for (commit, then) in queue {
+            backend.apply(&commit);
+            durable = then;
+        }
+        assert_same(&Files::load(backend.snapshot()).unwrap(), &durable);
+    }
+
+    /// A flipped bit is found and named wherever it is.
+    #[test]
+    fn any_flipped_bit_is_found(place in any::<prop::sample::Index>(), bit in 0_u8..8, which in 0_usize..4) {
+        let mut backend = MemoryBackend::new();
+        let mut files = Files::new();
+        let id = files.file("data");
+        files.write(id, 0, &pattern(20_000, 7)).unwrap();
+        backend.compact(&files.compaction(true).unwrap());
+        for fill in 0..3 {
+            files.write(id, files.len(id), &pattern(50, fill)).unwrap();
+            backend.commit(&files.take_batch().unwrap());
+        }
+        let record = match which {
+            0 => backend.page_mut(&PageKey { file: "data".into(), page: 1 }).unwrap(),
+            1 => backend.page_mut(&PageKey::compaction()).unwrap(),
+            2 => backend.journal_mut(3).unwrap(),
+            _ => backend.journal_mut(4).unwrap(),
+        };
+        let at = place.index(record.len());
+        record[at] ^= 1 << bit;
+        match (which, Files::load(backend.snapshot())) {
+            (0, Ok(files)) => {
+                let damage = Damage::Page { file: "data".into(), page: 1 };
+                prop_assert_eq!(files.damage(), std::slice::from_ref(&damage));
+                prop_assert_eq!(files.read(id, 0, 16_384).unwrap(), &pattern(20_000, 7)[..16_384]);
+                prop_assert_eq!(files.read(id, 16_000, 500), Err(StorageError::Damaged { what: damage }));
+            }
+            (1, Err(error)) => prop_assert_eq!(error, StorageError::Damaged { what: Damage::Compaction }),
+            (2, Err(error)) => prop_assert_eq!(error, StorageError::Damaged { what: Damage::Journal { seq: 3 } }),
+            (3, Ok(mut files)) => {
+                // At the end: never whole. The next batch takes its place.
+                prop_assert_eq!(files.damage(), &[Damage::Journal { seq: 4 }]);
+                prop_assert_eq!(files.len(id), 20_100);
+                files.write(id, 0, b"x").unwrap();
+                let batch = files.take_batch().unwrap();
+                prop_assert_eq!(batch.seq, 4);
+                backend.commit(&batch);
+                prop_assert!(Files::load(backend.snapshot()).unwrap().damage().is_empty());
+            }
+            (which, result) => prop_assert!(false, "{} {:?}", which, result.map(|_| ())),
+        }
+    }
+
+    /// Decoders get any bytes.
+    #[test]
+    fn any_bytes_never_panic(page: Vec<u8>, journal: Vec<u8>, number: u64, seq: u64) {
+        let key = PageKey { file: "x".into(), page: number };
+        let _ = Files::load(Snapshot { pages: vec![(key, page)], journal: vec![(seq, journal.clone())] });
+        // With a right checksum, too.
+        let _ = Files::load(Snapshot { pages: vec![], journal: vec![(1, with_checksum(&journal))] });
+    }
+}
+
+fn with_checksum(body: &[u8]) -> Vec<u8> {
+    let mut writer = record::begin();
+    writer.raw(body);
+    record::seal(1, writer)
+}
+
+#[test]
+fn a_missing_journal_record_is_an_error() {
+    let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
+    let id = files.file("a");
+    for round in 0..3 {
+        files.write(id, round, b"x").unwrap();
+        backend.commit(&files.take_batch().unwrap());
+    }
+    let mut snapshot = backend.snapshot();
+    snapshot.journal.remove(1);
+    let what = Damage::Missing { expected: 2, got: 3 };
+    assert_eq!(Files::load(snapshot).map(|_| ()), Err(StorageError::Damaged { what }));
+}
+
+#[test]
+fn swapped_pages_are_found() {
+    let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
+    let id = files.file("a");
+    files.write(id, 0, &pattern(2 * PAGE_SIZE, 3)).unwrap();
+    backend.compact(&files.compaction(true).unwrap());
+    let mut snapshot = backend.snapshot();
+    let (first, second) = (snapshot.pages[1].1.clone(), snapshot.pages[2].1.clone());
+    (snapshot.pages[1].1, snapshot.pages[2].1) = (second, first);
+    assert_eq!(Files::load(snapshot).unwrap().damage().len(), 2);
+}
+
+#[test]
+fn a_damaged_page_is_mended_by_healing_and_by_writing_all_of_it() {
+    let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
+    let id = files.file("a");
+    files.write(id, 0, &pattern(3 * PAGE_SIZE, 3)).unwrap();
+    backend.compact(&files.compaction(true).unwrap());
+    for page in 0..2 {
+        backend.page_mut(&PageKey { file: "a".into(), page }).unwrap()[30] ^= 1;
+    }
+    let mut files = Files::load(backend.snapshot()).unwrap();
+    let id = files.file("a");
+    assert!(files.write(id, 0, b"part").is_err());
+    files.write(id, 0, &pattern(PAGE_SIZE, 9)).unwrap();
+    assert_eq!(files.read(id, 0, PAGE_SIZE).unwrap(), pattern(PAGE_SIZE, 9));
+    assert_eq!(files.heal(id), vec![PAGE..2 * PAGE]);
+    assert!(files.damage().is_empty());
+    assert_eq!(files.read(id, PAGE, PAGE_SIZE).unwrap(), vec![0; PAGE_SIZE]);
+    backend.commit(&files.take_batch().unwrap());
+    backend.compact(&files.compaction(true).unwrap());
+    let files = Files::load(backend.snapshot()).unwrap();
+    assert!(files.damage().is_empty());
+    assert_eq!(files.read(id, 0, PAGE_SIZE).unwrap(), pattern(PAGE_SIZE, 9));
+}
+
+#[test]
+fn a_far_write_takes_no_room() {
+    let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
+    let id = files.file("sparse");
+    let far = crate::codec::MAX_SAFE - 10;
+    files.write(id, far, b"0123456789").unwrap();
+    assert!(matches!(files.write(id, far, b"0123456789a"), Err(StorageError::TooLarge { .. })));
+    let batch = files.take_batch().unwrap();
+    assert!(batch.record.len() < 100);
+    backend.commit(&batch);
+    backend.compact(&files.compaction(true).unwrap());
+    assert!(backend.size() < 2 * PAGE_SIZE);
+    let files = Files::load(backend.snapshot()).unwrap();
+    assert_eq!(files.read(id, far - 3, 5).unwrap(), b"\0\0\x0001");
+    assert!(files.read(id, 0, usize::MAX).is_err());
+}
+
+#[test]
+fn names_are_limited() {
+    let mut files = Files::new();
+    for name in ["", &"x".repeat(MAX_NAME + 1)] {
+        let id = files.file(name);
+        assert!(matches!(files.write(id, 0, b"x"), Err(StorageError::Name { .. })));
+    }
+    let id = files.file(&"x".repeat(MAX_NAME));
+    files.write(id, 0, b"x").unwrap();
+}
+
+#[test]
+fn a_batch_holds_every_byte_once() {
+    let mut files = Files::new();
+    let (a, b) = (files.file("a"), files.file("b"));
+    for _ in 0..1000 {
+        files.write(a, files.len(a), &[1; 100]).unwrap();
+        files.write(b, 0, &[2; 100]).unwrap();
+    }
+    let batch = files.take_batch().unwrap();
+    assert!(batch.record.len() < 100_000 + 100 + 60, "{}", batch.record.len());
+}

@@ -1,0 +1,316 @@
+//! Making two replicas of a space equal over one channel, and keeping them so.
+//!
+//! ```text
+//! both     Announce every feed held · Items: hashes of records, manifest, evidence     one exchange, at once
+//! both     Item, for what the other lacks
+//! behind   Request ranges                                            up to 16 in flight, 4 per feed
+//! ahead    Data · Data · Data …                                      a stream, paced by the carrier
+//! later    a new head: Data to a level peer if it is small, else Announce; Have when a fetch is complete
+//! ```
+//!
+//! A request for blocks beyond `from` is answered with the upgrade to the latest head in its first data, and with proofs
+//! against that head in the rest; a request within `from` with proofs against the tree of `from` blocks. Only one
+//! request at a time, over all peers, lengthens a feed ([`Wants`]).
+//!
+//! Who owns what: the exchange knows what the peer has and was told, and what is in flight. The data are the
+//! [`Replica`]'s. The owner calls [`Exchange::receive`] with each message of the channel, [`Exchange::changed`] and
+//! [`Exchange::item_added`] on *every* exchange of the space when something new is durable, and [`Exchange::pump`] after
+//! that and whenever the session can take more.
+
+mod fetch;
+mod items;
+mod news;
+mod serve;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use core::ops::Range;
+
+use super::{
+    Announcement, Answers, Bucket, ChannelId, Fault, ItemKind, Message, PeerId, Replica, ReplicaError,
+    SendError, Session, Wants,
+    limits::{MAX_FEEDS, MAX_RANGES, TAIL_PER_SECOND},
+};
+use crate::{
+    crypto::{Hash, PublicKey},
+    feed::SignedHead,
+};
+
+/// The exchange of one space with one peer.
+pub struct Exchange {
+    peer: PeerId,
+    channel: ChannelId,
+    /// What is known between the two of each feed.
+    feeds: BTreeMap<PublicKey, Known>,
+    /// Feeds of which the peer may have what we lack.
+    behind: BTreeSet<PublicKey>,
+    /// Feeds of which the peer may lack what we have.
+    dirty: BTreeSet<PublicKey>,
+    /// Feeds of the first listing that were not announced yet; `None` before the first pump.
+    listing: Option<VecDeque<PublicKey>>,
+    listed: bool,
+    heard_all: bool,
+    asked: BTreeMap<u64, Asked>,
+    /// Requests whose data may still come and are thrown away.
+    cancelled: VecDeque<u64>,
+    next_request: u64,
+    progress_at: u64,
+    /// How often in a row its requests had to be taken back.
+    strikes: u32,
+    serving: VecDeque<Serving>,
+    /// The feed served last.
+    served: Option<PublicKey>,
+    items: items::Items,
+    control: VecDeque<Message>,
+    tail: Bucket,
+    /// Where the round over the feeds goes on.
+    turn: Option<PublicKey>,
+    /// When the oldest postponed announcement is due (ms).
+    due: Option<u64>,
+}
+
+/// What is known between the two of one feed.
+#[derive(Default)]
+struct Known {
+    /// Length of the head the peer has.
+    head: u64,
+    /// Blocks the peer has from 0 on.
+    contiguous: u64,
+    /// Other blocks the peer has.
+    ranges: Vec<Range<u64>>,
+    /// Length of the head that the peer knows us to have.
+    told_head: u64,
+    /// Blocks from 0 on that the peer knows us to have.
+    told: u64,
+    told_at: u64,
+    /// Not asked of this peer (ms) before then.
+    barred_until: u64,
+    /// Bytes and blocks that came, for the mean block size.
+    bytes: u64,
+    blocks: u64,
+}
+
+/// A request of ours.
+struct Asked {
+    feed: PublicKey,
+    blocks: Range<u64>,
+}
+
+/// A request of the peer.
+struct Serving {
+    id: u64,
+    feed: PublicKey,
+    blocks: Range<u64>,
+    from: u64,
+}
+
+impl Exchange {
+    /// For an open channel, at `now` (ms). `peer` is the owner's number for the session.
+    pub fn new(peer: PeerId, channel: ChannelId, now: u64) -> Self {
+        Self {
+            peer,
+            channel,
+            feeds: BTreeMap::new(),
+            behind: BTreeSet::new(),
+            dirty: BTreeSet::new(),
+            listing: None,
+            listed: false,
+            heard_all: false,
+            asked: BTreeMap::new(),
+            cancelled: VecDeque::new(),
+            next_request: 1,
+            progress_at: now,
+            strikes: 0,
+            serving: VecDeque::new(),
+            served: None,
+            items: items::Items::default(),
+            control: VecDeque::new(),
+            tail: Bucket::new(TAIL_PER_SECOND, TAIL_PER_SECOND, now),
+            turn: None,
+            due: None,
+        }
+    }
+
+    /// Its channel.
+    pub const fn channel(&self) -> ChannelId {
+        self.channel
+    }
+
+    /// The owner's number for the peer.
+    pub const fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    /// Takes one message of the channel. Gives back those that are not about replication: envelopes, peers, extensions.
+    pub fn receive(
+        &mut self,
+        message: Message,
+        replica: &mut dyn Replica,
+        wants: &mut Wants,
+        now: u64,
+    ) -> Result<Option<Message>, Fault> {
+        match message {
+            Message::Announce { more, feeds } => {
+                for one in feeds {
+                    self.announced(one, replica)?;
+                }
+                self.heard_all |= !more;
+            }
+            Message::Have { feed, ranges } => self.has(feed, &ranges)?,
+            Message::Request { id, feed, blocks, from } => self.requested(id, feed, blocks, from)?,
+            Message::Cancel { id } => self.serving.retain(|serving| serving.id != id),
+            Message::Lack { id } => self.lacks(id, wants)?,
+            Message::Data { answers: Answers::Request(id), proof, blocks } => {
+                self.answered(id, &proof, &blocks, replica, wants, now)?;
+            }
+            Message::Data { answers: Answers::Tail(feed), proof, blocks } => {
+                self.pushed(feed, &proof, &blocks, replica)?;
+            }
+            Message::Items { kind, more, hashes } => self.items.listed(kind, more, hashes, replica)?,
+            Message::Item { kind, bytes } => self.items.received(kind, &bytes, replica)?,
+            other @ (Message::Envelope(_) | Message::Peers(_) | Message::Extension { .. }) => {
+                return Ok(Some(other));
+            }
+            // The session keeps these to itself.
+            Message::Open { .. } | Message::Refuse { .. } | Message::CloseChannel | Message::Prove { .. } => {
+                return Err(Fault::Unexpected { what: "message about channels" });
+            }
+        }
+        Ok(None)
+    }
+
+    /// A feed here has a new head or new blocks, durable by now.
+    pub fn changed(&mut self, feed: &PublicKey) {
+        self.dirty.insert(*feed);
+    }
+
+    /// A new item is here, durable by now.
+    pub fn item_added(&mut self, kind: ItemKind, hash: Hash) {
+        self.items.added(kind, hash);
+    }
+
+    /// What this space follows or misses has changed: looks at all the peer has again.
+    pub fn refresh(&mut self) {
+        self.behind.extend(self.feeds.keys());
+    }
+
+    /// Puts messages into the session as long as it can take them without reading ahead of the carrier.
+    pub fn pump(
+        &mut self,
+        session: &mut Session,
+        replica: &dyn Replica,
+        wants: &mut Wants,
+        now: u64,
+    ) -> Result<(), Fault> {
+        self.expire(wants, now);
+        while session.writable() > 0 {
+            let Some(message) = self.next_message(replica, wants, now)? else { return Ok(()) };
+            match session.send(self.channel, &message) {
+                Ok(()) => {}
+                Err(SendError::Closed) => return Ok(()),
+                Err(error) => return Err(Fault::Local(error.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    /// What to say next: what is small and unblocks the other side first, then the stream of blocks.
+    fn next_message(
+        &mut self,
+        replica: &dyn Replica,
+        wants: &mut Wants,
+        now: u64,
+    ) -> Result<Option<Message>, Fault> {
+        if let Some(message) = self.control.pop_front() {
+            return Ok(Some(message));
+        }
+        if let Some(message) = self.next_listing(replica, now) {
+            return Ok(Some(message));
+        }
+        if let Some(message) = self.items.next_message(replica) {
+            return Ok(Some(message));
+        }
+        if let Some(message) = self.next_news(replica, now)? {
+            return Ok(Some(message));
+        }
+        if let Some(message) = self.next_request(replica, wants, now) {
+            return Ok(Some(message));
+        }
+        self.next_data(replica)
+    }
+
+    /// When [`Exchange::pump`] has something to do though nothing happened (ms).
+    pub fn deadline(&self) -> Option<u64> {
+        let request = (!self.asked.is_empty())
+            .then(|| self.progress_at.saturating_add(super::limits::REQUEST_TIMEOUT_MS));
+        let barred =
+            self.behind.iter().filter_map(|feed| self.feeds.get(feed)).map(|known| known.barred_until);
+        // u64::MAX: barred until the peer announces something.
+        let barred = barred.filter(|until| *until > 0 && *until < u64::MAX).min();
+        [request, barred, self.due].into_iter().flatten().min()
+    }
+
+    /// Whether the peer has listed all it has and nothing of that is missing here.
+    pub fn is_level(&self) -> bool {
+        self.heard_all && self.behind.is_empty() && self.asked.is_empty() && self.items.heard_all()
+    }
+
+    /// The session is over: what was asked of this peer is free for others, which should be pumped.
+    pub fn close(self, wants: &mut Wants) {
+        wants.forget_peer(self.peer);
+    }
+
+    fn known(&mut self, feed: PublicKey) -> Result<&mut Known, Fault> {
+        if self.feeds.len() >= MAX_FEEDS && !self.feeds.contains_key(&feed) {
+            return Err(Fault::Limit { what: "feeds", max: MAX_FEEDS });
+        }
+        Ok(self.feeds.entry(feed).or_default())
+    }
+
+    fn announced(&mut self, one: Announcement, replica: &mut dyn Replica) -> Result<(), Fault> {
+        let Announcement { feed, contiguous, head } = one;
+        if head.length == 0 || contiguous > head.length {
+            return Err(Fault::Unexpected { what: "announcement of blocks past the head" });
+        }
+        self.notice(feed, &head, contiguous)?;
+        if replica.wanted(&feed) {
+            match replica.heard(&feed, &head) {
+                Err(ReplicaError::Peer(detail)) => {
+                    return Err(Fault::Refused { what: "signed head", detail });
+                }
+                Err(ReplicaError::Local(detail)) => return Err(Fault::Local(detail)),
+                Err(ReplicaError::Contradiction) => self.known(feed)?.barred_until = u64::MAX,
+                Ok(()) | Err(ReplicaError::Stale | ReplicaError::NotHeld) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The peer has this head and these blocks.
+    fn notice(&mut self, feed: PublicKey, head: &SignedHead, contiguous: u64) -> Result<(), Fault> {
+        let known = self.known(feed)?;
+        known.head = known.head.max(head.length);
+        known.contiguous = contiguous;
+        known.barred_until = 0;
+        self.behind.insert(feed);
+        Ok(())
+    }
+
+    fn has(&mut self, feed: PublicKey, ranges: &[Range<u64>]) -> Result<(), Fault> {
+        let known = self.known(feed)?;
+        for range in ranges {
+            if range.start <= known.contiguous {
+                known.contiguous = known.contiguous.max(range.end);
+            } else if known.ranges.len() < MAX_RANGES {
+                known.ranges.push(range.clone());
+            }
+        }
+        let contiguous = known.contiguous;
+        known.ranges.retain(|range| range.end > contiguous);
+        self.behind.insert(feed);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

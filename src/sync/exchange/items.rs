@@ -1,0 +1,104 @@
+//! Records, manifest, evidence, values: sets made equal by their hashes.
+//!
+//! Each side lists the hashes it has, per kind, and sends what the other did not list once that list is complete. Later ones
+//! are sent as they appear.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::{
+    super::limits::{MAX_HASHES, MAX_ITEMS},
+    Fault, ItemKind, Message, Replica, ReplicaError,
+};
+use crate::crypto::{Hash, blake2b};
+
+#[derive(Default)]
+pub(super) struct Items {
+    /// What the peer has.
+    theirs: BTreeSet<(ItemKind, Hash)>,
+    /// Kinds that the peer has listed whole.
+    heard: BTreeSet<ItemKind>,
+    /// Kinds that were listed to the peer, or are being listed.
+    listing: BTreeMap<ItemKind, VecDeque<Hash>>,
+    queue: VecDeque<(ItemKind, Hash)>,
+}
+
+impl Items {
+    pub(super) fn heard_all(&self) -> bool {
+        self.heard.len() == ItemKind::ALL.len()
+    }
+
+    pub(super) fn listed(
+        &mut self,
+        kind: ItemKind,
+        more: bool,
+        hashes: Vec<Hash>,
+        replica: &dyn Replica,
+    ) -> Result<(), Fault> {
+        if self.heard.contains(&kind) {
+            return Err(Fault::Unexpected { what: "second list of items" });
+        }
+        for hash in hashes {
+            self.note(kind, hash)?;
+        }
+        if !more {
+            self.heard.insert(kind);
+            let lacking = replica.items(kind).into_iter().map(|hash| (kind, hash));
+            self.queue.extend(lacking.filter(|item| !self.theirs.contains(item)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn received(
+        &mut self,
+        kind: ItemKind,
+        bytes: &[u8],
+        replica: &mut dyn Replica,
+    ) -> Result<(), Fault> {
+        self.note(kind, blake2b(&[bytes]))?;
+        match replica.accept_item(kind, bytes) {
+            Ok(_) | Err(ReplicaError::Stale | ReplicaError::NotHeld | ReplicaError::Contradiction) => Ok(()),
+            Err(ReplicaError::Peer(detail)) => Err(Fault::Refused { what: "item", detail }),
+            Err(ReplicaError::Local(detail)) => Err(Fault::Local(detail)),
+        }
+    }
+
+    pub(super) fn added(&mut self, kind: ItemKind, hash: Hash) {
+        // Before the peer's list is complete, the comparison will find it.
+        if self.heard.contains(&kind) && !self.theirs.contains(&(kind, hash)) {
+            self.queue.push_back((kind, hash));
+        }
+    }
+
+    pub(super) fn next_message(&mut self, replica: &dyn Replica) -> Option<Message> {
+        for kind in ItemKind::ALL {
+            let fresh = !self.listing.contains_key(&kind);
+            let waiting = self.listing.entry(kind).or_insert_with(|| {
+                let mut hashes = replica.items(kind);
+                hashes.sort_unstable();
+                hashes.dedup();
+                hashes.into()
+            });
+            if fresh || !waiting.is_empty() {
+                let hashes = waiting.drain(..waiting.len().min(MAX_HASHES)).collect();
+                return Some(Message::Items { kind, more: !waiting.is_empty(), hashes });
+            }
+        }
+        loop {
+            let (kind, hash) = self.queue.pop_front()?;
+            // Sent once; and the peer may have shown it meanwhile.
+            if self.theirs.insert((kind, hash))
+                && let Some(bytes) = replica.item(kind, &hash)
+            {
+                return Some(Message::Item { kind, bytes });
+            }
+        }
+    }
+
+    fn note(&mut self, kind: ItemKind, hash: Hash) -> Result<(), Fault> {
+        self.theirs.insert((kind, hash));
+        if self.theirs.len() > MAX_ITEMS {
+            return Err(Fault::Limit { what: "items", max: MAX_ITEMS });
+        }
+        Ok(())
+    }
+}

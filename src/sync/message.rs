@@ -1,0 +1,612 @@
+//! The messages of a session.
+//!
+//! ```text
+//! message   channel varint │ kind u8 │ body        channel = the sender's number for it, 0 for Open and Refuse
+//!  0 Open           number varint │ answers varint │ discovery key 32 │ tag 32
+//!  1 Refuse         discovery key 32
+//!  2 CloseChannel   —
+//!  3 Prove          key 32 │ signature 64
+//!  4 Announce       more u8 │ count │ (feed 32 │ contiguous varint │ signed head without version)…
+//!  5 Have           feed 32 │ count │ (start varint │ length varint)…       ascending, apart, not empty
+//!  6 Request        id varint │ feed 32 │ start varint │ end varint │ from varint
+//!  7 Data           id varint │ feed 32 if id = 0 │ proof bytes │ count │ (block bytes)…
+//!  8 Cancel         id varint
+//!  9 Lack           id varint
+//! 10 Items          item kind u8 │ more u8 │ count │ hash 32…               ascending
+//! 11 Item           item kind u8 │ bytes
+//! 12 Envelope       see ephemeral
+//! 13 Peers          count │ (address bytes)…
+//! 14 Extension      name text │ bytes
+//! ```
+//!
+//! `bytes` and `text` carry their length in front. Another kind is a fault; what may come later comes as an extension,
+//! and an extension that is not known is ignored. Signed heads and proofs
+//! are in the encoding of the feed layer.
+
+use core::ops::Range;
+
+use super::{
+    Envelope,
+    limits::{
+        MAX_ANNOUNCED, MAX_BLOCK, MAX_BLOCKS, MAX_EXTENSION, MAX_EXTENSION_NAME, MAX_HASHES, MAX_ITEM,
+        MAX_PEER, MAX_PEERS, MAX_RANGES, MAX_REQUEST_BLOCKS,
+    },
+};
+use crate::{
+    codec::{DecodeError, Reader, Writer},
+    crypto::{Hash, PublicKey, Signature},
+    feed::{Proof, SignedHead},
+};
+
+/// Kinds of messages, in the order of their wire numbers.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Kind {
+    /// Opens a channel.
+    Open,
+    /// Declines a channel.
+    Refuse,
+    /// Closes a channel.
+    CloseChannel,
+    /// Proof that the peer is a writer or replica.
+    Prove,
+    /// Heads of feeds.
+    Announce,
+    /// Ranges of blocks held.
+    Have,
+    /// Asks for blocks.
+    Request,
+    /// Blocks with their proof.
+    Data,
+    /// Takes a request back.
+    Cancel,
+    /// A request that cannot be answered.
+    Lack,
+    /// Hashes of items held.
+    Items,
+    /// An item.
+    Item,
+    /// An ephemeral message.
+    Envelope,
+    /// Other peers of the space.
+    Peers,
+    /// A message of an extension.
+    Extension,
+}
+
+impl Kind {
+    const ALL: [Self; 15] = [
+        Self::Open,
+        Self::Refuse,
+        Self::CloseChannel,
+        Self::Prove,
+        Self::Announce,
+        Self::Have,
+        Self::Request,
+        Self::Data,
+        Self::Cancel,
+        Self::Lack,
+        Self::Items,
+        Self::Item,
+        Self::Envelope,
+        Self::Peers,
+        Self::Extension,
+    ];
+
+    /// Its name in faults.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Refuse => "refuse",
+            Self::CloseChannel => "close channel",
+            Self::Prove => "prove",
+            Self::Announce => "announce",
+            Self::Have => "have",
+            Self::Request => "request",
+            Self::Data => "data",
+            Self::Cancel => "cancel",
+            Self::Lack => "lack",
+            Self::Items => "items",
+            Self::Item => "item",
+            Self::Envelope => "envelope",
+            Self::Peers => "peers",
+            Self::Extension => "extension",
+        }
+    }
+
+    fn from_byte(byte: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(byte)).copied()
+    }
+
+    fn byte(self) -> u8 {
+        // Position and wire number are the same; a test checks it.
+        Self::ALL
+            .iter()
+            .position(|kind| *kind == self)
+            .and_then(|at| u8::try_from(at).ok())
+            .unwrap_or(u8::MAX)
+    }
+}
+
+/// Small signed things that a space holds beside its feeds. Sets of them are made equal by hash.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum ItemKind {
+    /// A root record (0).
+    Record,
+    /// The manifest, a signed value under the last root (1).
+    Manifest,
+    /// Proof that a writer signed two branches (2).
+    Evidence,
+    /// Another signed value that this space keeps alive (3).
+    Value,
+}
+
+impl ItemKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Record, Self::Manifest, Self::Evidence, Self::Value];
+
+    fn byte(self) -> u8 {
+        match self {
+            Self::Record => 0,
+            Self::Manifest => 1,
+            Self::Evidence => 2,
+            Self::Value => 3,
+        }
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let byte = reader.u8()?;
+        Self::ALL
+            .get(usize::from(byte))
+            .copied()
+            .ok_or(DecodeError::Unknown { what: "item kind", got: u64::from(byte) })
+    }
+}
+
+/// What a peer says of one feed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Announcement {
+    /// The feed.
+    pub feed: PublicKey,
+    /// Blocks it holds from the first on without a gap.
+    pub contiguous: u64,
+    /// The latest signed head it knows. Not verified yet.
+    pub head: SignedHead,
+}
+
+/// One message on a channel.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Message {
+    /// See [`Kind::Open`].
+    Open {
+        /// Number under which the sender will speak on this channel, at least 1.
+        number: u64,
+        /// The peer's number that it answers; 0 if the sender opens by itself.
+        answers: u64,
+        /// Discovery key of the space.
+        discovery: Hash,
+        /// Tag of the sender's role.
+        tag: Hash,
+    },
+    /// See [`Kind::Refuse`].
+    Refuse {
+        /// Discovery key of the space.
+        discovery: Hash,
+    },
+    /// See [`Kind::CloseChannel`].
+    CloseChannel,
+    /// See [`Kind::Prove`].
+    Prove {
+        /// Writer or replica key.
+        key: PublicKey,
+        /// Over ns(Proof) ‖ handshake hash ‖ role ‖ space key.
+        signature: Signature,
+    },
+    /// See [`Kind::Announce`].
+    Announce {
+        /// Whether more of a first listing follows.
+        more: bool,
+        /// The feeds.
+        feeds: Vec<Announcement>,
+    },
+    /// See [`Kind::Have`].
+    Have {
+        /// The feed.
+        feed: PublicKey,
+        /// Block ranges, ascending and apart.
+        ranges: Vec<Range<u64>>,
+    },
+    /// See [`Kind::Request`].
+    Request {
+        /// Number of the request, at least 1, not in use.
+        id: u64,
+        /// The feed.
+        feed: PublicKey,
+        /// Blocks, not empty.
+        blocks: Range<u64>,
+        /// Length up to which the sender has verified the feed.
+        from: u64,
+    },
+    /// See [`Kind::Data`].
+    Data {
+        /// The request it answers, or the feed whose new tail it pushes.
+        answers: Answers,
+        /// Their proof. Not verified yet.
+        proof: Proof,
+        /// The blocks.
+        blocks: Vec<Vec<u8>>,
+    },
+    /// See [`Kind::Cancel`].
+    Cancel {
+        /// The request.
+        id: u64,
+    },
+    /// See [`Kind::Lack`].
+    Lack {
+        /// The request.
+        id: u64,
+    },
+    /// See [`Kind::Items`].
+    Items {
+        /// Kind of the items.
+        kind: ItemKind,
+        /// Whether another list of this kind follows.
+        more: bool,
+        /// BLAKE2b-256 of each, ascending.
+        hashes: Vec<Hash>,
+    },
+    /// See [`Kind::Item`].
+    Item {
+        /// Kind of the item.
+        kind: ItemKind,
+        /// The item.
+        bytes: Vec<u8>,
+    },
+    /// See [`Kind::Envelope`].
+    Envelope(Envelope),
+    /// See [`Kind::Peers`]: addresses, in a form that the mesh knows.
+    Peers(Vec<Vec<u8>>),
+    /// See [`Kind::Extension`].
+    Extension {
+        /// Its name.
+        name: String,
+        /// Its message.
+        bytes: Vec<u8>,
+    },
+}
+
+/// What data belongs to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Answers {
+    /// A request, by its number.
+    Request(u64),
+    /// Nothing: the new tail of this feed, pushed.
+    Tail(PublicKey),
+}
+
+impl Message {
+    /// The kind of this message.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Open { .. } => Kind::Open,
+            Self::Refuse { .. } => Kind::Refuse,
+            Self::CloseChannel => Kind::CloseChannel,
+            Self::Prove { .. } => Kind::Prove,
+            Self::Announce { .. } => Kind::Announce,
+            Self::Have { .. } => Kind::Have,
+            Self::Request { .. } => Kind::Request,
+            Self::Data { .. } => Kind::Data,
+            Self::Cancel { .. } => Kind::Cancel,
+            Self::Lack { .. } => Kind::Lack,
+            Self::Items { .. } => Kind::Items,
+            Self::Item { .. } => Kind::Item,
+            Self::Envelope(_) => Kind::Envelope,
+            Self::Peers(_) => Kind::Peers,
+            Self::Extension { .. } => Kind::Extension,
+        }
+    }
+
+    /// Channel, kind and body.
+    pub fn encode(&self, channel: u64) -> Vec<u8> {
+        let mut out = Writer::new();
+        out.varint(channel).u8(self.kind().byte());
+        match self {
+            Self::Open { number, answers, discovery, tag } => {
+                out.varint(*number).varint(*answers).raw(&discovery.0).raw(&tag.0);
+            }
+            Self::Refuse { discovery } => {
+                out.raw(&discovery.0);
+            }
+            Self::CloseChannel => {}
+            Self::Prove { key, signature } => {
+                out.raw(&key.0).raw(&signature.0);
+            }
+            Self::Announce { more, feeds } => {
+                out.u8(u8::from(*more)).count(feeds.len());
+                for one in feeds {
+                    out.raw(&one.feed.0).varint(one.contiguous);
+                    one.head.write(&mut out);
+                }
+            }
+            Self::Have { feed, ranges } => {
+                out.raw(&feed.0).count(ranges.len());
+                for range in ranges {
+                    out.varint(range.start).varint(range.end.saturating_sub(range.start));
+                }
+            }
+            Self::Request { id, feed, blocks, from } => {
+                out.varint(*id).raw(&feed.0).varint(blocks.start).varint(blocks.end).varint(*from);
+            }
+            Self::Data { answers, proof, blocks } => {
+                match answers {
+                    Answers::Request(id) => out.varint(*id),
+                    Answers::Tail(feed) => out.varint(0).raw(&feed.0),
+                };
+                out.bytes(&proof.encode()).count(blocks.len());
+                for block in blocks {
+                    out.bytes(block);
+                }
+            }
+            Self::Cancel { id } | Self::Lack { id } => {
+                out.varint(*id);
+            }
+            Self::Items { kind, more, hashes } => {
+                out.u8(kind.byte()).u8(u8::from(*more)).count(hashes.len());
+                for hash in hashes {
+                    out.raw(&hash.0);
+                }
+            }
+            Self::Item { kind, bytes } => {
+                out.u8(kind.byte()).bytes(bytes);
+            }
+            Self::Envelope(envelope) => envelope.write(&mut out),
+            Self::Peers(peers) => {
+                out.count(peers.len());
+                for peer in peers {
+                    out.bytes(peer);
+                }
+            }
+            Self::Extension { name, bytes } => {
+                out.text(name).bytes(bytes);
+            }
+        }
+        out.finish()
+    }
+
+    /// Reads the channel and the kind, so that the rest can be counted, attributed or ignored before it is read.
+    pub fn decode_header(reader: &mut Reader<'_>) -> Result<(u64, Kind), DecodeError> {
+        let channel = reader.varint()?;
+        let byte = reader.u8()?;
+        let kind =
+            Kind::from_byte(byte).ok_or(DecodeError::Unknown { what: "message", got: u64::from(byte) })?;
+        Ok((channel, kind))
+    }
+
+    /// Reads the body of a message of this kind, to the end.
+    pub fn decode_body(kind: Kind, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let message = match kind {
+            Kind::Open => Self::Open {
+                number: id(reader)?,
+                answers: reader.varint()?,
+                discovery: Hash(reader.array()?),
+                tag: Hash(reader.array()?),
+            },
+            Kind::Refuse => Self::Refuse { discovery: Hash(reader.array()?) },
+            Kind::CloseChannel => Self::CloseChannel,
+            Kind::Prove => {
+                Self::Prove { key: PublicKey(reader.array()?), signature: Signature(reader.array()?) }
+            }
+            Kind::Announce => Self::Announce {
+                more: flag(reader)?,
+                feeds: list(reader, "announcements", MAX_ANNOUNCED, |reader| {
+                    Ok(Announcement {
+                        feed: PublicKey(reader.array()?),
+                        contiguous: reader.varint()?,
+                        head: SignedHead::read(reader)?,
+                    })
+                })?,
+            },
+            Kind::Have => Self::Have { feed: PublicKey(reader.array()?), ranges: ranges(reader)? },
+            Kind::Request => {
+                let (id, feed) = (id(reader)?, PublicKey(reader.array()?));
+                let (start, end, from) = (reader.varint()?, reader.varint()?, reader.varint()?);
+                let length = end.checked_sub(start).filter(|length| *length > 0);
+                let length = length.ok_or(DecodeError::NotCanonical { what: "empty range" })?;
+                if length > MAX_REQUEST_BLOCKS {
+                    return Err(DecodeError::TooLarge {
+                        what: "blocks in a request",
+                        max: MAX_REQUEST_BLOCKS,
+                        got: length,
+                    });
+                }
+                Self::Request { id, feed, blocks: start..end, from }
+            }
+            Kind::Data => Self::Data {
+                answers: match reader.varint()? {
+                    0 => Answers::Tail(PublicKey(reader.array()?)),
+                    id => Answers::Request(id),
+                },
+                proof: Proof::decode(reader.bytes("proof", Proof::MAX_ENCODED)?)?,
+                blocks: list(reader, "blocks", MAX_BLOCKS, |reader| {
+                    Ok(reader.bytes("block", MAX_BLOCK)?.to_vec())
+                })?,
+            },
+            Kind::Cancel => Self::Cancel { id: id(reader)? },
+            Kind::Lack => Self::Lack { id: id(reader)? },
+            Kind::Items => items(reader)?,
+            Kind::Item => Self::Item {
+                kind: ItemKind::decode(reader)?,
+                bytes: reader.bytes("item", MAX_ITEM)?.to_vec(),
+            },
+            Kind::Envelope => Self::Envelope(Envelope::read(reader)?),
+            Kind::Peers => Self::Peers(list(reader, "peers", MAX_PEERS, |reader| {
+                Ok(reader.bytes("peer", MAX_PEER)?.to_vec())
+            })?),
+            Kind::Extension => Self::Extension {
+                name: reader.text("extension name", MAX_EXTENSION_NAME)?.to_owned(),
+                bytes: reader.bytes("extension", MAX_EXTENSION)?.to_vec(),
+            },
+        };
+        reader.end()?;
+        Ok(message)
+    }
+
+    /// Reads a whole message.
+    pub fn decode(bytes: &[u8]) -> Result<(u64, Self), DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let (channel, kind) = Self::decode_header(&mut reader)?;
+        Ok((channel, Self::decode_body(kind, &mut reader)?))
+    }
+}
+
+/// A number that is not zero.
+fn id(reader: &mut Reader<'_>) -> Result<u64, DecodeError> {
+    match reader.varint()? {
+        0 => Err(DecodeError::NotCanonical { what: "number zero" }),
+        id => Ok(id),
+    }
+}
+
+/// Yes or no.
+fn flag(reader: &mut Reader<'_>) -> Result<bool, DecodeError> {
+    match reader.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(DecodeError::NotCanonical { what: "flag" }),
+    }
+}
+
+/// A counted list. Every element is at least one byte, so the count never allocates more than came.
+fn list<'a, T>(
+    reader: &mut Reader<'a>,
+    what: &'static str,
+    max: usize,
+    mut element: impl FnMut(&mut Reader<'a>) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    let count = reader.count(what, max)?;
+    let mut out = Vec::with_capacity(count.min(reader.remaining()));
+    for _ in 0..count {
+        out.push(element(reader)?);
+    }
+    Ok(out)
+}
+
+fn ranges(reader: &mut Reader<'_>) -> Result<Vec<Range<u64>>, DecodeError> {
+    let mut free = 0_u64;
+    list(reader, "ranges", MAX_RANGES, |reader| {
+        let (start, length) = (reader.varint()?, reader.varint()?);
+        // Both are below 2^53, so the sum fits.
+        let end = start.saturating_add(length);
+        if length == 0 || start < free {
+            return Err(DecodeError::NotCanonical { what: "ranges empty, touching or not ascending" });
+        }
+        free = end.saturating_add(1);
+        Ok(start..end)
+    })
+}
+
+fn items(reader: &mut Reader<'_>) -> Result<Message, DecodeError> {
+    let kind = ItemKind::decode(reader)?;
+    let more = flag(reader)?;
+    let mut last: Option<Hash> = None;
+    let hashes = list(reader, "hashes", MAX_HASHES, |reader| {
+        let hash = Hash(reader.array()?);
+        if last.is_some_and(|last| last >= hash) {
+            return Err(DecodeError::NotCanonical { what: "hashes not ascending" });
+        }
+        last = Some(hash);
+        Ok(hash)
+    })?;
+    Ok(Message::Items { kind, more, hashes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn samples() -> Vec<Message> {
+        let (hash, key) = (Hash([3; 32]), PublicKey([4; 32]));
+        let head = SignedHead { length: 9, fork: 0, tree_hash: hash, signature: Signature([5; 64]) };
+        let proof = Proof { head: Some(head), from: 1, blocks_start: 2, nodes: Vec::new() };
+        vec![
+            Message::Open { number: 1, answers: 2, discovery: hash, tag: hash },
+            Message::Refuse { discovery: hash },
+            Message::CloseChannel,
+            Message::Prove { key, signature: Signature([5; 64]) },
+            Message::Announce { more: true, feeds: vec![Announcement { feed: key, contiguous: 9, head }] },
+            Message::Have { feed: key, ranges: vec![0..3, 4..5] },
+            Message::Request { id: 7, feed: key, blocks: 2..5, from: 1 },
+            Message::Data {
+                answers: Answers::Request(7),
+                proof: proof.clone(),
+                blocks: vec![vec![], vec![2]],
+            },
+            Message::Data { answers: Answers::Tail(key), proof, blocks: vec![] },
+            Message::Cancel { id: 7 },
+            Message::Lack { id: 7 },
+            Message::Items { kind: ItemKind::Evidence, more: true, hashes: vec![Hash([1; 32]), hash] },
+            Message::Item { kind: ItemKind::Record, bytes: vec![8] },
+            Message::Envelope(Envelope::sample()),
+            Message::Peers(vec![vec![1], vec![]]),
+            Message::Extension { name: "x".into(), bytes: vec![1] },
+        ]
+    }
+
+    #[test]
+    fn every_kind_round_trips_and_loses_nothing_when_cut() {
+        for (byte, kind) in Kind::ALL.iter().enumerate() {
+            assert_eq!(usize::from(kind.byte()), byte);
+        }
+        for message in samples() {
+            let bytes = message.encode(3);
+            assert_eq!(Message::decode(&bytes), Ok((3, message.clone())));
+            for end in 0..bytes.len() {
+                assert!(Message::decode(&bytes[..end]).is_err(), "{message:?} cut at {end}");
+            }
+            assert!(Message::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
+        }
+    }
+
+    #[test]
+    fn counts_past_the_limit_are_refused_by_name() {
+        let proof = Proof { head: None, from: 1, blocks_start: 0, nodes: Vec::new() }.encode();
+        let refused = |kind: Kind, write: &dyn Fn(&mut Writer)| {
+            let mut out = Writer::new();
+            out.varint(1).u8(kind.byte());
+            write(&mut out);
+            matches!(Message::decode(out.as_slice()), Err(DecodeError::TooLarge { .. }))
+        };
+        assert!(refused(Kind::Announce, &|out| {
+            out.u8(0).count(MAX_ANNOUNCED + 1);
+        }));
+        assert!(refused(Kind::Data, &|out| {
+            out.varint(1).count(Proof::MAX_ENCODED + 1);
+        }));
+        assert!(refused(Kind::Data, &|out| {
+            out.varint(1).bytes(&proof).count(MAX_BLOCKS + 1);
+        }));
+        assert!(refused(Kind::Data, &|out| {
+            out.varint(1).bytes(&proof).count(1).count(MAX_BLOCK + 1);
+        }));
+        assert!(refused(Kind::Request, &|out| {
+            out.varint(1).raw(&[0; 32]).varint(0).varint(MAX_REQUEST_BLOCKS + 1).varint(0);
+        }));
+        assert!(refused(Kind::Item, &|out| {
+            out.u8(0).count(MAX_ITEM + 1);
+        }));
+        assert!(refused(Kind::Extension, &|out| {
+            out.count(MAX_EXTENSION_NAME + 1);
+        }));
+        assert_eq!(Message::decode(&[1, 15]), Err(DecodeError::Unknown { what: "message", got: 15 }));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_never_panic(kind in 0_u8..16, bytes: Vec<u8>) {
+            let bytes = [&[1, kind], bytes.as_slice()].concat();
+            if let Ok((channel, message)) = Message::decode(&bytes) {
+                prop_assert_eq!(message.encode(channel), bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What an exchange needs from whoever holds the data of a space.
+
+use core::ops::Range;
+
+use super::ItemKind;
+use crate::{
+    crypto::{Hash, PublicKey},
+    feed::{Feed, FeedError, Proof, ProofRequest, SignedHead},
+    storage::Files,
+};
+
+/// What is held of one feed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FeedStatus {
+    /// The feed.
+    pub feed: PublicKey,
+    /// Blocks held from 0 on without a gap.
+    pub contiguous: u64,
+    /// The latest verified head; its blocks need not be held.
+    pub head: SignedHead,
+}
+
+/// Why a replica did not take or give something.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ReplicaError {
+    /// The peer sent something wrong: its session ends.
+    #[error("{0}")]
+    Peer(String),
+    /// Rightly signed, but it contradicts what is held: the author signed two branches, or the proof is wrong. That
+    /// feed is not asked of this peer any more; the replica looks into it.
+    #[error("contradicts what is held")]
+    Contradiction,
+    /// Overtaken by what came from another peer: it is asked for anew.
+    #[error("overtaken")]
+    Stale,
+    /// Not here.
+    #[error("not held")]
+    NotHeld,
+    /// Our own storage failed.
+    #[error("{0}")]
+    Local(String),
+}
+
+/// The data of one space, as an exchange sees it. Everything taken in is verified by the implementer before it is kept.
+pub trait Replica {
+    /// Whether this space follows that feed: the feed of a granted writer, a blob feed that is referred to.
+    fn wanted(&self, feed: &PublicKey) -> bool;
+
+    /// The first run of blocks within `within` that should be fetched and is not held. For feeds that are followed whole,
+    /// the first gap; for others what was asked for.
+    fn missing(&self, feed: &PublicKey, within: Range<u64>) -> Option<Range<u64>>;
+
+    /// Every feed of which a head is held.
+    fn status(&self) -> Vec<FeedStatus>;
+
+    /// One feed; `None` if no head of it is held.
+    fn feed(&self, feed: &PublicKey) -> Option<FeedStatus>;
+
+    /// Whether the roots of the first `length` blocks are held, so that proofs against them can be verified.
+    fn rooted(&self, feed: &PublicKey, length: u64) -> bool;
+
+    /// Blocks from `blocks.start` on, at most `max_bytes` of them but at least one, with their proof: against the tree of
+    /// `from` blocks if `blocks.end` is within it, else with the upgrade from there to the latest head.
+    fn prove(
+        &self,
+        feed: &PublicKey,
+        blocks: Range<u64>,
+        from: u64,
+        max_bytes: usize,
+    ) -> Result<(Proof, Vec<Vec<u8>>), ReplicaError>;
+
+    /// Verifies, then stores. Nothing is stored on an error.
+    fn accept(&mut self, feed: &PublicKey, proof: &Proof, blocks: &[Vec<u8>]) -> Result<(), ReplicaError>;
+
+    /// A peer shows a head of a wanted feed. It is not verified yet; blocks are asked for whatever comes of it.
+    fn heard(&mut self, feed: &PublicKey, head: &SignedHead) -> Result<(), ReplicaError>;
+
+    /// BLAKE2b-256 of every item of a kind that is held.
+    fn items(&self, kind: ItemKind) -> Vec<Hash>;
+
+    /// An item by its hash.
+    fn item(&self, kind: ItemKind, hash: &Hash) -> Option<Vec<u8>>;
+
+    /// Verifies, then stores an item; whether it is new.
+    fn accept_item(&mut self, kind: ItemKind, bytes: &[u8]) -> Result<bool, ReplicaError>;
+}
+
+impl From<FeedError> for ReplicaError {
+    fn from(error: FeedError) -> Self {
+        match error {
+            error if error.is_peers_fault() => Self::Peer(error.to_string()),
+            // A head with another fork number is equivocation too.
+            FeedError::Fork { .. } | FeedError::ForkNumber { .. } => Self::Contradiction,
+            FeedError::Stale { .. } => Self::Stale,
+            // The proof rests on nodes that are not held (any more).
+            FeedError::NotHeld { .. } => Self::Stale,
+            FeedError::Empty => Self::Peer(error.to_string()),
+            other => Self::Local(other.to_string()),
+        }
+    }
+}
+
+/// [`Replica::prove`] for a feed in files.
+pub fn prove_from(
+    feed: &Feed,
+    files: &Files,
+    blocks: Range<u64>,
+    from: u64,
+    max_bytes: usize,
+) -> Result<(Proof, Vec<Vec<u8>>), ReplicaError> {
+    let to = if blocks.end <= from { from } else { feed.length() };
+    if to > feed.length() || blocks.end > to || from > to {
+        return Err(ReplicaError::NotHeld);
+    }
+    let limit = blocks.start.saturating_add(u64::try_from(super::limits::MAX_BLOCKS).unwrap_or(u64::MAX));
+    let local = |error: FeedError| match error {
+        FeedError::NotHeld { .. } => ReplicaError::NotHeld,
+        error => ReplicaError::Local(error.to_string()),
+    };
+    let chunk = feed.data_range(files, blocks.start..blocks.end.min(limit), max_bytes).map_err(local)?;
+    let found: Vec<Vec<u8>> = chunk.blocks().map(<[u8]>::to_vec).collect();
+    if found.is_empty() {
+        return Err(ReplicaError::NotHeld);
+    }
+    let request = ProofRequest { blocks: blocks.start..chunk.end(), from, to };
+    Ok((feed.prove(files, &request).map_err(local)?, found))
+}
+
+/// [`Replica::missing`] for a feed that is followed whole.
+pub fn first_gap(feed: &Feed, within: Range<u64>) -> Option<Range<u64>> {
+    let start = feed.next_missing(within.start);
+    if start >= within.end {
+        return None;
+    }
+    Some(start..feed.next_held(start).unwrap_or(within.end).min(within.end))
+}

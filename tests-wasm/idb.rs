@@ -1,0 +1,163 @@
+//! The database in a real browser: what was committed is there, what failed left nothing.
+#![cfg(target_arch = "wasm32")]
+
+use hypha_node::browser::idb::{Database, IdbError};
+use hypha_node::browser::keys;
+use hypha_node::storage::{Commit, Files};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+wasm_bindgen_test_configure!(run_in_browser);
+
+#[wasm_bindgen(inline_js = r#"
+const put = IDBObjectStore.prototype.put;
+const transaction = IDBDatabase.prototype.transaction;
+// From now on the n-th put throws.
+export function fail_put(n) {
+    IDBObjectStore.prototype.put = function (...given) {
+        if (--n === 0) throw new DOMException("no room", "QuotaExceededError");
+        return put.apply(this, given);
+    };
+}
+// From now on every transaction is aborted once its first request has been answered.
+export function abort_all() {
+    IDBObjectStore.prototype.put = function (...given) {
+        const request = put.apply(this, given);
+        request.onsuccess = () => this.transaction.abort();
+        return request;
+    };
+}
+export function mend() { IDBObjectStore.prototype.put = put; IDBDatabase.prototype.transaction = transaction; }
+// Durabilities asked for since the call before.
+let asked = [];
+export function watch_durability() {
+    asked = [];
+    IDBDatabase.prototype.transaction = function (names, mode, options) {
+        if (mode === "readwrite") asked.push(options?.durability ?? "none");
+        return transaction.call(this, names, mode, options);
+    };
+}
+export function durabilities() { return asked.join(" "); }
+"#)]
+extern "C" {
+    fn fail_put(n: u32);
+    fn abort_all();
+    fn mend();
+    fn watch_durability();
+    fn durabilities() -> String;
+}
+
+fn write(files: &mut Files, name: &str, bytes: &[u8]) -> Commit {
+    let file = files.file(name);
+    files.write(file, 0, bytes).unwrap();
+    files.take_commit().unwrap()
+}
+
+fn text(files: &mut Files, name: &str) -> Option<Vec<u8>> {
+    let file = files.file(name);
+    let length = usize::try_from(files.len(file)).unwrap();
+    (length > 0).then(|| files.read(file, 0, length).unwrap())
+}
+
+/// Opens a database that no test before has left anything in.
+async fn fresh(name: &str) -> Database {
+    Database::delete(name).await.unwrap();
+    let (database, snapshot) = Database::open(name).await.unwrap();
+    assert_eq!(snapshot, Default::default());
+    database
+}
+
+async fn reopen(name: &str) -> (Database, Files) {
+    let (database, snapshot) = Database::open(name).await.unwrap();
+    (database, Files::load(snapshot).unwrap())
+}
+
+#[wasm_bindgen_test]
+async fn what_was_committed_is_there_after_reopening() {
+    let database = fresh("committed").await;
+    let mut files = Files::new();
+    watch_durability();
+    let both = [write(&mut files, "a", b"one"), write(&mut files, "b/c", &[7; 40_000])];
+    database.commit(&both).await.unwrap();
+    assert_eq!(durabilities(), "strict", "two batches, one strict transaction");
+    mend();
+    database.close();
+    let (database, mut files) = reopen("committed").await;
+    assert_eq!(text(&mut files, "a").unwrap(), b"one");
+    assert_eq!(text(&mut files, "b/c").unwrap(), [7; 40_000]);
+
+    files.delete("a");
+    let compaction = files.compaction(true).unwrap();
+    database.commit(&[Commit::Compaction(compaction)]).await.unwrap();
+    database.close();
+    let (_, snapshot) = Database::open("committed").await.unwrap();
+    assert_eq!(snapshot.journal.len(), 0);
+    let mut files = Files::load(snapshot).unwrap();
+    assert_eq!(text(&mut files, "a"), None);
+    assert_eq!(text(&mut files, "b/c").unwrap(), [7; 40_000]);
+}
+
+#[wasm_bindgen_test]
+async fn a_failed_transaction_leaves_nothing() {
+    let database = fresh("failed").await;
+    let mut files = Files::new();
+    let batches = [write(&mut files, "a", b"one"), write(&mut files, "a", b"two")];
+    fail_put(2);
+    let result = database.commit(&batches).await;
+    mend();
+    assert_eq!(result, Err(IdbError::Quota));
+    abort_all();
+    let result = database.commit(&batches).await;
+    mend();
+    assert!(matches!(result, Err(IdbError::Failed { .. })), "{result:?}");
+    database.close();
+    let (database, snapshot) = Database::open("failed").await.unwrap();
+    assert_eq!(snapshot, Default::default());
+    database.commit(&batches).await.unwrap();
+    database.close();
+    let (_, mut files) = reopen("failed").await;
+    assert_eq!(text(&mut files, "a").unwrap(), b"two");
+}
+
+#[wasm_bindgen_test]
+async fn whoever_opens_later_fences_the_earlier_off() {
+    let first = fresh("fence").await;
+    let mut files = Files::new();
+    first.commit(&[write(&mut files, "a", b"one")]).await.unwrap();
+    let (second, mut taken) = reopen("fence").await;
+    assert_eq!(first.commit(&[write(&mut files, "a", b"late")]).await, Err(IdbError::Fenced));
+    assert_eq!(first.commit(&[write(&mut files, "a", b"late")]).await, Err(IdbError::Closed));
+    second.commit(&[write(&mut taken, "b", b"two")]).await.unwrap();
+    second.close();
+    let (_, mut files) = reopen("fence").await;
+    assert_eq!(
+        (text(&mut files, "a").unwrap(), text(&mut files, "b").unwrap()),
+        (b"one".into(), b"two".into())
+    );
+}
+
+#[wasm_bindgen_test]
+async fn deleting_makes_an_open_one_give_way() {
+    let database = fresh("gone").await;
+    database.commit(&[write(&mut Files::new(), "a", b"one")]).await.unwrap();
+    Database::delete("gone").await.unwrap();
+    assert!(database.is_closed());
+    assert_eq!(database.commit(&[write(&mut Files::new(), "a", b"one")]).await, Err(IdbError::Closed));
+    let (_, snapshot) = Database::open("gone").await.unwrap();
+    assert_eq!(snapshot, Default::default());
+}
+
+#[wasm_bindgen_test]
+async fn remembered_bytes_come_back_until_forgotten() {
+    let database = fresh("keys").await;
+    assert!(keys::recall(&database).await.unwrap().is_none());
+    keys::remember(&database, b"a secret").await.unwrap();
+    keys::remember(&database, b"another").await.unwrap();
+    database.close();
+    let (database, _) = Database::open("keys").await.unwrap();
+    assert_eq!(keys::recall(&database).await.unwrap().unwrap().as_slice(), b"another");
+    let sealed = js_sys::Uint8Array::from(database.key("remembered").await.unwrap()).to_vec();
+    assert!(!sealed.windows(7).any(|part| part == b"another"));
+    keys::forget(&database).await.unwrap();
+    assert!(keys::recall(&database).await.unwrap().is_none());
+}

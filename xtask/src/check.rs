@@ -1,0 +1,82 @@
+//! `check`: format, lints for host and browser, licences, size. Each is one counted check; all are made.
+
+use crate::licences::Crates;
+use crate::process::{self, Output};
+use crate::tally::Tally;
+use crate::{package, paths, size, step, tools};
+use anyhow::{Result, bail};
+use std::process::Command;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// Builds the package if it is out of date, then makes all checks; false if one fails.
+pub fn run() -> Result<bool> {
+    tools::wasm_target()?;
+    let built = package::build();
+    let tally = all(built.is_ok());
+    println!("\n{} checks passed, {} failed", tally.passed, tally.failed);
+    built?;
+    Ok(tally.failed == 0)
+}
+
+/// Makes all checks; `built`: whether there is a package whose size can be told.
+pub fn all(built: bool) -> Tally {
+    let mut tally = Tally::default();
+    let mut one = |what: &str, work: &dyn Fn() -> Result<()>| {
+        let result = step::step(what, work);
+        if let Err(error) = &result {
+            println!("  {error:#}");
+        }
+        tally += Tally::one(result.is_ok());
+    };
+    one("Format", &|| cargo(&["fmt", "--all", "--check"]));
+    one("Lints for the host", &|| clippy(&["--workspace", "--all-targets"]));
+    one("Lints for the browser", &|| {
+        clippy(&["--package", "hypha-node", "--all-targets", "--target", tools::WASM])
+    });
+    one("Licences", &licences);
+    one("Scripts can be parsed", &scripts);
+    one("Size", &|| if built { size::check() } else { bail!("there is no package to measure") });
+    tally
+}
+
+fn clippy(what: &[&str]) -> Result<()> {
+    cargo(&[&["clippy", "--quiet"], what, &["--", "--deny", "warnings"]].concat())
+}
+
+fn cargo(args: &[&str]) -> Result<()> {
+    process::must(Command::new("cargo").args(args).current_dir(paths::root()), LIMIT, Output::Shown).map(drop)
+}
+
+fn licences() -> Result<()> {
+    let crates = Crates::read()?;
+    let duplicates = crates.duplicates();
+    if !duplicates.is_empty() {
+        println!("  in more than one version: {}", duplicates.join("; "));
+    }
+    crates.check_licences()
+}
+
+/// Every script of the page, the package and the tests.
+fn scripts() -> Result<()> {
+    let node = tools::node()?;
+    let mut count = 0;
+    for folder in ["www", "pkg-template", "tests-wasm"] {
+        for file in paths::files_under(&paths::root().join(folder)) {
+            let Some("js" | "mjs") = file.extension().and_then(|end| end.to_str()) else { continue };
+            // from a module's point of view, whatever package.json is near
+            let code = std::fs::read_to_string(&file)?;
+            let mut command = Command::new(&node);
+            command.args(["--input-type=module", "--check", "--eval", &code]);
+            if !process::run(&mut command, Duration::from_secs(60), Output::Kept)?.ok() {
+                let text =
+                    process::run(Command::new(&node).arg("--check").arg(&file), LIMIT, Output::Kept)?.text;
+                bail!("{} cannot be parsed:\n{text}", paths::shown(&file));
+            }
+            count += 1;
+        }
+    }
+    println!("  {count} scripts");
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! `build`: Rust → wasm → the finished npm package in `pkg/`.
+//!
+//! ```text
+//! cargo build --release → hypha_node.wasm → wasm-bindgen → core.js, core_bg.wasm → wasm-opt ┐
+//! pkg-template/ (index.js, index.d.ts, worker.js, package.json …), LICENSE-* ───────────────┴→ pkg/
+//! ```
+//! The slow half (bindgen, opt) is redone only when its inputs changed: their hash is kept beside the result.
+//! `pkg/` is put together anew each time and holds exactly one `.wasm`.
+
+use crate::process::{self, Output};
+use crate::step::step;
+use crate::{npm, paths, tools};
+use anyhow::{Context, Result, bail, ensure};
+use blake2::{Blake2b, Digest, digest::consts::U32};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// The finished package.
+pub fn dir() -> PathBuf {
+    paths::root().join("pkg")
+}
+
+const COMPILE: Duration = Duration::from_secs(40 * 60);
+const TRANSFORM: Duration = Duration::from_secs(15 * 60);
+
+/// What rustc emits for the target, beside what the module's own `target_features` section says. The section itself
+/// goes last: it is read before, and no browser needs it.
+const WASM_OPT: &[&str] = &[
+    "-Oz",
+    "--enable-bulk-memory",
+    "--enable-bulk-memory-opt",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+    "--strip-debug",
+    "--strip-producers",
+    "--strip-target-features",
+];
+
+/// Builds whatever is out of date and leaves the finished package in `pkg/`.
+pub fn build() -> Result<()> {
+    tools::wasm_target()?;
+    let compiled = step("Compile to wasm", compile)?;
+    let core = core(&compiled)?;
+    step("Put pkg/ together", || assemble(&core))
+}
+
+fn compile() -> Result<PathBuf> {
+    let mut command = Command::new("cargo");
+    command.args(["build", "--release", "--lib", "--target", tools::WASM, "--package", "hypha-node"]);
+    // a machine's own paths in panic messages would make builds differ and tell of their maker
+    let home =
+        std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
+    let flags = [(paths::root().display().to_string(), "hypha"), (home.unwrap_or_default(), "cargo")]
+        .iter()
+        .filter(|(from, _)| !from.is_empty())
+        .map(|(from, to)| serde_json::Value::from(format!("--remap-path-prefix={from}={to}")))
+        .collect::<serde_json::Value>();
+    // as configuration, since RUSTFLAGS would replace what .cargo/config.toml says instead of joining it
+    command
+        .arg("--config")
+        .arg(format!("target.{}.rustflags={flags}", tools::WASM))
+        .current_dir(paths::root());
+    process::must(&mut command, COMPILE, Output::Shown)
+        .context("the library does not compile for the browser")?;
+    Ok(paths::target().join(tools::WASM).join("release/hypha_node.wasm"))
+}
+
+/// Folder with `core.js` and the optimised `core_bg.wasm` made from `compiled`.
+fn core(compiled: &Path) -> Result<PathBuf> {
+    let wasm = fs::read(compiled).with_context(|| format!("cannot read {}", compiled.display()))?;
+    let npm_lock = fs::read(paths::root().join("xtask/npm/package-lock.json"))?;
+    let mut hash = Blake2b::<U32>::new();
+    for part in [wasm.as_slice(), tools::locked_version("wasm-bindgen")?.as_bytes(), &npm_lock] {
+        hash.update(u64::try_from(part.len())?.to_le_bytes());
+        hash.update(part);
+    }
+    hash.update(WASM_OPT.join(" "));
+    let hash = data_encoding::HEXLOWER.encode(&hash.finalize());
+
+    let out = paths::target().join("hypha-core");
+    let stamp = out.join("inputs");
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == hash) {
+        return Ok(out);
+    }
+    let bindgen = tools::wasm_bindgen()?.join("wasm-bindgen");
+    let (node, wasm_opt) = (tools::node()?, npm::wasm_opt()?);
+    if out.exists() {
+        fs::remove_dir_all(&out)?;
+    }
+    step("Make the bindings (wasm-bindgen)", || {
+        let mut command = Command::new(&bindgen);
+        command.args([
+            "--target",
+            "web",
+            "--omit-default-module-path",
+            "--no-typescript",
+            "--out-name",
+            "core",
+        ]);
+        command.arg("--out-dir").arg(&out).arg(compiled);
+        process::must(&mut command, TRANSFORM, Output::Kept)
+    })?;
+    step("Optimise for size (wasm-opt)", || {
+        let (raw, small) = (out.join("core_bg.wasm"), out.join("small.wasm"));
+        let mut command = Command::new(&node);
+        command.arg(&wasm_opt).args(WASM_OPT).arg(&raw).arg("--output").arg(&small);
+        process::must(&mut command, TRANSFORM, Output::Kept)?;
+        Ok(fs::rename(small, raw)?)
+    })?;
+    fs::write(stamp, hash)?;
+    Ok(out)
+}
+
+fn assemble(core: &Path) -> Result<()> {
+    let root = paths::root();
+    let template = root.join("pkg-template");
+    ensure!(template.join("package.json").is_file(), "pkg-template/package.json is missing");
+    // beside the old one, then swapped, so that a running server never serves half a package for long
+    let stage = paths::target().join("hypha-pkg");
+    if stage.exists() {
+        fs::remove_dir_all(&stage)?;
+    }
+    for file in paths::files_under(&template) {
+        let inside = file.strip_prefix(&template)?;
+        place(&file, &stage.join(inside))?;
+    }
+    for name in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        place(&root.join(name), &stage.join(name))?;
+    }
+    for name in ["core.js", "core_bg.wasm"] {
+        place(&core.join(name), &stage.join("wasm").join(name))?;
+    }
+    let manifest = stage.join("package.json");
+    fs::write(&manifest, with_version(&fs::read_to_string(&manifest)?, &crate_version()?)?)?;
+    one_wasm(&stage)?;
+    let pkg = dir();
+    if pkg.exists() {
+        fs::remove_dir_all(&pkg)?;
+    }
+    for file in paths::files_under(&stage) {
+        place(&file, &pkg.join(file.strip_prefix(&stage)?))?;
+    }
+    Ok(())
+}
+
+fn place(from: &Path, to: &Path) -> Result<()> {
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::copy(from, to).with_context(|| format!("cannot copy {}", paths::shown(from)))?;
+    Ok(())
+}
+
+fn one_wasm(dir: &Path) -> Result<()> {
+    let files = paths::files_under(dir);
+    let found = files.iter().filter(|file| file.extension().is_some_and(|end| end == "wasm")).count();
+    if found != 1 {
+        bail!("the package must hold exactly one .wasm, it holds {found}");
+    }
+    Ok(())
+}
+
+/// Version of the workspace, which is the package's.
+fn crate_version() -> Result<String> {
+    let manifest = fs::read_to_string(paths::root().join("Cargo.toml"))?;
+    let mut lines = manifest.lines().skip_while(|line| *line != "[workspace.package]");
+    let version = lines.find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
+    Ok(version.context("Cargo.toml: no version in [workspace.package]")?.to_owned())
+}
+
+/// `manifest` (a package.json) with `version`; order and layout of the rest stay.
+fn with_version(manifest: &str, version: &str) -> Result<String> {
+    let parsed: serde_json::Value =
+        serde_json::from_str(manifest).context("pkg-template/package.json is not JSON")?;
+    let old =
+        parsed.get("version").and_then(|v| v.as_str()).context("pkg-template/package.json: no version")?;
+    let lines: Vec<String> = manifest
+        .lines()
+        .map(|line| {
+            let key = line.trim_start().starts_with("\"version\":");
+            if key { line.replace(&format!("\"{old}\""), &format!("\"{version}\"")) } else { line.to_owned() }
+        })
+        .collect();
+    Ok(lines.join("\n") + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_set_and_nothing_else() {
+        let manifest = "{\n  \"name\": \"x\",\n  \"version\": \"0.0.0\",\n  \"peer\": \"0.0.0\"\n}\n";
+        let set = with_version(manifest, "1.2.3").unwrap();
+        assert_eq!(set, "{\n  \"name\": \"x\",\n  \"version\": \"1.2.3\",\n  \"peer\": \"0.0.0\"\n}\n");
+        assert!(with_version("{}", "1.2.3").is_err());
+    }
+
+    #[test]
+    fn the_version_comes_from_the_workspace() {
+        assert_eq!(crate_version().unwrap().split('.').count(), 3);
+    }
+}

@@ -1,0 +1,178 @@
+//! `size`: everything a page loads before the first write, gzipped, against its budget.
+//!
+//! Starts at `www/index.html` and follows what each file names: `src` and stylesheet links in HTML, `url(…)` in CSS,
+//! and in scripts every quoted relative path that exists, be it imported at once, later, as worker or as wasm. So it
+//! rather counts too much than too little.
+
+use crate::{package, paths};
+use anyhow::{Context, Result, bail};
+use flate2::{Compression, write::GzEncoder};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Component, Path, PathBuf};
+
+/// Gzipped bytes a page may load before the first write.
+const BUDGET: usize = 200 << 10;
+
+/// Prints the table; false if it is over budget.
+pub fn run() -> Result<bool> {
+    let loaded = Loaded::find(&paths::root().join("www"), &package::dir())?;
+    loaded.print();
+    Ok(loaded.total() <= BUDGET)
+}
+
+/// As [`run`], but an error when over budget.
+pub fn check() -> Result<()> {
+    if run()? { Ok(()) } else { bail!("over the budget of {} KiB gzip", BUDGET >> 10) }
+}
+
+/// Files by their path in the site, with plain and gzipped length.
+struct Loaded(BTreeMap<String, (usize, usize)>);
+
+impl Loaded {
+    fn find(www: &Path, pkg: &Path) -> Result<Self> {
+        let mut found = BTreeMap::new();
+        let mut open = vec!["index.html".to_owned()];
+        while let Some(path) = open.pop() {
+            if found.contains_key(&path) {
+                continue;
+            }
+            let file = on_disk(&path, www, pkg);
+            let bytes = fs::read(&file).with_context(|| format!("cannot read {}", paths::shown(&file)))?;
+            let names = references(&path, &String::from_utf8_lossy(&bytes));
+            open.extend(names.into_iter().filter(|name| on_disk(name, www, pkg).is_file()));
+            found.insert(path, (bytes.len(), gzipped(&bytes)?));
+        }
+        if !found.keys().any(|path| path.ends_with(".wasm")) {
+            bail!("www/index.html leads to no .wasm: is pkg/ built?");
+        }
+        Ok(Self(found))
+    }
+
+    fn total(&self) -> usize {
+        self.0.values().map(|(_, small)| small).sum()
+    }
+
+    fn print(&self) {
+        println!("  {:<44} {:>10} {:>10}", "loaded before the first write", "bytes", "gzip");
+        let mut rows: Vec<_> = self.0.iter().collect();
+        rows.sort_by_key(|(_, (_, small))| std::cmp::Reverse(*small));
+        for (path, (plain, small)) in rows {
+            println!("  {path:<44} {plain:>10} {small:>10}");
+        }
+        let plain: usize = self.0.values().map(|(plain, _)| plain).sum();
+        let total = self.total();
+        println!("  {:<44} {plain:>10} {total:>10}", "together");
+        println!("  {} KiB of {} KiB gzip", kib(total), BUDGET >> 10);
+    }
+}
+
+/// Tenths of KiB, without floating point.
+fn kib(bytes: usize) -> String {
+    let tenths = (bytes * 10).div_ceil(1 << 10);
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+fn on_disk(path: &str, www: &Path, pkg: &Path) -> PathBuf {
+    path.strip_prefix("pkg/").map_or_else(|| www.join(path), |inside| pkg.join(inside))
+}
+
+fn gzipped(bytes: &[u8]) -> Result<usize> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?.len())
+}
+
+/// Paths in the site that the text of the file at `path` may load.
+fn references(path: &str, text: &str) -> Vec<String> {
+    let names: Vec<&str> = match Path::new(path).extension().and_then(|end| end.to_str()) {
+        Some("html") => html(text),
+        Some("css") => between(text, "url(", ')').map(|name| name.trim_matches(['"', '\''])).collect(),
+        Some("js" | "mjs") => ['"', '\'', '`']
+            .into_iter()
+            .flat_map(|quote| text.split(quote))
+            .filter(|part| part.starts_with("./") || part.starts_with("../") || part.starts_with('/'))
+            .filter(|part| part.len() < 200 && !part.contains(['\n', '*']))
+            .collect(),
+        _ => Vec::new(),
+    };
+    names.into_iter().filter_map(|name| resolve(path, name)).collect()
+}
+
+/// `src` of anything, `href` of links that are loaded.
+fn html(text: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    for tag in between(text, "<", '>') {
+        let loads = tag.contains("stylesheet")
+            || tag.contains("preload")
+            || tag.contains("icon")
+            || tag.contains("manifest");
+        if tag.starts_with("link") && loads {
+            names.extend(between(tag, "href=\"", '"'));
+        }
+        names.extend(between(tag, "src=\"", '"'));
+    }
+    names
+}
+
+/// What stands between each `start` and the next `end`.
+fn between<'a>(text: &'a str, start: &'a str, end: char) -> impl Iterator<Item = &'a str> {
+    text.split(start).skip(1).filter_map(move |part| part.split_once(end).map(|(inside, _)| inside))
+}
+
+/// `name` as seen from the file at `from`; none if it leads elsewhere.
+fn resolve(from: &str, name: &str) -> Option<String> {
+    let name = name.split(['?', '#']).next()?;
+    if name.is_empty() || name.contains(':') {
+        return None;
+    }
+    let base = if name.starts_with('/') { Path::new("") } else { Path::new(from).parent()? };
+    let joined = base.join(name.trim_start_matches('/'));
+    let mut parts = Vec::new();
+    for part in joined.components() {
+        match part {
+            Component::Normal(part) => parts.push(part.to_str()?),
+            Component::CurDir => {}
+            Component::ParentDir => drop(parts.pop()?),
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_name_modules_workers_and_wasm() {
+        let text = "import { a } from './a.js'; import('../b.js'); new Worker(new URL(\"./w.js\", import.meta.url));\n\
+                    fetch(`./wasm/core.wasm`); const s = 'no/path'; // './gone.js'";
+        let mut names = references("pkg/js/index.js", text);
+        names.sort();
+        assert_eq!(
+            names,
+            ["pkg/b.js", "pkg/js/a.js", "pkg/js/gone.js", "pkg/js/w.js", "pkg/js/wasm/core.wasm"]
+        );
+    }
+
+    #[test]
+    fn pages_load_scripts_and_styles_but_not_what_they_link_to() {
+        let text = "<link rel=\"stylesheet\" href=\"style.css\"><script type=\"module\" src=\"/page.js\"></script>\
+                    <a href=\"replica.html\">x</a><img src=\"data:image/png;base64,AA\"><link rel=\"icon\" href=\"i.svg?v=1\">";
+        assert_eq!(references("index.html", text), ["style.css", "page.js", "i.svg"]);
+        assert_eq!(references("css/a.css", "b { background: url('../i.png') }"), ["i.png"]);
+    }
+
+    #[test]
+    fn nothing_leads_out_of_the_site() {
+        assert_eq!(resolve("index.html", "../secret"), None);
+        assert_eq!(resolve("a/b.js", "https://example.org/x.js"), None);
+    }
+
+    #[test]
+    fn sizes_round_up() {
+        assert_eq!((kib(1024), kib(1025), kib(0)), ("1.0".to_owned(), "1.1".to_owned(), "0.0".to_owned()));
+    }
+}
