@@ -8,10 +8,12 @@ mod cbor;
 mod entries;
 mod keys;
 mod notation;
+mod proofs;
 mod records;
 mod seal;
 mod sign_in;
 mod uniform;
+mod wire;
 
 use std::{env, fs, path::Path};
 

@@ -102,25 +102,38 @@ export const encodeWithCborg = (notation) => {
   return inside(notation) ? undefined : cborgEncode(build(notation, Tagged), rfc8949EncodeOptions);
 };
 
-/** The notation of bytes; throws unless they are the one encoding of a value. */
-export const decode = (bytes) => {
-  const notation = note(cbor2Decode(bytes, { ...cdeDecodeOptions, preferMap: true }));
+const one = (value, bytes) => {
+  const notation = note(value);
   check(hex(encode(notation)) === hex(bytes), "not the one form");
   return notation;
 };
 
-/** The same by cborg, which takes a byte order mark off a text. */
-export const decodeWithCborg = (bytes) => {
-  const value = cborgDecode(bytes, {
-    allowBigInt: true,
-    allowIndefinite: false,
-    allowUndefined: false,
-    rejectDuplicateMapKeys: true,
-    strict: true,
-    useMaps: true,
-    tags: Tagged.preserve(1000, 1001, 1002),
-  });
-  const notation = note(value);
-  check(hex(encode(notation)) === hex(bytes), "not the one form");
-  return notation;
+/** By cbor2, which gives the integer −2^53 as a number, as if it were a float. */
+export const decodeWithCbor2 = (bytes) => one(cbor2Decode(bytes, { ...cdeDecodeOptions, preferMap: true }), bytes);
+
+/** By cborg, which takes a byte order mark off a text. */
+export const decodeWithCborg = (bytes) =>
+  one(
+    cborgDecode(bytes, {
+      allowBigInt: true,
+      allowIndefinite: false,
+      allowUndefined: false,
+      rejectDuplicateMapKeys: true,
+      strict: true,
+      useMaps: true,
+      tags: Tagged.preserve(1000, 1001, 1002),
+    }),
+    bytes,
+  );
+
+/**
+ * The notation of bytes; throws unless they are the one encoding of a value. What a library misreads does not encode
+ * to the same bytes, so the weakness of one can only refuse, and the other is asked.
+ */
+export const decode = (bytes) => {
+  try {
+    return decodeWithCbor2(bytes);
+  } catch {
+    return decodeWithCborg(bytes);
+  }
 };

@@ -2,12 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decode, decodeWithCborg, encode, encodeWithCborg } from "./cbor.mjs";
+import { decode, decodeWithCbor2, decodeWithCborg, encode, encodeWithCborg } from "./cbor.mjs";
 import { hex, unhex } from "./bytes.mjs";
 import { read } from "./vectors.mjs";
 
 const vectors = read("cbor.json");
-const mark = "efbbbf";
+// What one of the two libraries misreads: a byte order mark, the integer −2^53.
+const both = (bytes) => !/efbbbf|3b001fffffffffffff/.test(bytes);
 const takes = (decode, bytes) => {
   try {
     decode(bytes);
@@ -18,7 +19,7 @@ const takes = (decode, bytes) => {
 };
 const accepted = (bytes) => {
   const first = takes(decode, bytes);
-  if (!hex(bytes).includes(mark)) assert.equal(takes(decodeWithCborg, bytes), first, hex(bytes));
+  if (both(hex(bytes))) for (const second of [decodeWithCbor2, decodeWithCborg]) assert.equal(takes(second, bytes), first, hex(bytes));
   return first;
 };
 
@@ -31,7 +32,7 @@ test("values have these bytes", () => {
     assert.equal(hex(encode(value)), expected, JSON.stringify(value).slice(0, 200));
     const notation = decode(unhex(expected));
     assert.equal(hex(encode(notation)), expected);
-    if (!expected.includes(mark)) assert.deepEqual(decodeWithCborg(unhex(expected)), notation);
+    if (both(expected)) assert.deepEqual(decodeWithCborg(unhex(expected)), notation);
   }
   assert.ok(twice > 0.9 * vectors.values.length);
 });
