@@ -49,6 +49,10 @@ impl Feed {
             });
         }
 
+        if !upgrade && self.next_missing(range.start) >= range.end {
+            // Another peer was faster: all of it is here.
+            return Ok(Accepted { new_length: None, blocks: range });
+        }
         self.store_nodes(files, &mut found.nodes)?;
         self.store_blocks(files, found.offset, blocks)?;
         if let (true, Some(head)) = (upgrade, proof.head) {

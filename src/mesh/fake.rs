@@ -160,6 +160,12 @@ impl FakeRtc {
         if self.closed { Vec::new() } else { due.into_iter().map(|(_, event)| event).collect() }
     }
 
+    /// When [`FakeRtc::step`] has something to do.
+    pub(crate) fn next(&self) -> Option<u64> {
+        let command = (!self.commands.is_empty()).then_some(self.busy_until);
+        self.events.iter().map(|(at, _)| *at).chain(command).min()
+    }
+
     /// Whether two connections describe each other and know a candidate of each other.
     pub(crate) fn agrees(&self, other: &Self) -> bool {
         let half = |a: &Self, b: &Self| {

@@ -3,13 +3,15 @@
 //! One link per pair: only the lower id dials, a tab beats WebRTC, and a newer attempt of the same dialer replaces
 //! the older one. Attempts are numbered by the dialer's link ids, which only grow.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::membership::{MAX_LINKS, MAX_SPACE_LINKS, wants};
 use super::negotiate::{Negotiator, NegotiatorOutput, Role};
 use super::peer::{Link, Path, Peer};
 use super::signal::{Bye, Content, Direct, Dropped, Received, Wants};
-use super::{Carrier, CloseReason, HubId, Mesh, MeshEvent, MeshOutput, NodeId, Route, hub::HubConnection};
+use super::{
+    Carrier, CloseReason, HubId, LinkId, Mesh, MeshEvent, MeshOutput, NodeId, Route, hub::HubConnection,
+};
 use crate::crypto::{Entropy, PublicKey};
 
 impl Mesh {
@@ -56,12 +58,13 @@ impl Mesh {
         }
     }
 
-    pub(super) fn peer_deadline(&self, id: &NodeId, peer: &Peer) -> Option<u64> {
+    /// When something is due for a node; `counts` from [`Mesh::link_counts`].
+    pub(super) fn peer_deadline(&self, id: &NodeId, peer: &Peer, counts: &Counts) -> Option<u64> {
         let negotiation = match &peer.link {
             Some(Link { path: Path::WebRtc(negotiator), .. }) => negotiator.deadline(),
             _ => None,
         };
-        let dial = self.would_dial(id, peer).then_some(peer.retry_at);
+        let dial = self.would_dial(id, peer, counts).then_some(peer.retry_at);
         [negotiation, peer.here_at, dial].into_iter().flatten().min()
     }
 
@@ -91,17 +94,16 @@ impl Mesh {
         if !self.hubs.iter().any(HubConnection::is_open) {
             return;
         }
-        let due = |(id, peer): &(&NodeId, &Peer)| now >= peer.retry_at && self.would_dial(id, peer);
+        let mut counts = self.link_counts();
+        let due = |(id, peer): &(&NodeId, &Peer)| now >= peer.retry_at && self.would_dial(id, peer, &counts);
         let ids: Vec<NodeId> = self.peers.iter().filter(due).map(|(id, _)| *id).collect();
         for id in ids {
             // Each link that is made counts against the next.
-            if self.peers.get(&id).is_some_and(|peer| self.would_dial(&id, peer)) {
-                self.new_link(
-                    id,
-                    |link| Path::WebRtc(Box::new(Negotiator::new(link.0, Role::Dialer, now))),
-                    now,
-                );
+            if self.peers.get(&id).is_some_and(|peer| self.would_dial(&id, peer, &counts)) {
+                let path = |link: LinkId| Path::WebRtc(Box::new(Negotiator::new(link.0, Role::Dialer, now)));
+                self.new_link(id, path, now);
                 self.drain_negotiator(&id, now, entropy);
+                counts = self.link_counts();
             }
         }
     }
@@ -177,25 +179,26 @@ impl Mesh {
         }
     }
 
+    /// Links per space, those being made included.
+    pub(super) fn link_counts(&self) -> Counts {
+        let mut counts = Counts::new();
+        for peer in self.links.values().filter_map(|id| self.peers.get(id)) {
+            for space in &peer.spaces {
+                *counts.entry(*space).or_default() += 1;
+            }
+        }
+        counts
+    }
+
     /// Whether this node would dial another, were it time.
-    fn would_dial(&self, id: &NodeId, peer: &Peer) -> bool {
+    fn would_dial(&self, id: &NodeId, peer: &Peer, counts: &Counts) -> bool {
         self.id() < *id
             && peer.link.is_none()
             && peer.key.is_some()
             && peer.is_worth_dialling()
             && self.links.len() < MAX_LINKS
             && self.hubs.iter().any(HubConnection::is_open)
-            && peer.spaces.iter().any(|space| self.wants_link(space, peer.wants))
-    }
-
-    /// Whether a link in a space is wanted on both sides, or needed on the other.
-    fn wants_link(&self, space: &PublicKey, theirs: Wants) -> bool {
-        let links = self.space_links(space);
-        match theirs {
-            Wants::Nothing => false,
-            Wants::Some => wants(links) > Wants::Nothing,
-            Wants::Hungry => links < MAX_SPACE_LINKS,
-        }
+            && wants_link(peer, counts)
     }
 
     fn wished(&mut self, id: &NodeId, wants: Wants) {
@@ -209,8 +212,11 @@ impl Mesh {
     fn plan_here(&mut self, id: &NodeId, now: u64, entropy: &mut dyn Entropy) {
         let own = self.id();
         let Some(peer) = self.peers.get(id) else { return };
-        let wanted = peer.spaces.iter().any(|space| self.wants_link(space, peer.wants));
-        if own < *id || peer.link.is_some() || peer.here_at.is_some() || !wanted {
+        if own < *id
+            || peer.link.is_some()
+            || peer.here_at.is_some()
+            || !wants_link(peer, &self.link_counts())
+        {
             return;
         }
         if let Some(peer) = self.peers.get_mut(id) {
@@ -247,7 +253,8 @@ impl Mesh {
             None => {}
         }
         let Some(peer) = self.peers.get(id) else { return false };
-        let room = peer.spaces.iter().any(|space| self.space_links(space) < MAX_SPACE_LINKS);
+        let counts = self.link_counts();
+        let room = peer.spaces.iter().any(|space| links_in(&counts, space) < MAX_SPACE_LINKS);
         if !room || self.links.len() >= MAX_LINKS {
             self.direct(id, &Direct::Bye { attempt, why: Bye::Full }, now, entropy);
             return false;
@@ -291,9 +298,10 @@ impl Mesh {
         self.links.remove(&link.id);
         let lived = if link.opened { now.saturating_sub(link.since) } else { 0 };
         peer.ended(lived, now, entropy);
-        let spaces: Vec<PublicKey> = peer.spaces.iter().copied().collect();
+        let spaces = peer.spaces.clone();
+        let counts = self.link_counts();
         for space in spaces {
-            let links = self.space_links(&space);
+            let links = links_in(&counts, &space);
             if let Some(membership) = self.spaces.get_mut(&space) {
                 membership.lost(links, now, entropy);
             }
@@ -340,6 +348,22 @@ impl Mesh {
         let Some(id) = oldest.map(|(id, _)| *id) else { return false };
         self.peers.remove(&id).is_some()
     }
+}
+
+/// Links per space.
+pub(super) type Counts = BTreeMap<PublicKey, usize>;
+
+pub(super) fn links_in(counts: &Counts, space: &PublicKey) -> usize {
+    counts.get(space).copied().unwrap_or_default()
+}
+
+/// Whether in any shared space a link is wanted on both sides, or there is room for one that the other needs.
+fn wants_link(peer: &Peer, counts: &Counts) -> bool {
+    peer.spaces.iter().map(|space| links_in(counts, space)).any(|links| match peer.wants {
+        Wants::Nothing => false,
+        Wants::Some => wants(links) > Wants::Nothing,
+        Wants::Hungry => links < MAX_SPACE_LINKS,
+    })
 }
 
 /// Nodes that are remembered.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::hub::{HubConnection, HubNews};
+use super::links::links_in;
 use super::membership::{Membership, wants};
 use super::peer::{Link, Path, Peer};
 use super::signal::{Dropped, Signalling, Wants};
@@ -230,7 +231,8 @@ impl Mesh {
     pub fn deadline(&self) -> Option<u64> {
         let hubs = self.hubs.iter().filter_map(HubConnection::deadline);
         let hellos = self.spaces.values().map(|space| space.next_hello);
-        let peers = self.peers.iter().filter_map(|(id, peer)| self.peer_deadline(id, peer));
+        let counts = self.link_counts();
+        let peers = self.peers.iter().filter_map(|(id, peer)| self.peer_deadline(id, peer, &counts));
         let turns = (!self.spaces.is_empty()).then_some(self.next_turn.min(self.next_greeting));
         hubs.chain(hellos).chain(peers).chain(turns).chain(self.tabs.deadline()).min()
     }
@@ -270,14 +272,10 @@ impl Mesh {
         self.out.push_back(MeshOutput::Event(event));
     }
 
-    /// Links in a space, those being made included.
-    pub(super) fn space_links(&self, space: &PublicKey) -> usize {
-        self.peers.values().filter(|peer| peer.link.is_some() && peer.spaces.contains(space)).count()
-    }
-
-    /// The most that any shared space wants a link.
+    /// The most that any space wants a link.
     pub(super) fn wants(&self) -> Wants {
-        self.spaces.keys().map(|space| wants(self.space_links(space))).max().unwrap_or(Wants::Nothing)
+        let counts = self.link_counts();
+        self.spaces.keys().map(|space| wants(links_in(&counts, space))).max().unwrap_or(Wants::Nothing)
     }
 
     fn hub(&mut self, hub: HubId) -> Option<&mut HubConnection> {
@@ -291,8 +289,9 @@ impl Mesh {
     }
 
     fn awake(&mut self, now: u64, entropy: &mut dyn Entropy) {
-        for hub in &mut self.hubs {
-            hub.awake(now, entropy);
+        let news: Vec<_> = self.hubs.iter_mut().map(|hub| (hub.id(), hub.awake(now, entropy))).collect();
+        for (hub, news) in news {
+            self.hub_news(hub, news, now, entropy);
         }
         for space in self.spaces.values_mut() {
             space.start(now, entropy);
@@ -349,8 +348,9 @@ impl Mesh {
     fn tick_hellos(&mut self, now: u64, entropy: &mut dyn Entropy) {
         let due: Vec<PublicKey> =
             self.spaces.iter().filter(|(_, one)| now >= one.next_hello).map(|(space, _)| *space).collect();
+        let counts = self.link_counts();
         for space in due {
-            let links = self.space_links(&space);
+            let links = links_in(&counts, &space);
             let Some(membership) = self.spaces.get_mut(&space) else { continue };
             membership.said(links, now, entropy);
             let rooms = *membership.rooms();

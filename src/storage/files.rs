@@ -232,18 +232,25 @@ impl Files {
         Some(Batch { seq, record })
     }
 
-    /// Everything so far as page records, when the journal has grown past [`JOURNAL_LIMIT`] or `force` is set.
+    /// All that was taken so far as page records, when the journal has grown past [`JOURNAL_LIMIT`] or `force` is set.
     ///
-    /// It is itself a commit: it holds also what was not taken as a batch yet, and makes batches before it
-    /// superfluous. So it must reach the backend after them, and not at all if one of them failed.
+    /// `None` while something is pending: take that first. It makes the batches before it superfluous, also those that
+    /// are still on their way: should it overtake them, they are ignored when loading.
     pub fn compaction(&mut self, force: bool) -> Option<Compaction> {
-        if !force && self.journal <= JOURNAL_LIMIT {
+        if !self.pending.is_empty() || (!force && self.journal <= JOURNAL_LIMIT) {
             return None;
         }
+        self.checkpoint()
+    }
+
+    /// Everything so far as page records, with what is pending; `None` if the pages say all already.
+    ///
+    /// It is itself a commit: `through` is then a sequence of its own, and what was pending is durable when this is.
+    pub fn checkpoint(&mut self) -> Option<Compaction> {
         if self.stale.is_empty() && self.journal == 0 {
             return None;
         }
-        let through = if self.pending.is_empty() { self.next_seq.saturating_sub(1) } else { self.take_seq() };
+        let through = if self.pending.is_empty() { self.taken() } else { self.take_seq() };
         for id in core::mem::take(&mut self.pending) {
             if let Some(file) = self.files.get_mut(id.0) {
                 file.changes = Changes::default();
@@ -269,7 +276,7 @@ impl Files {
             return None;
         }
         if self.journal.saturating_add(self.pending_bytes()) > JOURNAL_LIMIT {
-            return self.compaction(true).map(Commit::Compaction);
+            return self.checkpoint().map(Commit::Compaction);
         }
         self.take_batch().map(Commit::Batch)
     }

@@ -36,6 +36,7 @@ enum Action {
     Compact {
         force: bool,
     },
+    Checkpoint,
     /// The backend applies this many of what was taken, in order.
     Flush {
         most: usize,
@@ -47,7 +48,7 @@ enum Action {
 const NAMES: [&str; 3] = ["feed/a/data", "feed/a/tree", "b"];
 
 fn action() -> impl Strategy<Value = Action> {
-    let far = 0_u64..70_000;
+    let far = prop_oneof![3 => 0_u64..70_000, 1 => (0_u64..5).prop_map(|page| page * PAGE)];
     prop_oneof![
         4 => (0..3_usize, far.clone(), 0_usize..40_000, any::<u8>())
             .prop_map(|(file, offset, length, fill)| Action::Write { file, offset, length, fill }),
@@ -60,6 +61,7 @@ fn action() -> impl Strategy<Value = Action> {
         4 => Just(Action::TakeBatch),
         1 => Just(Action::TakeCommit),
         1 => any::<bool>().prop_map(|force| Action::Compact { force }),
+        1 => Just(Action::Checkpoint),
         3 => (0_usize..4).prop_map(|most| Action::Flush { most }),
         2 => Just(Action::Crash),
     ]
@@ -138,6 +140,9 @@ proptest! {
                 Action::Compact { force } => {
                     queue.extend(files.compaction(force).map(|c| (Commit::Compaction(c), model.clone())));
                 }
+                Action::Checkpoint => {
+                    queue.extend(files.checkpoint().map(|c| (Commit::Compaction(c), model.clone())));
+                }
                 Action::Flush { most } => {
                     for (commit, then) in queue.drain(..most.min(queue.len())) {
                         backend.apply(&commit);
@@ -168,7 +173,7 @@ proptest! {
         let mut files = Files::new();
         let id = files.file("data");
         files.write(id, 0, &pattern(20_000, 7)).unwrap();
-        backend.compact(&files.compaction(true).unwrap());
+        backend.compact(&files.checkpoint().unwrap());
         for fill in 0..3 {
             files.write(id, files.len(id), &pattern(50, fill)).unwrap();
             backend.commit(&files.take_batch().unwrap());
@@ -239,7 +244,7 @@ fn swapped_pages_are_found() {
     let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
     let id = files.file("a");
     files.write(id, 0, &pattern(2 * PAGE_SIZE, 3)).unwrap();
-    backend.compact(&files.compaction(true).unwrap());
+    backend.compact(&files.checkpoint().unwrap());
     let mut snapshot = backend.snapshot();
     let (first, second) = (snapshot.pages[1].1.clone(), snapshot.pages[2].1.clone());
     (snapshot.pages[1].1, snapshot.pages[2].1) = (second, first);
@@ -251,7 +256,7 @@ fn a_damaged_page_is_mended_by_healing_and_by_writing_all_of_it() {
     let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
     let id = files.file("a");
     files.write(id, 0, &pattern(3 * PAGE_SIZE, 3)).unwrap();
-    backend.compact(&files.compaction(true).unwrap());
+    backend.compact(&files.checkpoint().unwrap());
     for page in 0..2 {
         backend.page_mut(&PageKey { file: "a".into(), page }).unwrap()[30] ^= 1;
     }
@@ -264,7 +269,7 @@ fn a_damaged_page_is_mended_by_healing_and_by_writing_all_of_it() {
     assert!(files.damage().is_empty());
     assert_eq!(files.read(id, PAGE, PAGE_SIZE).unwrap(), vec![0; PAGE_SIZE]);
     backend.commit(&files.take_batch().unwrap());
-    backend.compact(&files.compaction(true).unwrap());
+    backend.compact(&files.checkpoint().unwrap());
     let files = Files::load(backend.snapshot()).unwrap();
     assert!(files.damage().is_empty());
     assert_eq!(files.read(id, 0, PAGE_SIZE).unwrap(), pattern(PAGE_SIZE, 9));
@@ -280,11 +285,50 @@ fn a_far_write_takes_no_room() {
     let batch = files.take_batch().unwrap();
     assert!(batch.record.len() < 100);
     backend.commit(&batch);
-    backend.compact(&files.compaction(true).unwrap());
+    backend.compact(&files.checkpoint().unwrap());
     assert!(backend.size() < 2 * PAGE_SIZE);
     let files = Files::load(backend.snapshot()).unwrap();
     assert_eq!(files.read(id, far - 3, 5).unwrap(), b"\0\0\x0001");
     assert!(files.read(id, 0, usize::MAX).is_err());
+}
+
+/// The last page tells the length, so it is written again when only the length changed.
+#[test]
+fn a_cut_between_pages_keeps_its_length() {
+    let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
+    let id = files.file("a");
+    files.write(id, 0, &pattern(2 * PAGE_SIZE, 3)).unwrap();
+    backend.compact(&files.checkpoint().unwrap());
+    files.truncate(id, PAGE);
+    backend.compact(&files.checkpoint().unwrap());
+    let files = Files::load(backend.snapshot()).unwrap();
+    assert!(files.damage().is_empty());
+    assert_eq!(files.len(id), PAGE);
+}
+
+/// A compaction may reach the backend before a batch that it covers.
+#[test]
+fn a_compaction_may_overtake_batches() {
+    let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
+    let id = files.file("a");
+    files.write(id, 0, b"first, long").unwrap();
+    backend.commit(&files.take_batch().unwrap());
+    files.truncate(id, 5);
+    let late = files.take_batch().unwrap();
+    files.write(id, 0, b"F").unwrap();
+    assert_eq!(files.compaction(true), None, "something is pending");
+    let later = files.take_batch().unwrap();
+    backend.compact(&files.compaction(true).unwrap());
+    backend.commit(&late);
+    backend.commit(&later);
+    let mut files = Files::load(backend.snapshot()).unwrap();
+    assert_eq!(files.read(id, 0, 5).unwrap(), b"First");
+    assert_eq!(files.len(id), 5);
+    files.write(id, 5, b"!").unwrap();
+    let batch = files.take_batch().unwrap();
+    assert_eq!(batch.seq, later.seq + 1);
+    backend.commit(&batch);
+    assert_eq!(Files::load(backend.snapshot()).unwrap().read(id, 0, 6).unwrap(), b"First!");
 }
 
 #[test]

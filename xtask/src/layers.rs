@@ -8,7 +8,8 @@
 //! that starts at `crate`, at this crate's own name, or climbs there by `super`, is followed.
 
 use crate::paths;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 /// Ground floor first. Each may use those before it.
 const LAYERS: &[&str] =
@@ -43,8 +44,9 @@ const IMPURE: &[&str] = &[
 /// Lines of one source file.
 const MAX_LINES: usize = 600;
 
-/// Everything wrong with one source file; `inside` is its path below `src/`.
-fn faults(inside: &Path, source: &str) -> Vec<String> {
+/// Everything wrong with one source file; `inside` is its path below `src/`, `for_tests` are modules that some
+/// other file declares under `#[cfg(test)]`, as `feed::fake`.
+fn faults(inside: &Path, source: &str, for_tests: &[String]) -> Vec<String> {
     let place: Vec<String> = module_path(inside);
     let Some(own) = place.first() else { return Vec::new() };
     let rank = if own == TESTING { rank_of_impure().checked_sub(1) } else { rank(own) };
@@ -52,13 +54,15 @@ fn faults(inside: &Path, source: &str) -> Vec<String> {
         return vec![format!("`{own}` is no layer; name it in xtask/src/layers.rs")];
     };
     let pure = rank_of_impure() > rank;
-    let in_tests = place.iter().any(|module| module == "tests");
+    let full = place.join("::");
+    let in_tests = for_tests.iter().any(|module| full == *module || full.starts_with(&format!("{module}::")));
     let mut found = Vec::new();
     let words = words(source);
+    let testing_words = test_items(&words);
     let mut scope = Scope::default();
     for (at, word) in words.iter().enumerate() {
         scope.step(&words, at);
-        let testing = in_tests || scope.modules.iter().any(|(name, _)| name == "tests");
+        let testing = in_tests || testing_words.iter().any(|range| range.contains(&at));
         if pure && !testing && IMPURE.contains(&word.as_str()) {
             found.push(format!("`{word}` in the pure layer `{own}`"));
         }
@@ -75,6 +79,46 @@ fn faults(inside: &Path, source: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// Names of the modules that these words declare under `#[cfg(test)]`, inline or not.
+fn test_modules(words: &[String]) -> Vec<String> {
+    let mut names = Vec::new();
+    for range in test_items(words) {
+        let item = words.iter().take(range.end).skip(range.start).map(String::as_str);
+        let mut item = item.skip_while(|word| matches!(*word, "pub" | "(" | "crate" | "super" | ")"));
+        if let (Some("mod"), Some(name)) = (item.next(), item.next()) {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
+
+/// Where the items stand that have `#[cfg(test)]` right before them: to their `;` or their last brace.
+fn test_items(words: &[String]) -> Vec<Range<usize>> {
+    let attribute = ["#", "[", "cfg", "(", "test", ")", "]"];
+    let mut ranges = Vec::new();
+    for (at, window) in words.windows(attribute.len()).enumerate() {
+        if window != attribute {
+            continue;
+        }
+        let start = at + attribute.len();
+        let mut level = 0_usize;
+        let mut end = start;
+        for word in words.iter().skip(start) {
+            end += 1;
+            match word.as_str() {
+                "(" | "[" | "{" => level += 1,
+                ")" | "]" => level = level.saturating_sub(1),
+                "}" if level <= 1 => break,
+                "}" => level -= 1,
+                ";" if level == 0 => break,
+                _ => {}
+            }
+        }
+        ranges.push(start..end);
+    }
+    ranges
 }
 
 fn rank(layer: &str) -> Option<usize> {
@@ -268,17 +312,25 @@ fn after_raw(chars: &[char], mut at: usize, hashes: usize) -> usize {
 #[test]
 fn layers_point_one_way_and_the_pure_ones_are_pure() {
     let src = paths::root().join("src");
+    let files: Vec<(PathBuf, String)> = paths::files_under(&src)
+        .into_iter()
+        .filter(|file| file.extension().is_some_and(|end| end == "rs"))
+        .map(|file| (file.strip_prefix(&src).unwrap().to_path_buf(), std::fs::read_to_string(&file).unwrap()))
+        .collect();
+    let for_tests: Vec<String> = files
+        .iter()
+        .flat_map(|(inside, source)| {
+            let place = module_path(inside);
+            let full = move |name: String| place.iter().cloned().chain([name]).collect::<Vec<_>>().join("::");
+            test_modules(&words(source)).into_iter().map(full)
+        })
+        .collect();
     let mut all = Vec::new();
-    let mut read = 0;
-    for file in paths::files_under(&src).iter().filter(|file| file.extension().is_some_and(|end| end == "rs"))
-    {
-        let source = std::fs::read_to_string(file).unwrap();
-        let inside = file.strip_prefix(&src).unwrap();
-        all.extend(
-            faults(inside, &source).into_iter().map(|fault| format!("{}: {fault}", paths::shown(file))),
-        );
-        read += 1;
+    for (inside, source) in &files {
+        let found = faults(inside, source, &for_tests);
+        all.extend(found.into_iter().map(|fault| format!("src/{}: {fault}", inside.display())));
     }
+    let read = files.len();
     assert!(read > LAYERS.len(), "only {read} files were found");
     assert!(all.is_empty(), "\n{}", all.join("\n"));
 }
@@ -307,7 +359,8 @@ mod tests {
     use super::*;
 
     fn check(inside: &str, source: &str) -> Vec<String> {
-        faults(Path::new(inside), source)
+        let for_tests = ["mesh::a::tests", "crypto::a::tests", "crypto::fake"].map(str::to_owned);
+        faults(Path::new(inside), source, &for_tests)
     }
 
     #[test]
@@ -329,7 +382,10 @@ mod tests {
         assert_eq!(check("feed/mod.rs", "use super::sync::Peer;").len(), 1);
         assert!(check("feed/log.rs", "use super::sync::Local;").is_empty(), "feed::sync is its own affair");
         assert_eq!(check("feed/log.rs", "use super::super::sync::Peer;").len(), 1);
-        assert_eq!(check("feed/log.rs", "mod tests { use super::super::super::sync::Peer; }").len(), 1);
+        assert_eq!(
+            check("feed/log.rs", "#[cfg(test)] mod tests { use super::super::super::sync::Peer; }").len(),
+            1
+        );
         assert!(check("feed/log.rs", "mod tests { use super::super::sync; } mod x {}").is_empty());
         assert_eq!(check("feed/log.rs", "mod x { fn f() {} } use super::super::node::N;").len(), 1);
     }
@@ -356,9 +412,20 @@ mod tests {
     fn only_tests_use_what_is_made_for_tests() {
         assert!(check("crypto/a.rs", "#[cfg(test)] mod tests { use crate::testing::Seeded; }").is_empty());
         assert!(check("crypto/a/tests.rs", "use crate::testing::Seeded;").is_empty());
+        assert!(check("crypto/fake.rs", "use crate::testing::Seeded;").is_empty());
         assert_eq!(check("crypto/a.rs", "use crate::testing::Seeded;").len(), 1);
+        assert_eq!(check("crypto/a.rs", "mod tests { use crate::testing::Seeded; }").len(), 1);
         assert!(check("testing.rs", "use crate::{crypto::Entropy, node::Node};").is_empty());
         assert_eq!(check("testing.rs", "use crate::browser::Clock;").len(), 1);
+    }
+
+    #[test]
+    fn modules_for_tests_are_known_by_their_attribute() {
+        let source = "#[cfg(test)] mod a; #[cfg(test)] pub(crate) mod b { } mod c; #[cfg(not(test))] mod d; #[test] fn e() {}";
+        assert_eq!(test_modules(&words(source)), ["a", "b"]);
+        let item = "#[cfg(test)] fn f(a: [u8; 2]) { if a { crate::testing::x() } } ";
+        assert!(check("feed/a.rs", item).is_empty());
+        assert_eq!(check("feed/a.rs", &format!("{item} fn g() {{ crate::testing::x() }}")).len(), 1);
     }
 
     #[test]

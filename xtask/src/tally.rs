@@ -17,9 +17,12 @@ impl Tally {
 
     /// Counts of libtest, nextest, wasm-bindgen-test-runner and `node --test` in `text`; a runner may report often.
     pub fn of(text: &str) -> Self {
+        let lines: Vec<String> = text.lines().map(plain).collect();
+        // nextest shows the whole output of a test that failed, libtest's own counts in it: only its summary counts
+        let nextest = lines.iter().any(|line| is_nextest(line));
         let mut tally = Self::default();
-        for line in text.lines() {
-            tally += Self::of_line(&plain(line));
+        for line in lines.iter().filter(|line| !nextest || is_nextest(line)) {
+            tally += Self::of_line(line);
         }
         tally
     }
@@ -36,7 +39,7 @@ impl Tally {
     fn of_line(line: &str) -> Self {
         let line = line.trim();
         // libtest and wasm-bindgen: `test result: ok. 3 passed; 0 failed; …`; nextest: `Summary [ 1s] 3 tests run: 3 passed, …`
-        if line.starts_with("test result:") || (line.starts_with("Summary [") && line.contains(" run: ")) {
+        if line.starts_with("test result:") || is_nextest(line) {
             let after = line.rsplit_once(" run: ").map_or(line, |(_, rest)| rest);
             let failed = ["failed", "timed out", "exec failed"].iter().map(|word| before(after, word)).sum();
             return Self { passed: before(after, "passed"), failed };
@@ -65,6 +68,12 @@ impl AddAssign for Tally {
         self.passed += other.passed;
         self.failed += other.failed;
     }
+}
+
+/// The line with which nextest ends.
+fn is_nextest(line: &str) -> bool {
+    let line = line.trim();
+    line.starts_with("Summary [") && (line.contains(" test run: ") || line.contains(" tests run: "))
 }
 
 /// The number right before ` word`, at a border of `,`, `;` or `.`; what is in brackets does not count.
@@ -120,6 +129,12 @@ mod tests {
     fn nextest_summary_is_read() {
         let line = "     Summary [   0.013s] 9 tests run: 7 passed (1 slow, 1 flaky), 2 failed, 0 skipped";
         assert_eq!(Tally::of(line), tally(7, 2));
+        let shown = "    test result: FAILED. 0 passed; 1 failed; 0 ignored";
+        assert_eq!(
+            Tally::of(&format!("{shown}\n{line}")),
+            tally(7, 2),
+            "a failure that is shown counts once"
+        );
         assert_eq!(Tally::of("Summary [ 1s] 4 tests run: 3 passed, 1 timed out, 0 skipped"), tally(3, 1));
     }
 

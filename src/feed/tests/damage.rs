@@ -33,7 +33,7 @@ proptest! {
         let source = written(&mut theirs, 7, &list, &[1500]);
         let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
         let copy = written(&mut files, 7, &list, &[1500]);
-        backend.compact(&files.compaction(true).unwrap());
+        backend.compact(&files.checkpoint().unwrap());
         let name = ["data", "tree", "bits"][which];
         let pages = backend.snapshot().pages.iter().filter(|(key, _)| key.file.ends_with(name)).count() as u64;
         let key = PageKey { file: format!("feed/{}/{name}", copy.key()), page: page % pages };
@@ -103,7 +103,7 @@ proptest! {
 fn a_lost_head_says_so() {
     let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
     let feed = written(&mut files, 7, &[b"x".to_vec()], &[]);
-    backend.compact(&files.compaction(true).unwrap());
+    backend.compact(&files.checkpoint().unwrap());
     backend.page_mut(&PageKey { file: format!("feed/{}/head", feed.key()), page: 0 }).unwrap()[20] ^= 1;
     let mut files = Files::load(backend.snapshot()).unwrap();
     let error = Feed::open(&mut files, feed.key()).map(|feed| feed.length());

@@ -26,7 +26,7 @@ fn a_far_block_of_a_huge_feed_takes_little_room() {
     feed.accept(&mut files, &far_feed(far, b"far", 1 << 40), &[b"far"]).unwrap();
     assert_eq!(feed.length(), MAX_LENGTH);
     backend.commit(&files.take_batch().unwrap());
-    backend.compact(&files.compaction(true).unwrap());
+    backend.compact(&files.checkpoint().unwrap());
     assert!(backend.size() < 100 * 16 * 1024, "{}", backend.size());
     let mut files = Files::load(backend.snapshot()).unwrap();
     let mut feed = Feed::open(&mut files, signer(8).public()).unwrap();

@@ -175,11 +175,17 @@ impl HubConnection {
         self.digest(out, now, entropy)
     }
 
-    /// Tries at once: the page came back. An open socket may have died in its sleep, which the next ping shows.
-    pub(crate) fn awake(&mut self, now: u64, entropy: &mut dyn Entropy) {
-        if let HubState::Waiting { until } = &mut self.state {
-            *until = (*until).min(now.saturating_add(u64::from(entropy.below(1_000))));
+    /// The page came back: tries at once, or makes sure that an open socket did not die in its sleep.
+    pub(crate) fn awake(&mut self, now: u64, entropy: &mut dyn Entropy) -> Vec<HubNews> {
+        let mut out = HubOut::default();
+        match &mut self.state {
+            HubState::Waiting { until } => {
+                *until = (*until).min(now.saturating_add(u64::from(entropy.below(1_000))));
+            }
+            HubState::Open => self.adapter.probe(now, &mut out),
+            HubState::Connecting | HubState::Garbage { .. } | HubState::Refused { .. } => {}
         }
+        frames(out)
     }
 
     pub(crate) fn deadline(&self) -> Option<u64> {

@@ -33,6 +33,8 @@ pub trait HubAdapter {
     fn leave(&mut self, topic: &Topic, out: &mut HubOut);
     /// The socket opened.
     fn opened(&mut self, now: u64, out: &mut HubOut);
+    /// Finds out soon whether the hub still answers: the page slept.
+    fn probe(&mut self, now: u64, out: &mut HubOut);
     /// Subprotocols to offer.
     fn protocols(&self) -> Vec<String>;
     /// Sends sealed bytes to everybody under a topic. A kind without broadcast sends to every route that it knows.

@@ -86,6 +86,14 @@ impl HubAdapter for YWebrtc {
         self.link = Link::Open { ready: false, ping_at, pong_by };
     }
 
+    fn probe(&mut self, now: u64, out: &mut HubOut) {
+        if let Link::Open { pong_by, .. } = &mut self.link {
+            // Also when a ping was out already: its answer may have been lost in the sleep, its time was.
+            *pong_by = Some(now.saturating_add(PROBE_MS));
+            out.frames.push(ping());
+        }
+    }
+
     fn protocols(&self) -> Vec<String> {
         Vec::new()
     }
@@ -196,6 +204,8 @@ fn ping() -> HubFrame {
 const PING_MS: u64 = 25_000;
 /// For an answer to one.
 const PONG_MS: u64 = 10_000;
+/// For an answer after the page slept.
+const PROBE_MS: u64 = 5_000;
 const MAX_SENT: usize = 64;
 const TOPICS_PER_FRAME: usize = 64;
 
@@ -264,6 +274,12 @@ mod tests {
         assert_eq!(text(&out), [r#"{"type":"ping"}"#, r#"{"type":"ping"}"#]);
         hub.tick(35_005, &mut out);
         assert_eq!(out.events, [HubEvent::Silent]);
+
+        let mut out = HubOut::default();
+        hub.opened(0, &mut out);
+        from(&mut hub, r#"{"type":"pong"}"#);
+        hub.probe(100_000, &mut out);
+        assert_eq!(hub.deadline(), Some(105_000), "awake");
     }
 
     #[test]

@@ -20,7 +20,7 @@ fn hub() -> u16 {
 
 fn connect(port: u16) -> Socket {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     client(format!("ws://127.0.0.1:{port}/hub"), stream).unwrap().0
 }
 
@@ -49,29 +49,29 @@ fn subscriber(port: u16) -> Socket {
 fn thousands_of_messages_arrive_in_order_while_a_slow_client_is_cut_off() {
     let port = hub();
     let (mut reader, slow, mut sender) = (subscriber(port), subscriber(port), connect(port));
-    let padding = "x".repeat(20_000);
+    let padding = "x".repeat(10_000);
     let sending = std::thread::spawn(move || {
-        for n in 0..5_000 {
+        for n in 0..3_000 {
             send(&mut sender, json!({ "type": "publish", "topic": "t", "n": n, "padding": padding }));
         }
         sender
     });
     let mut clients = Vec::new();
-    for n in 0..5_000 {
+    for n in 0..3_000 {
         let message = receive(&mut reader);
         assert_eq!(message["n"], n);
         clients.push(message["clients"].as_u64().unwrap());
     }
     assert_eq!(clients.first(), Some(&2));
     drop(sending.join().unwrap());
-    // 100 MB were for the slow one: more than its queue and all buffers hold, so its connection ends early
+    // 30 MB were for the slow one: more than its queue and all buffers hold, so its connection ends early
     let mut left = 0;
     let mut chunk = vec![0; 64 << 10];
     let mut stream = slow.get_ref();
     while let Ok(count @ 1..) = stream.read(&mut chunk) {
         left += count;
     }
-    assert!(left < 50_000_000, "{left} bytes were kept for a client that does not read");
+    assert!(left < 20_000_000, "{left} bytes were kept for a client that does not read");
 }
 
 #[test]
