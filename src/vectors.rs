@@ -4,6 +4,8 @@
 //! are recomputed by `tests-wasm/vectors/js` with libraries that know nothing of this program, and read by browser
 //! tests. `HYPHA_WRITE_VECTORS=1 cargo test --lib vectors` writes them anew: only when the protocol text changes.
 
+#![allow(clippy::as_conversions, reason = "counts in tests, far below any limit")]
+
 mod cbor;
 mod entries;
 mod keys;

@@ -3,6 +3,7 @@
 //! ```text
 //! ["null"] ["bool", true] ["int", "-1"] ["float", "3ff8000000000000"] ["text", "…"] ["bytes", "…"]
 //! ["array", […]] ["map", [["key", …], …]] ["date", "0"] ["object", "…"] ["blob", "…"]
+//! ["inside arrays", 64, value]  the value inside so many arrays of one      ["inside maps", …]  under the key ""
 //! ```
 //! Integers are decimal text, floats the 64 bits big endian, bytes hexadecimal. A key twice is expressible.
 
@@ -15,6 +16,9 @@ use crate::{
 };
 
 pub(super) fn value(value: &Value) -> Json {
+    if let Some(json) = inside(value) {
+        return json;
+    }
     match value {
         Value::Null => json!(["null"]),
         Value::Bool(yes) => json!(["bool", yes]),
@@ -33,6 +37,29 @@ pub(super) fn value(value: &Value) -> Json {
         Value::Object(id) => json!(["object", hex(id)]),
         Value::Blob(reference) => json!(["blob", hex(reference)]),
     }
+}
+
+/// Deep nesting by its count: readers of JSON have a limit of their own.
+fn inside(value: &Value) -> Option<Json> {
+    type Peel = fn(&Value) -> Option<&Value>;
+    let array: Peel = |value| match value {
+        Value::Array(items) if items.len() == 1 => items.first(),
+        _ => None,
+    };
+    let map: Peel = |value| match value {
+        Value::Map(pairs) => {
+            pairs.first().filter(|(key, _)| key.is_empty() && pairs.len() == 1).map(|(_, value)| value)
+        }
+        _ => None,
+    };
+    [("inside arrays", array), ("inside maps", map)].into_iter().find_map(|(name, peel)| {
+        let mut innermost = value;
+        let mut levels = 0;
+        while let Some(inner) = peel(innermost) {
+            (innermost, levels) = (inner, levels + 1);
+        }
+        (levels > 8).then(|| json!([name, levels, self::value(innermost)]))
+    })
 }
 
 pub(super) fn entry(entry: &Entry) -> Json {

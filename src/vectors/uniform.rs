@@ -76,7 +76,7 @@ fn rejection_removes_the_bias_of_a_remainder() {
         kept[(entropy.below(bound) >> 30) as usize] += 1;
         let mut four = [0; 4];
         entropy.fill(&mut four);
-        plain[(u32::from_le_bytes(four) % bound >> 30) as usize] += 1;
+        plain[((u32::from_le_bytes(four) % bound) >> 30) as usize] += 1;
     }
     assert_uniform("with rejection", &kept);
     assert!(chi_squared(&plain) > 10_000.0, "{}", chi_squared(&plain));

@@ -22,9 +22,15 @@ const check = (right, what) => {
 const safe = (number) => number >= -SAFE && number <= SAFE;
 
 /** What a library takes, from the notation; `Tag` is its class of tagged values. */
-const build = ([kind, content], Tag, depth = 0) => {
+const build = ([kind, content, innermost], Tag, depth = 0) => {
   check(depth <= DEPTH, "depth");
   switch (kind) {
+    case "inside arrays":
+    case "inside maps": {
+      let value = build(innermost, Tag, depth + content);
+      for (let left = content; left > 0; left--) value = kind === "inside maps" ? new Map([["", value]]) : [value];
+      return value;
+    }
     case "null":
       return null;
     case "bool":
@@ -94,7 +100,8 @@ export const encode = (notation) => Uint8Array.from(cbor2Encode(build(notation, 
 /** The same by cborg, which writes numbers below 2^-14 that 16 bits hold in 32 bits; undefined if one is inside. */
 export const encodeWithCborg = (notation) => {
   const small = (number) => Math.abs(number) < 2 ** -14 && number !== 0 && Number.isInteger(number * 2 ** 24);
-  const inside = ([kind, content]) => {
+  const inside = ([kind, content, innermost]) => {
+    if (innermost) return inside(innermost);
     if (kind === "float") return small(double(content));
     if (kind === "array") return content.some(inside);
     return kind === "map" && content.some(([, value]) => inside(value));
