@@ -251,7 +251,7 @@ fn writes_of_one_turn_are_as_if_one_after_another() {
     assert!([0, 2, 4, 5, 6].into_iter().all(|at| code(at).is_none()));
     assert_eq!(keys(&world, first), ["a", "b", "c"]);
     let own = world.node(first).own_writer().unwrap();
-    assert_eq!(world.node(first).clock().length(&own) - before.length(&own), 5);
+    assert_eq!(world.node(first).clock()[&own] - before[&own], 5);
     world.reload(first);
     assert_eq!(keys(&world, first), ["a", "b", "c"]);
 }
