@@ -51,6 +51,8 @@ pub struct Node {
     pub(super) mesh: Mesh,
     pub(super) links: Links,
     pub(super) durable: Durable,
+    /// Keys of this turn's drafts; told once they are stored.
+    pub(super) drafted: Vec<String>,
     /// Answers of this turn, which go once its batch is stored.
     pub(super) replies: Vec<(u32, Result<Reply, NodeError>)>,
     /// The state that the page was told last; `None` until the domain was looked up.
@@ -120,6 +122,7 @@ impl Node {
             chores: Chores::new(now),
             mesh,
             durable: Durable::default(),
+            drafted: Vec::new(),
             replies: Vec::new(),
             told: None,
             broken: None,
@@ -281,6 +284,10 @@ impl Node {
         self.pump_links();
         self.check_syncing();
         self.store(false);
+        let drafted = core::mem::take(&mut self.drafted);
+        if !drafted.is_empty() {
+            self.durable.after_commit(Output::Event(Event::Changed(drafted)));
+        }
         for (id, result) in core::mem::take(&mut self.replies) {
             self.durable.after_commit(Output::Reply { id, result });
         }

@@ -65,8 +65,7 @@ impl Node {
         }
         self.drafts.push(draft.clone());
         self.save_drafts();
-        let keys = ops.iter().map(|op| op.key().to_owned()).collect();
-        self.event(Event::Changed(keys));
+        self.drafted.extend(ops.iter().map(|op| op.key().to_owned()));
         Ok(self.draft_items(&draft))
     }
 
