@@ -204,12 +204,13 @@ impl Node {
             }
         }
         match (self.account.pinned, self.options.link) {
-            (Some(pinned), Some(link)) if pinned != link => {
+            // A device stays what it is; a reader who gives another link means it.
+            (Some(pinned), Some(link)) if pinned != link && self.account.device.is_some() => {
                 self.account.other = Some(link);
                 self.open_home(pinned)?;
                 self.event(Event::Failed(self.pinned_error()));
             }
-            (Some(key), _) | (None, Some(key)) => {
+            (_, Some(key)) | (Some(key), None) => {
                 self.account.pinned = Some(key);
                 self.open_home(key)?;
             }
