@@ -19,6 +19,7 @@ export class Hypha extends EventTarget {
   #home;
   #signIn;
   #ready;
+  #told; // the state that listeners know
   #early = []; // what was heard before anybody could listen
 
   /** Says from where WebAssembly comes: an address, a response, bytes or a module. Not needed beside a plain server. */
@@ -195,9 +196,9 @@ export class Hypha extends EventTarget {
   #tell(name, detail) {
     const fire = (type, value) => this.dispatchEvent(new CustomEvent(type, { detail: value }));
     if (name === "changed") return this.#home && Space.changed(this.#home, detail);
-    if (name === "state") return this.#stateChanged(detail), fire("statechange", detail);
+    if (name === "state") return this.#stateChanged(detail) && fire("statechange", detail);
     if (name === "requests") return fire("request", this.requests());
-    if (name === "denied") return this.#signIn && SignIn.end(this.#signIn, SignIn.denied());
+    if (name === "denied") return this.#signIn && SignIn.end(this.#signIn, SignIn.ended());
     if (name === "failed") {
       const error = toError(detail);
       const type = { EQUIVOCATION: "equivocation", QUOTA: "storage", STORAGE: "storage", CORRUPT: "storage" }[error.code];
@@ -206,12 +207,16 @@ export class Hypha extends EventTarget {
     fire({ hubs: "hub", peers: "peer" }[name] ?? name, detail);
   }
 
+  // Whether it is news. A tab that takes the node over says its state anew.
   #stateChanged(state) {
+    if (state === this.#told) return false;
+    this.#told = state;
     if (state === "requesting") this.#signIn ??= new SignIn(this.#node);
     else if (this.#signIn) {
-      SignIn.end(this.#signIn, state === "writer" ? this.home : SignIn.denied());
+      SignIn.end(this.#signIn, state === "writer" ? this.home : SignIn.ended());
       this.#signIn = undefined;
     }
+    return true;
   }
 }
 

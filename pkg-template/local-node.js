@@ -38,11 +38,12 @@ export class LocalNode {
 
   /** All that is known without waiting. */
   get snapshot() {
-    if (!this.#core) throw closed();
+    // What was true at last stays readable: a page may draw itself once more.
+    if (!this.#core) return this.#seen;
     // Round trips, and requests that fall away by time, change without an event: never older than this turn.
     if (!this.#seen) {
       this.#seen = this.#core.snapshot();
-      queueMicrotask(() => (this.#seen = undefined));
+      queueMicrotask(() => this.#core && (this.#seen = undefined));
     }
     return this.#seen;
   }
@@ -77,8 +78,10 @@ export class LocalNode {
 
   async close() {
     const core = this.#core;
+    if (!core) return;
+    this.#seen = core.snapshot();
     this.#core = undefined;
-    await core?.close();
-    core?.free();
+    await core.close();
+    core.free();
   }
 }

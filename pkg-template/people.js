@@ -1,6 +1,6 @@
 // A device that asks to be let in, seen from both sides.
 
-import { HyphaError, closed } from "./errors.js";
+import { HyphaError } from "./errors.js";
 
 /** On the device that asks. */
 export class SignIn {
@@ -21,7 +21,7 @@ export class SignIn {
 
   async cancel() {
     await this.#node.call("cancelSignIn");
-    SignIn.end(this, new HyphaError("CLOSED", "the sign-in was cancelled on this device"));
+    SignIn.end(this, SignIn.ended());
   }
 
   /** For the node's owner: tells how it ended. */
@@ -30,11 +30,9 @@ export class SignIn {
     else signIn.#settle.resolve(outcome);
   }
 
-  static denied() {
-    return new HyphaError("NOT_AUTHORISED", "the other device said no; ask its person, then sign in again");
+  static ended() {
+    return new HyphaError("NOT_AUTHORISED", "this device no longer asks to be let in: it was refused, cancelled, or ran out; sign in to ask again");
   }
-
-  static closed = closed;
 }
 
 /** On a device that may let it in. */

@@ -10,10 +10,11 @@
 
 import { LocalNode, METHODS } from "./local-node.js";
 import { repeated } from "./repeated.js";
+import { LeaderWatch } from "./leader-watch.js";
+import { TabCalls } from "./tab-calls.js";
 import { HyphaError, closed, toError } from "./errors.js";
 
-const SILENCE_MS = 2000;
-const PING_MS = 500;
+const TAKING_MS = 250; // a tab that takes over says so this often, until it has
 
 /** Opens the node of this name, here or through the tab that has it. Same members as LocalNode. */
 export async function openNode(options, listen) {
@@ -34,9 +35,7 @@ class SharedNode {
   #leader; // id of the tab that leads, in the others
   #seen; // its snapshot
   #keys; // keys of the unlocked node, or undefined
-  #heard = Date.now(); // when the leader was heard last
-  #calls = new Map(); // id -> { id, method, given, since, resolve, reject }
-  #last = 0;
+  #calls = new TabCalls(this.#id, (message) => this.#post(message));
   #tabs = new Set(); // tabs that listen to this one
   #unsent; // events of this turn
   #abort = new AbortController();
@@ -55,11 +54,14 @@ class SharedNode {
     this.#channel.onmessage = ({ data }) => this.#receive(data);
     this.#post({ type: "hello" });
     this.#queue({ signal: this.#abort.signal });
-    this.#watch = setInterval(() => this.#check(), PING_MS);
+    this.#watch = new LeaderWatch({
+      idle: () => this.#local !== undefined,
+      ask: () => this.#post({ type: this.#leader ? "ping" : "hello" }),
+      silent: () => this.#queue({ steal: true }),
+    });
   }
 
   get snapshot() {
-    if (this.#abort.signal.aborted) throw closed();
     return this.#local ? this.#local.snapshot : this.#seen;
   }
 
@@ -69,33 +71,42 @@ class SharedNode {
 
   async call(method, ...given) {
     if (this.#abort.signal.aborted) throw closed();
-    if (this.#local) return this.#local.call(method, ...given);
-    return new Promise((resolve, reject) => {
-      const call = { id: `${this.#id}/${++this.#last}`, method, given, since: Date.now(), resolve, reject };
-      this.#calls.set(call.id, call);
-      if (this.#leader) this.#send(call, false);
-    });
+    const since = Date.now();
+    const local = this.#local;
+    if (local) {
+      try {
+        return await local.call(method, ...given);
+      } catch (error) {
+        // Robbed while it was at it: the tab that leads now does it, unless it was done.
+        if (!["STORAGE", "CLOSED"].includes(error.code) || !(await this.#lost(local))) throw error;
+      }
+    }
+    return this.#calls.add(method, given, since, local !== undefined, this.#leader !== undefined);
+  }
+
+  // Whether this node is no longer the one that leads. The browser may say so a little after the database did.
+  async #lost(local) {
+    for (let i = 0; i < 20 && this.#local === local; i++) await new Promise((resolve) => setTimeout(resolve, 50));
+    return this.#local !== local && !this.#abort.signal.aborted;
   }
 
   async close() {
     if (this.#abort.signal.aborted) return;
     this.#abort.abort();
-    clearInterval(this.#watch);
+    this.#watch.stop();
     this.#forgetKeys();
     await this.#local?.close();
     this.#release?.();
     this.#channel.close();
-    for (const { reject } of this.#calls.values()) reject(closed());
-    this.#calls.clear();
+    this.#channel = undefined;
+    for (const { reject } of this.#calls.take()) reject(closed());
   }
 
   /** Closes the node in every tab. */
-  async closeAll() {
+  closeAll() {
     if (!this.#abort.signal.aborted) this.#post({ type: "close" });
-    await this.close();
+    return this.close();
   }
-
-  // Leading
 
   async #queue(how) {
     try {
@@ -112,22 +123,22 @@ class SharedNode {
   async #lead() {
     this.#leader = undefined;
     const term = this.#term;
-    const taking = setInterval(() => this.#post({ type: "taking" }), PING_MS);
+    const taking = setInterval(() => this.#post({ type: "taking" }), TAKING_MS);
     this.#post({ type: "taking" });
     let local;
     try {
       const options = { ...this.#options, keys: this.#keys };
-      local = await LocalNode.open(options, (name, detail) => this.#happened(name, detail));
+      local = await LocalNode.open(options, (name, detail) => this.#term === term && this.#happened(name, detail));
     } finally {
       clearInterval(taking);
     }
     if (this.#abort.signal.aborted || this.#term !== term) return local.close();
     this.#local = local;
-    this.#post({ type: "lead", snapshot: this.#local.snapshot, keys: this.#local.keys });
+    this.#keep(local.keys);
+    this.#post({ type: "lead", snapshot: this.#local.snapshot, keys: this.#keys });
     this.#settle.resolve();
     if (this.#seen) this.#listen("state", this.#local.snapshot.state);
-    for (const call of this.#calls.values()) this.#answer(this.#local, call, true).then(call.resolve, call.reject);
-    this.#calls.clear();
+    for (const call of this.#calls.take()) this.#answer(local, call).then(call.resolve, call.reject);
     await new Promise((resolve) => (this.#release = resolve));
   }
 
@@ -136,7 +147,7 @@ class SharedNode {
     this.#term++;
     this.#local = undefined;
     this.#seen = local?.snapshot;
-    this.#heard = Date.now();
+    this.#watch.heard();
     this.#release?.();
     await local?.close();
     this.#post({ type: "hello" });
@@ -144,14 +155,17 @@ class SharedNode {
   }
 
   // All events of a turn go in one message, with what is true after them.
-  #happened(name, detail) {
+  async #happened(name, detail) {
+    const local = this.#local;
+    // Not a failure of storage, if it was the fence that kept a robbed node from writing.
+    if (name === "failed" && detail.code === "STORAGE" && local && (await this.#lost(local))) return;
     if (!this.#unsent) {
       this.#unsent = [];
       queueMicrotask(() => {
         const events = this.#unsent;
         this.#unsent = undefined;
         if (!this.#local) return;
-        this.#keep(this.#local.keys);
+        if (events.some(({ name }) => name === "state")) this.#keep(this.#local.keys);
         if (this.#tabs.size > 0) this.#post({ type: "events", events, snapshot: this.#local.snapshot, keys: this.#keys });
       });
     }
@@ -159,72 +173,42 @@ class SharedNode {
     this.#listen(name, detail);
   }
 
-  async #answer(local, { method, given, since }, again) {
+  async #answer(local, { method, given, since, again }) {
     if (!METHODS.has(method)) throw new HyphaError("BAD_INPUT", `no method ${String(method).slice(0, 40)}`);
     const done = again && (await repeated(local, method, given, since));
     return done ? done.result : local.call(method, ...given);
   }
 
-  // Following
-
-  #check() {
-    if (this.#local || document.hidden) return void (this.#heard = Math.max(this.#heard, Date.now() - PING_MS));
-    const silent = Date.now() - this.#heard;
-    // Not all tabs at the same moment.
-    if (silent > SILENCE_MS + Math.random() * PING_MS) {
-      this.#heard = Date.now();
-      this.#queue({ steal: true });
-    } else if (silent >= PING_MS) {
-      this.#post({ type: this.#leader ? "ping" : "hello" });
-    }
-  }
-
-  #send(call, again) {
-    const { id, method, given, since } = call;
-    try {
-      this.#post({ type: "call", id, method, given, since, again });
-    } catch (error) {
-      this.#calls.delete(id);
-      call.reject(new HyphaError("BAD_INPUT", `this cannot be handed to the tab that runs the node: ${error.message}`));
-    }
-  }
-
   #follow({ from, snapshot, keys }) {
     const again = this.#leader !== undefined && this.#leader !== from;
-    const fresh = this.#leader !== from;
+    const known = this.#leader === from;
     this.#leader = from;
     this.#seen = snapshot;
     this.#keep(keys);
     this.#settle.resolve();
-    if (!fresh) return;
+    if (known) return;
     this.#post({ type: "hello" });
-    for (const call of this.#calls.values()) this.#send(call, true);
+    this.#calls.resend();
     if (again) this.#listen("state", snapshot.state);
   }
 
-  // Messages
-
   #post(message) {
-    this.#channel.postMessage({ ...message, from: this.#id });
+    if (this.#channel) this.#channel.postMessage({ ...message, from: this.#id });
   }
 
   #receive(message) {
-    if (message.to !== undefined && message.to !== this.#id) return;
+    // A tab that closes answers nobody: the next one will.
+    if (this.#abort.signal.aborted || (message.to !== undefined && message.to !== this.#id)) return;
     if (message.type === "close") return void this.close();
     if (this.#local) return this.#receiveLeading(this.#local, message);
     if (["hello", "ping", "call"].includes(message.type)) return;
-    this.#heard = Date.now();
+    this.#watch.heard();
     if (message.type === "lead") this.#follow(message);
+    if (message.type === "reply") this.#calls.settle(message);
     if (message.type === "events" && message.from === this.#leader) {
       this.#seen = message.snapshot;
       this.#keep(message.keys);
       for (const { name, detail } of message.events) this.#listen(name, detail);
-    }
-    if (message.type === "reply") {
-      const call = this.#calls.get(message.id);
-      this.#calls.delete(message.id);
-      if (message.error) call?.reject(toError(message.error));
-      else call?.resolve(message.result);
     }
   }
 
@@ -232,16 +216,20 @@ class SharedNode {
     const { type, from, id } = message;
     if (type === "ping") this.#post({ type: "pong", to: from });
     if (type === "hello") {
-      const known = this.#tabs.has(from);
+      // Known already: it has all that a newcomer is told.
+      if (this.#tabs.has(from)) return this.#post({ type: "pong", to: from });
       this.#tabs.add(from);
-      if (!known) this.#post({ type: "lead", to: from, snapshot: local.snapshot, keys: local.keys });
-      else this.#post({ type: "pong", to: from });
+      this.#post({ type: "lead", to: from, snapshot: local.snapshot, keys: this.#keys });
     }
     if (type === "call") {
       this.#tabs.add(from);
-      this.#answer(local, message, message.again).then(
-        (result) => this.#post({ type: "reply", to: from, id, result }),
-        ({ code, message: text }) => this.#post({ type: "reply", to: from, id, error: { code, message: text } }),
+      const reply = (outcome) => this.#post({ type: "reply", to: from, id, ...outcome });
+      this.#answer(local, message).then(
+        (result) => reply({ result }),
+        ({ code, message: text }) => {
+          // Not done, or not known to be: the next leader is asked.
+          if (!this.#abort.signal.aborted && this.#local === local) reply({ error: { code, message: text } });
+        },
       );
     }
   }

@@ -37,3 +37,5 @@ pub mod sync;
 #[cfg(test)]
 mod testing;
 pub mod value;
+#[cfg(test)]
+mod vectors;

@@ -4,6 +4,8 @@
 use hypha_node::browser::idb::{Database, IdbError};
 use hypha_node::browser::keys;
 use hypha_node::storage::{Commit, Files};
+use js_sys::Function;
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
@@ -38,6 +40,21 @@ export function watch_durability() {
     };
 }
 export function durabilities() { return asked.join(" "); }
+// From now on there is no IndexedDB, as in some private windows.
+const databases = Object.getOwnPropertyDescriptor(globalThis, "indexedDB");
+export function hide_databases() { Object.defineProperty(globalThis, "indexedDB", { value: null, configurable: true }); }
+export function show_databases() {
+    if (databases) Object.defineProperty(globalThis, "indexedDB", databases);
+    else delete globalThis.indexedDB;
+}
+// Opens a database and does not give way; resolves to a function that closes it.
+export function hold(name) {
+    return new Promise((resolve, reject) => {
+        const request = indexedDB.open(name);
+        request.onerror = () => reject(request.error);
+        request.onsuccess = () => resolve(() => request.result.close());
+    });
+}
 "#)]
 extern "C" {
     fn fail_put(n: u32);
@@ -45,6 +62,10 @@ extern "C" {
     fn mend();
     fn watch_durability();
     fn durabilities() -> String;
+    fn hide_databases();
+    fn show_databases();
+    #[wasm_bindgen(catch)]
+    async fn hold(name: &str) -> Result<JsValue, JsValue>;
 }
 
 fn write(files: &mut Files, name: &str, bytes: &[u8]) -> Commit {
@@ -160,4 +181,26 @@ async fn remembered_bytes_come_back_until_forgotten() {
     assert!(!sealed.windows(7).any(|part| part == b"another"));
     keys::forget(&database).await.unwrap();
     assert!(keys::recall(&database).await.unwrap().is_none());
+}
+
+#[wasm_bindgen_test]
+async fn without_a_database_the_person_is_told_what_to_do() {
+    hide_databases();
+    let result = Database::open("hidden").await.map(drop);
+    show_databases();
+    let error = result.unwrap_err();
+    assert!(matches!(error, IdbError::Unavailable { .. }), "{error}");
+    assert!(error.to_string().contains("private window") && error.to_string().contains("memory"), "{error}");
+    Database::open("hidden").await.map(drop).unwrap();
+}
+
+#[wasm_bindgen_test]
+async fn whoever_does_not_give_way_blocks_for_a_while_only() {
+    fresh("held").await.close();
+    let close: Function = hold("held").await.unwrap().into();
+    assert_eq!(Database::delete("held").await, Err(IdbError::Blocked { name: "held".into() }));
+    close.call0(&JsValue::UNDEFINED).unwrap();
+    let (database, snapshot) = Database::open("held").await.unwrap();
+    assert_eq!(snapshot, Default::default());
+    database.commit(&[write(&mut Files::new(), "a", b"one")]).await.unwrap();
 }

@@ -26,7 +26,7 @@ pub async fn remember(database: &Database, bytes: &[u8]) -> Result<(), KeysError
     };
     let mut iv = [0; IV_LENGTH];
     super::random::fill(&mut iv);
-        let sealed = subtle
+    let sealed = subtle
         .encrypt_with_object_and_u8_array(&algorithm(&iv)?, &key, bytes)
         .map_err(|thrown| KeysError::of(&thrown))?;
     let sealed = JsFuture::from(sealed).await.map_err(|thrown| KeysError::of(&thrown))?;

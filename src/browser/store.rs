@@ -7,6 +7,7 @@ use core::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use futures_channel::oneshot;
 use wasm_bindgen_futures::spawn_local;
 use zeroize::Zeroizing;
 
@@ -21,6 +22,8 @@ pub struct Store {
     jobs: RefCell<VecDeque<Job>>,
     running: Cell<bool>,
     failed: Cell<bool>,
+    /// Who waits until nothing waits any more.
+    idle: RefCell<Vec<oneshot::Sender<()>>>,
     report: Box<dyn Fn(Report)>,
 }
 
@@ -45,6 +48,7 @@ impl Store {
             jobs: RefCell::default(),
             running: Cell::new(false),
             failed: Cell::new(false),
+            idle: RefCell::default(),
             report: Box::new(report),
         })
     }
@@ -61,8 +65,11 @@ impl Store {
 
     /// Resolves when nothing waits any more, and closes the database.
     pub async fn close(&self) {
-        while self.running.get() {
-            gloo_timers::future::TimeoutFuture::new(1).await;
+        if self.running.get() {
+            let (done, idle) = oneshot::channel();
+            self.idle.borrow_mut().push(done);
+            // Not a timer: those of a hidden tab come once a second.
+            let _ = idle.await;
         }
         if let Some(database) = &self.database {
             database.close();
@@ -87,6 +94,7 @@ impl Store {
             }
         }
         self.running.set(false);
+        self.idle.borrow_mut().clear();
     }
 
     /// The commits at the head of the queue.

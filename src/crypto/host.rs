@@ -13,15 +13,13 @@ impl Host {
     pub fn parse(text: &str) -> Result<Self, HostError> {
         let lower = text.trim().to_ascii_lowercase();
         let host = match lower.rsplit_once(':') {
-            // An IPv6 address keeps its colons; anything else after one is a port.
+            // The colons of an IPv6 address, which stands in brackets, are no port's.
             Some((host, port))
-                if !host.ends_with(':')
-                    && port.bytes().all(|b| b.is_ascii_digit())
-                    && !host.contains(':') =>
+                if port.bytes().all(|b| b.is_ascii_digit())
+                    && (!host.contains(':') || host.ends_with(']')) =>
             {
                 host
             }
-            Some((host, _)) if host.starts_with('[') && host.ends_with(']') => host,
             _ => &lower,
         };
         let host = host.strip_suffix('.').unwrap_or(host);
@@ -32,7 +30,12 @@ impl Host {
         if host.len() > MAX_HOST {
             return Err(HostError::TooLong { got: host.len() });
         }
-        match host.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-' | '.' | '_' | '[' | ']' | ':')) {
+        let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let wrong = match address {
+            Some(address) => address.chars().find(|c| !matches!(c, 'a'..='f' | '0'..='9' | '.' | ':')),
+            None => host.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-' | '.' | '_')),
+        };
+        match wrong {
             Some(got) => Err(HostError::Character { got }),
             None => Ok(Self(host.to_owned())),
         }
@@ -87,5 +90,8 @@ mod tests {
         assert_eq!(Host::parse("[::1]:80").unwrap().as_str(), "[::1]");
         assert_eq!(Host::parse("bücher.example"), Err(HostError::Character { got: 'ü' }));
         assert_eq!(Host::parse("."), Err(HostError::Empty));
+        for form in ["example.org:port", "::1", "[::1]:port", "[example.org]", "a[b"] {
+            assert!(matches!(Host::parse(form), Err(HostError::Character { .. })), "{form}");
+        }
     }
 }

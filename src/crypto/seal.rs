@@ -84,6 +84,10 @@ pub fn open_sealed(signer: &Signer, sealed: &SealedKey) -> Result<SecretKey32, O
     let own = signer.public().to_x25519().ok_or(OpenError)?;
     let secret = x25519_dalek::StaticSecret::from(*signer.x25519_secret());
     let shared = secret.diffie_hellman(&x25519_dalek::PublicKey::from(*public));
+    // Refused when sealing, so refused here: what opens has one form.
+    if !shared.was_contributory() {
+        return Err(OpenError);
+    }
     let wrap = wrap_key(shared.as_bytes(), public, &own);
     let plain = open(&wrap, &[0; NONCE_LENGTH], &[], rest)?;
     Ok(SecretKey32(plain.as_slice().try_into().map_err(|_| OpenError)?))

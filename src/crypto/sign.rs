@@ -90,6 +90,6 @@ impl Signer {
 
     /// The X25519 secret of this key (libsodium's `crypto_sign_ed25519_sk_to_curve25519`).
     pub(crate) fn x25519_secret(&self) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(self.0.to_scalar_bytes())
+        Zeroizing::new(curve25519_dalek::scalar::clamp_integer(self.0.to_scalar_bytes()))
     }
 }

@@ -33,7 +33,7 @@ mod peer;
 mod replay;
 mod rtc;
 mod sdp;
-mod signal;
+pub(crate) mod signal;
 mod tabs;
 mod topic;
 

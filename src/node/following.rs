@@ -1,6 +1,6 @@
 //! What follows from what the space says, and from time.
 
-use super::{Event, Node};
+use super::{Event, Node, Output};
 use crate::space::SpaceEvent;
 
 impl Node {
@@ -30,7 +30,8 @@ impl Node {
         if !changed.is_empty() {
             changed.sort_unstable();
             changed.dedup();
-            self.event(Event::Changed(changed));
+            // A page that shows its own post may be left the same moment: what it shows must be stored.
+            self.durable.send(Output::Event(Event::Changed(changed)));
         }
     }
 

@@ -206,7 +206,11 @@ impl Node {
                 let nonce = self.entropy.array16();
                 let config = SessionConfig { carrier, key: &self.links.key, nonce, role };
                 match Session::new(config, self.entropy.as_mut(), self.now) {
-                    Ok(session) => {
+                    Ok(mut session) => {
+                        // At once: what the peer opens may come with the end of the handshake.
+                        if let Some(home) = &self.home {
+                            let _ = session.open(home.key());
+                        }
                         self.links
                             .links
                             .insert(link, Link { session, exchange: None, stalled: VecDeque::new() });
@@ -272,12 +276,7 @@ impl Node {
                     link.session.set_congested(true);
                 }
             }
-            SessionOutput::Established { .. } => {
-                if let Some(home) = &self.home {
-                    let _ = link.session.open(home.key());
-                }
-                self.event(Event::Peers);
-            }
+            SessionOutput::Established { .. } => self.event(Event::Peers),
             SessionOutput::ChannelOpened { channel, space } => {
                 if self.home.as_ref().is_none_or(|home| home.key() != space) {
                     return;

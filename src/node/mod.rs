@@ -26,7 +26,7 @@ mod reading;
 mod replica;
 mod request_queue;
 mod sign_in;
-mod sign_in_message;
+pub(crate) mod sign_in_message;
 mod sign_up;
 #[cfg(test)]
 mod sim;

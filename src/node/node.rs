@@ -51,6 +51,8 @@ pub struct Node {
     pub(super) mesh: Mesh,
     pub(super) links: Links,
     pub(super) durable: Durable,
+    /// Keys of this turn's drafts; told once they are stored.
+    pub(super) drafted: Vec<String>,
     /// Answers of this turn, which go once its batch is stored.
     pub(super) replies: Vec<(u32, Result<Reply, NodeError>)>,
     /// The state that the page was told last; `None` until the domain was looked up.
@@ -120,6 +122,7 @@ impl Node {
             chores: Chores::new(now),
             mesh,
             durable: Durable::default(),
+            drafted: Vec::new(),
             replies: Vec::new(),
             told: None,
             broken: None,
@@ -201,12 +204,13 @@ impl Node {
             }
         }
         match (self.account.pinned, self.options.link) {
-            (Some(pinned), Some(link)) if pinned != link => {
+            // A device stays what it is; a reader who gives another link means it.
+            (Some(pinned), Some(link)) if pinned != link && self.account.device.is_some() => {
                 self.account.other = Some(link);
                 self.open_home(pinned)?;
                 self.event(Event::Failed(self.pinned_error()));
             }
-            (Some(key), _) | (None, Some(key)) => {
+            (_, Some(key)) | (Some(key), None) => {
                 self.account.pinned = Some(key);
                 self.open_home(key)?;
             }
@@ -281,6 +285,10 @@ impl Node {
         self.pump_links();
         self.check_syncing();
         self.store(false);
+        let drafted = core::mem::take(&mut self.drafted);
+        if !drafted.is_empty() {
+            self.durable.after_commit(Output::Event(Event::Changed(drafted)));
+        }
         for (id, result) in core::mem::take(&mut self.replies) {
             self.durable.after_commit(Output::Reply { id, result });
         }

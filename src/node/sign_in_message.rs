@@ -102,8 +102,11 @@ impl SignInMessage {
                 let (time, expires) = (reader.varint()?, reader.varint()?);
                 let device = reader.text("device name", device_name::MAX_BYTES)?;
                 // A name is an attacker's text: the rules for one's own hold for it too.
+                // White space around it is refused too, or the hash would be of other bytes than were signed.
                 let device = device_name::device_name(device)
-                    .map_err(|_| DecodeError::NotCanonical { what: "device name" })?;
+                    .ok()
+                    .filter(|shown| shown == device)
+                    .ok_or(DecodeError::NotCanonical { what: "device name" })?;
                 let request = Request { id, writer, install_id, time, expires, device };
                 let hash = request.hash(discovery);
                 (Self::Request { request, hash }, Namespace::Request, writer)

@@ -4,6 +4,7 @@ use super::{
     sim::{World, keys, post, put, secret},
     *,
 };
+use crate::space::{Expect, WriteOp};
 
 fn sign_up(world: &mut World) -> (usize, crate::crypto::PublicKey) {
     let first = world.browser(None);
@@ -216,4 +217,41 @@ fn ten_thousand_entries_arrive_whole() {
     let sent = world.browsers[first].sent - before;
     println!("10,000 entries of 100 bytes: {sent} bytes sent");
     world.call(second, Call::Sync { timeout_ms: 10_000 }).unwrap();
+}
+
+#[test]
+fn writes_of_one_turn_are_as_if_one_after_another() {
+    let mut world = World::new(9);
+    let (first, _) = sign_up(&mut world);
+    let put_if = |key: &str, expect| {
+        let value = crate::codec::encode_value(&crate::codec::Value::Null).unwrap();
+        Call::Write { ops: vec![WriteOp::Put { key: key.into(), value, private: false, expect }] }
+    };
+    let huge = post("huge", &"x".repeat(1 << 20));
+    let delete = Call::Write { ops: vec![WriteOp::Delete { key: "a".into(), expect: Expect::Any }] };
+    let before = world.node(first).clock();
+    let ids = world.calls(
+        first,
+        vec![
+            post("a", "1"),
+            put_if("a", Expect::Absent),
+            post("b", "2"),
+            huge,
+            put("c", "3", true),
+            delete,
+            put_if("a", Expect::Absent),
+            Call::Write { ops: vec![] },
+        ],
+    );
+    world.until("answers", |world| ids.iter().all(|id| world.browsers[first].replies.contains_key(id)));
+    let code = |at: usize| world.browsers[first].replies[&ids[at]].as_ref().err().map(|error| error.code);
+    assert_eq!(code(1), Some(ErrorCode::Conflict));
+    assert_eq!(code(3), Some(ErrorCode::TooLarge));
+    assert_eq!(code(7), Some(ErrorCode::BadInput));
+    assert!([0, 2, 4, 5, 6].into_iter().all(|at| code(at).is_none()));
+    assert_eq!(keys(&world, first), ["a", "b", "c"]);
+    let own = world.node(first).own_writer().unwrap();
+    assert_eq!(world.node(first).clock()[&own] - before[&own], 5);
+    world.reload(first);
+    assert_eq!(keys(&world, first), ["a", "b", "c"]);
 }

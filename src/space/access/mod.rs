@@ -267,19 +267,21 @@ impl Log {
         full_clock: bool,
         unknown: bool,
     ) {
-        let last = |writer: &Id| self.named.get(writer).and_then(|c| c.last()).map(|named| named.prefix);
-        let full = || {
-            let named: BTreeSet<Id> = deps.iter().map(|(writer, _)| *writer).collect();
-            self.named.keys().all(|writer| named.contains(writer))
-        };
-        let well_formed = deps.iter().all(|(writer, prefix)| {
-            *writer != id && prefix.length >= last(writer).map_or(1, |old| old.length)
-        }) && (acts.is_empty() || full_clock)
-            && (!full_clock || full());
-        let news: Vec<(Id, Prefix)> = match well_formed {
-            true => deps.iter().filter(|(writer, prefix)| last(writer) != Some(*prefix)).copied().collect(),
-            false => Vec::new(),
-        };
+        let mut well_formed = acts.is_empty() || full_clock;
+        let (mut old, mut news) = (0, Vec::new());
+        for (writer, prefix) in deps {
+            let last = self.named.get(writer).and_then(|column| column.last()).map(|named| named.prefix);
+            old += usize::from(last.is_some());
+            well_formed &= *writer != id && prefix.length >= last.map_or(1, |last| last.length);
+            if last != Some(*prefix) {
+                news.push((*writer, *prefix));
+            }
+        }
+        // No writer is named twice in one entry, so the full clock holds all that was named before.
+        well_formed &= !full_clock || old == self.named.len();
+        if !well_formed {
+            news.clear();
+        }
         for (writer, prefix) in &news {
             self.named.entry(*writer).or_default().push(Named { from: index, prefix: *prefix });
         }

@@ -119,7 +119,9 @@ impl Access {
             self.outcome.forks.remove(&id);
         }
         let only_longer = place.kind == Kind::Open && old.kind == Kind::Open && place.length >= old.length;
-        let again = fork.filter(|fork| place.branch != old.branch && *fork < self.logs.get(id).given);
+        // Also where nothing is to be forgotten: its owner may hold blocks of the branch that counts now.
+        let given = log.given;
+        let again = fork.filter(|_| place.branch != old.branch).map(|fork| fork.min(given));
         (place != old && !only_longer, again)
     }
 

@@ -2,6 +2,7 @@
 
 mod dice;
 mod history;
+mod large;
 mod node;
 mod real;
 pub(super) mod world;
@@ -41,16 +42,18 @@ fn the_engine_gives_every_vector_in_any_order() {
     }
 }
 
-/// `HYPHA_ACCESS_HISTORIES` and `HYPHA_ACCESS_SEED` ask for more of them, or for one again.
+/// `HYPHA_ACCESS_HISTORIES` and `HYPHA_ACCESS_SEED` ask for more of them, or for one again; `HYPHA_ACCESS_STEPS` for
+/// longer ones.
 #[test]
 fn random_hostile_histories_come_out_as_by_the_reference() {
     let asked = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let (first, many) =
         (asked("HYPHA_ACCESS_SEED").unwrap_or(1), asked("HYPHA_ACCESS_HISTORIES").unwrap_or(1000));
-    println!("histories {first}..{}", first + many);
+    let steps = asked("HYPHA_ACCESS_STEPS").map_or(40, |steps| usize::try_from(steps).unwrap());
+    println!("histories {first}..{} of up to {steps} steps", first + many);
     let mut seen = BTreeMap::<String, usize>::new();
     for seed in first..first + many {
-        let world = History::random(seed, 40);
+        let world = History::random(seed, steps);
         let expected = reference::evaluate(&world);
         count(&expected, &mut seen);
         replay("history", &world, &expected, seed, 2);

@@ -81,8 +81,9 @@ pub enum Change {
         /// Status of all of them.
         status: Status,
     },
-    /// Another branch of a forked feed counts now, or none does. What was given from this index on is
-    /// forgotten: give the entries of [`branch`](super::Access::branch) again from here on, and settle.
+    /// Another branch of a forked feed counts now, or none does. Whatever was given from this index on is
+    /// forgotten, and its statuses with it: give the entries of [`branch`](super::Access::branch) from here on,
+    /// and settle.
     Rewound {
         /// Whose feed.
         writer: PublicKey,

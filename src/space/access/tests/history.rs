@@ -168,10 +168,9 @@ impl History {
         }
         let branch = &mut self.branches[at];
         branch.leaves.push(hash);
-        for (writer, (n, _)) in &entry.deps {
-            branch.clock.insert(writer.clone(), *n);
+        if !entry.deps.contains_key(device) {
+            branch.clock.extend(entry.deps.iter().map(|(writer, (n, _))| (writer.clone(), *n)));
         }
-        branch.clock.remove(device);
         if branch.bad.is_none() && !branch.bogus.is_disjoint(&self.granted) {
             branch.bad = Some(entry.index);
         }

@@ -1,0 +1,163 @@
+// Guards one node for all tabs: every tab has the whole API, and whatever happens to the tab that runs the node,
+// nothing is lost, doubled or asked twice.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { scenario } from "./harness.mjs";
+
+const MANY = 100;
+
+/** Opens the same node in `count` tabs of one browser; the first one leads. */
+async function tabs(w, count) {
+  const server = await w.server();
+  const browser = await w.browser("chrome");
+  const all = [];
+  for (let i = 0; i < count; i++) {
+    const tab = await browser.open(server.url);
+    await opened(tab);
+    all.push(tab);
+  }
+  return { server, browser, all };
+}
+
+/** Opens the node of this test in a tab, beside the page's own. */
+const opened = (tab) => tab.run(async () => {
+  const { Hypha } = await import("/pkg/index.js");
+  window.Hypha = Hypha;
+  window.node = await Hypha.open({ name: "shared by tabs" });
+  window.states = [];
+  node.addEventListener("statechange", ({ detail }) => states.push(detail));
+  window.until = async (what, done) => {
+    for (let i = 0; i < 2000; i++) {
+      if (await done()) return;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    throw new Error(`never ${what}`);
+  };
+});
+
+/** Signs up in a tab, without staying signed in. */
+const signUp = (tab) => tab.run(async () => {
+  const passphrase = await Hypha.generatePassphrase();
+  await node.signUp(passphrase, { device: "Tabs" });
+  return passphrase;
+});
+
+const leads = (tab) => tab.run(async () => (await node.stats()).memory > 0);
+
+/** Writes `count` values one after another under a prefix; the versions that the promises gave. */
+const write = (tab, prefix, count) => tab.run(async (prefix, count) => {
+  const versions = [];
+  for (let i = 0; i < count; i++) versions.push((await node.home.put(`${prefix}/${i}`, i)).version);
+  return versions;
+}, prefix, count);
+
+/** That each of `versions` is one entry and each entry one of them. */
+async function whole(tab, prefix, versions, before) {
+  assert.equal(new Set(versions).size, versions.length, "a promise gave what another had given");
+  const found = await tab.run(async (prefix) => {
+    const found = [];
+    for await (const { version, key, value } of node.home.list({ prefix: `${prefix}/` })) found.push({ version, right: key.endsWith(`/${value}`) });
+    return found;
+  }, prefix);
+  assert.deepEqual(found.map(({ version }) => version).sort(), [...versions].sort());
+  assert.ok(found.every(({ right }) => right));
+  assert.equal(await length(tab), before + versions.length, "entries in the feed");
+}
+
+const length = (tab) => tab.run(() => node.home.writers().find(({ self }) => self).length);
+
+test("every tab sees the same and may do everything", scenario(async (w) => {
+  const { all: [one, two] } = await tabs(w, 2);
+  assert.deepEqual([await leads(one), await leads(two)], [true, false]);
+  await signUp(two);
+  for (const tab of [one, two]) {
+    await tab.run(() => until("a writer", () => node.state === "writer"));
+    await tab.run(() => {
+      window.seen = [];
+      node.home.watch("a/", (changes) => seen.push(...changes.map(({ key, value }) => `${key} ${typeof value}`)));
+    });
+  }
+  const kinds = await two.run(async () => {
+    const { value, time, mine } = await node.home.put("a/1", { big: 2n ** 60n, bytes: new Uint8Array([1]), when: new Date(3) });
+    await node.home.delete("a/1");
+    return [typeof value.big, value.bytes instanceof Uint8Array, value.when.getTime(), time instanceof Date, mine];
+  });
+  assert.deepEqual(kinds, ["bigint", true, 3, true, true]);
+  for (const tab of [one, two]) await tab.run(() => until("the removal", () => seen.at(-1) === "a/1 undefined"));
+  const codes = await two.run(async () => {
+    const code = (work) => work().then(() => "none", ({ constructor, code }) => `${constructor.name} ${code}`);
+    return [await code(() => node.home.put("f", { f() {} })), await code(() => node.home.put("", 1)), await code(() => node.unlock("abacus"))];
+  });
+  assert.deepEqual(codes, Array(3).fill("HyphaError BAD_INPUT"));
+}));
+
+test("a tab that closes hands the node on, unlocked, in the middle of writes", scenario(async (w) => {
+  const { all: [one, two, three] } = await tabs(w, 3);
+  await signUp(one);
+  await two.run(() => until("a writer", () => node.state === "writer"));
+  const before = await length(two);
+  const writing = write(three, "closed", MANY);
+  await three.run(() => until("some", async () => (await node.home.get("closed/10")) !== undefined));
+  await one.close();
+  await whole(two, "closed", await writing, before);
+  assert.equal(await two.run(() => node.state), "writer");
+  assert.equal((await Promise.all([two, three].map(leads))).filter(Boolean).length, 1);
+}));
+
+test("a tab that crashes is followed by another within a second", scenario(async (w) => {
+  const { all: [one, two] } = await tabs(w, 2);
+  await signUp(one);
+  await two.run(() => until("a writer", () => node.state === "writer"));
+  const before = await length(two);
+  const writing = two.run(async (count) => {
+    const versions = [];
+    let longest = 0;
+    for (let i = 0; i < count; i++) {
+      const start = performance.now();
+      versions.push((await node.home.put(`crashed/${i}`, i)).version);
+      longest = Math.max(longest, performance.now() - start);
+    }
+    return { versions, longest };
+  }, MANY);
+  await two.run(() => until("some", async () => (await node.home.get("crashed/10")) !== undefined));
+  const session = await one.page.createCDPSession();
+  session.send("Page.crash").catch(() => {});
+  const { versions, longest } = await writing;
+  await whole(two, "crashed", versions, before);
+  assert.ok(longest < 1000, `writing stood still for ${Math.round(longest)} ms`);
+}));
+
+test("a tab that hangs is replaced, and its own writes go through the one that took over", scenario(async (w) => {
+  const { all: [one, two] } = await tabs(w, 2);
+  await signUp(one);
+  await two.page.bringToFront();
+  const before = await length(two);
+  const hanging = one.run(async () => {
+    const end = performance.now() + 6000;
+    while (performance.now() < end);
+    return (await node.home.put("hung/1", 1)).version;
+  });
+  // The hang has begun once the tab no longer answers.
+  const [first, took] = await two.run(async () => {
+    await until("silence", async () => (await Promise.race([node.home.get("x").then(() => "answered"), new Promise((resolve) => setTimeout(resolve, 300, "silent"))])) === "silent");
+    const start = performance.now();
+    return [(await node.home.put("hung/0", 0)).version, performance.now() - start];
+  });
+  assert.ok(took < 4000, `taken over after ${Math.round(took)} ms`);
+  await whole(two, "hung", [first, await hanging], before);
+  assert.deepEqual([await leads(one), await leads(two)], [false, true]);
+}));
+
+test("locking locks every tab, and nobody is let in by a take-over", scenario(async (w) => {
+  const { all: [one, two] } = await tabs(w, 2);
+  const passphrase = await signUp(one);
+  await two.run(() => node.lock());
+  for (const tab of [one, two]) await tab.run(() => until("locked", () => node.state === "locked"));
+  await one.close();
+  await two.run(() => until("the node here", async () => (await node.stats()).memory > 0));
+  assert.equal(await two.run(() => node.state), "locked");
+  await two.run((passphrase) => node.unlock(passphrase), passphrase);
+  assert.equal(await two.run(() => node.state), "writer");
+  assert.ok((await two.run(() => states)).every((state, at, all) => state !== all[at - 1]), "no state is told twice");
+}));

@@ -1,0 +1,28 @@
+// What a page in TypeScript may and may not write; compiled against the package, never run:
+// tsc --noEmit --strict --target esnext --module nodenext --lib esnext,dom types.mts
+
+import { Hypha, HyphaError, Space, type Entry, type Request, type SignIn, type State } from "hypha-node";
+
+const hypha: Hypha = await Hypha.open({ hubs: ["wss://x"], storage: "memory", transports: { webrtc: false } });
+hypha.addEventListener("request", ({ detail }) => detail.map((request: Request) => request.approve(request.choices[0])));
+hypha.addEventListener("statechange", ({ detail }) => { const state: State = detail; void state; });
+const home: Space = await hypha.signUp(await Hypha.generatePassphrase(), { device: "x", claim: "00" });
+const entry: Entry = await home.put("a", { n: 1, list: [new Date(), 5n, null, new Uint8Array(1)] }, { private: true, expect: null });
+for await (const found of home.list({ prefix: "a", limit: 3 })) console.log(found.value.n, found.draft, found.conflicts[0]?.writer);
+const stop: () => void = home.watch("a", (changes) => changes.forEach(({ key, value }) => console.log(key, value)));
+stop();
+const signIn: SignIn = await hypha.signIn("x", { device: "y" });
+await signIn.granted.then((space) => space.link);
+try { await hypha.recover("x", { device: "d" }); } catch (error) { if (error instanceof HyphaError && error.code === "UNSUPPORTED") console.log(error.message); }
+await home.batch([{ type: "put", key: "a", value: 1 }, { type: "delete", key: "b", expect: entry.version }]);
+console.log(hypha.peers()[0]?.roundTrip, (await hypha.stats()).hubs[0]?.state, home.writers()[0]?.self, home.clock()["x"]);
+await using other = await Hypha.open();
+void other;
+// @ts-expect-error functions cannot be stored
+await home.put("f", () => {});
+// @ts-expect-error no such code
+new HyphaError("NOPE", "x");
+// @ts-expect-error a device has a name
+await hypha.signIn("x", {});
+// @ts-expect-error made by Hypha.open() only
+new Hypha();
