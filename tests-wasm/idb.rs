@@ -108,7 +108,7 @@ async fn what_was_committed_is_there_after_reopening() {
     assert_eq!(text(&mut files, "b/c").unwrap(), [7; 40_000]);
 
     files.delete("a");
-    let compaction = files.compaction(true).unwrap();
+    let compaction = files.checkpoint().unwrap();
     database.commit(&[Commit::Compaction(compaction)]).await.unwrap();
     database.close();
     let (_, snapshot) = Database::open("committed").await.unwrap();
