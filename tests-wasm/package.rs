@@ -1,5 +1,13 @@
 //! What the package says in JavaScript and in types is what Rust says.
 #![cfg(target_arch = "wasm32")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test fails by panicking"
+)]
 
 use hypha_node::node::{ErrorCode, State};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
