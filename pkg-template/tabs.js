@@ -197,6 +197,8 @@ class SharedNode {
   }
 
   #receive(message) {
+    // Any page of this origin may post here.
+    if (typeof message?.type !== "string") return;
     // A tab that closes answers nobody: the next one will.
     if (this.#abort.signal.aborted || (message.to !== undefined && message.to !== this.#id)) return;
     if (message.type === "close") return void this.close();
