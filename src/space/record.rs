@@ -295,11 +295,8 @@ mod tests {
         let record = signed(vec![RootItem::Unknown { kind: 9, body: vec![1; body] }]).unwrap();
         assert_eq!(record.as_bytes().len(), MAX_RECORD);
         let item = RootItem::Unknown { kind: 9, body: vec![1; body + 1] };
-        let expected = RecordError::Layout(DecodeError::TooLarge {
-            what: "root record",
-            max: 262_144,
-            got: 262_145,
-        });
+        let expected =
+            RecordError::Layout(DecodeError::TooLarge { what: "root record", max: 262_144, got: 262_145 });
         assert_eq!(signed(vec![item.clone()]), Err(expected));
         // Nor is one taken that somebody else signed.
         let mut out = Writer::versioned();

@@ -47,7 +47,8 @@ fn whatever_is_kept_can_be_sent() {
     use crate::{feed::EquivocationProof, space::MAX_ENTRY, sync::limits::MAX_MESSAGE, value::SignedValue};
     let most = crate::codec::MAX_SAFE;
     let nodes = |count| vec![Node { index: most, hash: Hash([1; 32]), size: most }; count];
-    let head = SignedHead { length: most, fork: most, tree_hash: Hash([2; 32]), signature: Signature([5; 64]) };
+    let head =
+        SignedHead { length: most, fork: most, tree_hash: Hash([2; 32]), signature: Signature([5; 64]) };
     // The largest entry, with the largest proof; beside the smallest message it is the only block.
     let proof = Proof { head: Some(head), from: most, blocks_start: most, nodes: nodes(MAX_PROOF_NODES) };
     assert!(proof.encode().len() <= Proof::MAX_ENCODED);
