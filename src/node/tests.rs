@@ -316,3 +316,21 @@ fn writes_of_one_turn_are_as_if_one_after_another() {
     world.reload(first);
     assert_eq!(keys(&world, first), ["a", "b", "c"]);
 }
+
+#[test]
+fn a_peer_that_sends_random_bytes_loses_its_link_and_nobody_else_does() {
+    for seed in 0..20 {
+        let mut world = World::new(seed);
+        let (first, key) = sign_up(&mut world);
+        let (honest, hostile) = (world.browser(Some(key)), world.browser(Some(key)));
+        for reader in [honest, hostile] {
+            world.until("connected", |world| world.node(reader).writers().len() == 1);
+        }
+        world.babble(hostile, first, 1 + seed as usize * 700);
+        world.run(200);
+        world.call(first, post("still", "here")).unwrap();
+        world.until("the honest one reads on", |world| keys(world, honest) == ["still"]);
+        // The link to the babbler was closed, and is made anew later.
+        world.until("everybody reads on", |world| keys(world, hostile) == ["still"]);
+    }
+}
