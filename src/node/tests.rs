@@ -130,6 +130,10 @@ fn a_removed_device_is_told_and_reads_on() {
     assert!(!keys(&world, second).contains(&"after-private".to_owned()));
     world.reload(second);
     assert_eq!(world.node(second).state(), State::Revoked);
+    // It knows the sign-in key, so whoever asks now may be it.
+    sign_in(&mut world, second, false);
+    world.until("request shown", |world| !world.node(first).requests().is_empty());
+    assert!(world.node(first).requests()[0].suspect);
 }
 
 #[test]
@@ -272,6 +276,8 @@ fn another_passphrase_takes_the_place_of_the_old_one() {
     assert!(error.message.contains("changed"), "{error}");
     let new = Call::SignIn { secret: secret(2), device: "Second".into(), remember: false };
     let Ok(Reply::Words(words)) = world.call(second, new) else { panic!("no words") };
+    world.until("request shown", |world| !world.node(first).requests().is_empty());
+    assert!(!world.node(first).requests()[0].suspect, "what was removed knows the old passphrase's key only");
     approve(&mut world, first, words);
     world.until("let in", |world| world.node(second).state() == State::Writer);
     world.until("reads all", |world| keys(world, second) == ["after", "before"]);
