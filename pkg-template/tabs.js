@@ -165,7 +165,7 @@ class SharedNode {
         const events = this.#unsent;
         this.#unsent = undefined;
         if (!this.#local) return;
-        if (events.some(({ name }) => name === "state")) this.#keep(this.#local.keys);
+        if (events.some(({ name }) => name === "state" || name === "writers")) this.#keep(this.#local.keys);
         if (this.#tabs.size > 0) this.#post({ type: "events", events, snapshot: this.#local.snapshot, keys: this.#keys });
       });
     }

@@ -9,10 +9,12 @@
 mod cbor;
 mod entries;
 mod keys;
+mod messages;
 mod notation;
 mod proofs;
 mod records;
 mod seal;
+mod session;
 mod sign_in;
 mod uniform;
 mod wire;

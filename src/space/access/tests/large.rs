@@ -95,7 +95,8 @@ fn story(writers: usize, acts: usize, lag: usize, dice: &mut Dice) -> Story {
     let keys: Vec<PublicKey> = (0..writers).map(|_| PublicKey(dice.bytes())).collect();
     let root = Signer::from_seed(&[7; 32]);
     let record =
-        RootRecord::sign(&root.public(), &root, Vec::new(), vec![RootItem::Grant(grant(keys[0], keys[0]))]);
+        RootRecord::sign(&root.public(), &root, Vec::new(), vec![RootItem::Grant(grant(keys[0], keys[0]))])
+            .unwrap();
     let mut lengths = vec![0_u64; writers];
     // What each writer has of each feed; who is granted in its view is who was when it looked.
     let mut views: Vec<BTreeMap<usize, u64>> = vec![BTreeMap::new(); writers];
