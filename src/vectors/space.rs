@@ -151,6 +151,7 @@ fn hosts() {
         format!("https://{key}"),
         format!("hypha://{key}\nTTL=soon"),
         format!("hypha://{key}\nTTL=-1"),
+        format!("hypha://{key}\nTTL=+1"),
         format!("hypha://{key}\nTTL=1.5"),
         format!("hypha://{key}\nTTL="),
     ]
