@@ -1,5 +1,13 @@
 //! The database in a real browser: what was committed is there, what failed left nothing.
 #![cfg(target_arch = "wasm32")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test fails by panicking"
+)]
 
 use hypha_node::browser::idb::{Database, IdbError};
 use hypha_node::browser::keys;

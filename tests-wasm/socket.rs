@@ -1,5 +1,13 @@
 //! Sockets that cannot be made or opened say so once; dropped ones say nothing.
 #![cfg(target_arch = "wasm32")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test fails by panicking"
+)]
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,5 +1,13 @@
 //! The golden vectors in a real browser: wasm computes what the host and other people's libraries compute.
 #![cfg(target_arch = "wasm32")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test fails by panicking"
+)]
 
 use data_encoding::HEXLOWER;
 use hypha_node::{

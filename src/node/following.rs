@@ -22,6 +22,7 @@ impl Node {
             self.refresh_links();
         }
         if writers {
+            self.notice_recovery();
             self.learn_names();
             self.seal_later();
             self.writers_changed();

@@ -23,6 +23,7 @@ mod options;
 mod output;
 mod persist;
 mod reading;
+mod recovering;
 mod replica;
 mod request_queue;
 mod sign_in;

@@ -40,6 +40,8 @@ pub struct Node {
     pub(super) home: Option<Space>,
     pub(super) secrets: Option<Secrets>,
     pub(super) requests: RequestQueue,
+    /// Devices that the root let in.
+    pub(super) by_root: Vec<PublicKey>,
     /// Names of devices, where they may be read.
     pub(super) names: BTreeMap<PublicKey, String>,
     pub(super) drafts: Vec<Draft>,
@@ -113,6 +115,7 @@ impl Node {
             account,
             home: None,
             secrets: remembered.and_then(Secrets::from_remembered),
+            by_root: Vec::new(),
             names: BTreeMap::new(),
             drafts: Vec::new(),
             asking: None,
@@ -369,11 +372,15 @@ impl Node {
             Call::AddHub { url } => self.add_hub(&url),
             Call::Approve { request, words } => self.approve(request, words),
             Call::CancelSignIn => self.cancel_sign_in(),
+            Call::ChangePassphrase { old, new } => self.change_passphrase(&old, &new),
             Call::Cut { writer, secret } => self.cut(writer, secret),
             Call::Deny { request, block } => self.deny(request, block),
             Call::Forget => self.forget(),
             Call::Lock => self.lock(),
             Call::Pin { key } => self.pin(key),
+            Call::Recover { secret, device, remember, cut_others } => {
+                self.recover(&secret, &device, remember, cut_others)
+            }
             Call::RemoveHub { url } => self.remove_hub(&url),
             Call::Unlock { secret } => self.unlock(&secret),
             Call::SignIn { secret, device, remember } => match self.sign_in(id, &secret, &device, remember) {

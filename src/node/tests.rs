@@ -220,6 +220,67 @@ fn ten_thousand_entries_arrive_whole() {
 }
 
 #[test]
+fn all_devices_lost_the_passphrase_begins_again() {
+    let mut world = World::new(10);
+    let (first, key) = sign_up(&mut world);
+    world.call(first, put("old", "private", true)).unwrap();
+    let visitor = world.browser(Some(key));
+    world.until("a visitor has a copy", |world| world.node(visitor).clock() == world.node(first).clock());
+    world.kill(first);
+    let second = world.browser(Some(key));
+    world.until("copied", |world| world.node(second).clock() == world.node(visitor).clock());
+    let recover = |seed, cut_others| Call::Recover {
+        secret: secret(seed),
+        device: "Second".into(),
+        remember: true,
+        cut_others,
+    };
+    assert_eq!(world.call(second, recover(3, true)).unwrap_err().code, ErrorCode::WrongPassphrase);
+    world.call(second, recover(1, true)).unwrap();
+    assert_eq!(world.node(second).state(), State::Writer);
+    assert_eq!(keys(&world, second), ["old"], "sealed to the root too");
+    world.call(second, post("new", "public")).unwrap();
+    world.until("the visitor sees it", |world| keys(world, visitor) == ["new"]);
+    // The lost one turns up: it is told.
+    world.start(first);
+    world.until("told", |world| world.node(first).state() == State::Revoked);
+    world.reload(second);
+    assert_eq!(world.node(second).state(), State::Writer);
+}
+
+#[test]
+fn another_passphrase_takes_the_place_of_the_old_one() {
+    let mut world = World::new(11);
+    let (first, key) = sign_up(&mut world);
+    let second = world.browser(Some(key));
+    world.until("read", |world| world.node(second).writers().len() == 1);
+    let words = sign_in(&mut world, second, true);
+    approve(&mut world, first, words);
+    world.until("let in", |world| world.node(second).state() == State::Writer);
+    world.call(first, put("before", "private", true)).unwrap();
+    let change = |old, new| Call::ChangePassphrase { old: secret(old), new: secret(new) };
+    assert_eq!(world.call(first, change(5, 2)).unwrap_err().code, ErrorCode::WrongPassphrase);
+    assert_eq!(world.call(first, change(1, 1)).unwrap_err().code, ErrorCode::BadInput);
+    world.call(first, change(1, 2)).unwrap();
+    assert_eq!((world.node(first).state(), world.node(first).home()), (State::Writer, Some(key)));
+    world.call(first, put("after", "private", true)).unwrap();
+    assert_eq!(keys(&world, first), ["after", "before"]);
+    world.until("the other device is out", |world| world.node(second).state() == State::Revoked);
+    let old = Call::SignIn { secret: secret(1), device: "Second".into(), remember: false };
+    let error = world.call(second, old).unwrap_err();
+    assert_eq!(error.code, ErrorCode::WrongPassphrase);
+    assert!(error.message.contains("changed"), "{error}");
+    let new = Call::SignIn { secret: secret(2), device: "Second".into(), remember: false };
+    let Ok(Reply::Words(words)) = world.call(second, new) else { panic!("no words") };
+    approve(&mut world, first, words);
+    world.until("let in", |world| world.node(second).state() == State::Writer);
+    world.until("reads all", |world| keys(world, second) == ["after", "before"]);
+    world.reload(first);
+    assert_eq!(world.node(first).state(), State::Writer);
+    world.call(first, post("x", "y")).unwrap();
+}
+
+#[test]
 fn writes_of_one_turn_are_as_if_one_after_another() {
     let mut world = World::new(9);
     let (first, _) = sign_up(&mut world);

@@ -108,9 +108,9 @@ fn story(writers: usize, acts: usize, lag: usize, dice: &mut Dice) -> Story {
         let me = dice.pick(&alive);
         let first_look = views[me].is_empty();
         let before = views[me].clone();
-        for other in 0..writers {
-            if other != me && lengths[other] > 0 && (first_look || !dice.chance(lag)) {
-                views[me].insert(other, lengths[other]);
+        for (other, &length) in lengths.iter().enumerate() {
+            if other != me && length > 0 && (first_look || !dice.chance(lag)) {
+                views[me].insert(other, length);
             }
         }
         let op = if granted.len() < writers {
