@@ -16,6 +16,7 @@ mod records;
 mod seal;
 mod session;
 mod sign_in;
+mod space;
 mod uniform;
 mod wire;
 
