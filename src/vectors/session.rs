@@ -83,13 +83,9 @@ impl Wire {
 
     /// What both say once the handshake is done.
     fn established(&mut self) -> (HandshakeHash, [u8; 32]) {
-        let found = [0, 1].map(|side| {
-            loop {
-                match self.sides[side].poll() {
-                    Some(SessionOutput::Established { hash, id, .. }) => break (hash, id),
-                    other => panic!("{other:?}"),
-                }
-            }
+        let found = [0, 1].map(|side| match self.sides[side].poll() {
+            Some(SessionOutput::Established { hash, id, .. }) => (hash, id),
+            other => panic!("{other:?}"),
         });
         assert_eq!(found[0], found[1]);
         found[0]

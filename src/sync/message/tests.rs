@@ -60,7 +60,7 @@ fn whatever_is_kept_can_be_sent() {
     assert_eq!(Message::decode(&bytes), Ok((most, largest)));
     // Items: a root record is measured by the same limit; a manifest is a signed value.
     assert_eq!(MAX_ITEM, crate::space::MAX_RECORD);
-    assert!(SignedValue::MAX_ENCODED <= MAX_ITEM);
+    const { assert!(SignedValue::MAX_ENCODED <= MAX_ITEM) };
     let side = Side { head, leaf: nodes(1)[0], nodes: nodes(MAX_PROOF_NODES) };
     let (key, roots) = (PublicKey([4; 32]), nodes(MAX_PROOF_NODES));
     let evidence = EquivocationProof { key, index: most, roots, sides: [side.clone(), side] };
