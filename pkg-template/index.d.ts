@@ -350,6 +350,8 @@ export interface Request {
   readonly words: string[];
   /** Three sets, the right one among them: the person picks the one that the new device shows. */
   readonly choices: [string[], string[], string[]];
+  /** A device that was removed knows how to ask, too: this may be it. Until the passphrase is changed. */
+  readonly suspect: boolean;
   readonly time: Date;
   readonly expires: Date;
   /** `words`: the set that was picked; a wrong one is refused. */

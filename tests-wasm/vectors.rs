@@ -244,7 +244,7 @@ fn records() {
         let record = RootRecord::decode(&space, &bytes(vector, "hex")).unwrap();
         assert_eq!(record.hash().to_string(), text(vector, "hash"));
         let root = Signer::from_seed(&array(vector, "root_seed"));
-        let again = RootRecord::sign(&space, &root, record.links.clone(), record.items.clone());
+        let again = RootRecord::sign(&space, &root, record.links.clone(), record.items.clone()).unwrap();
         assert_eq!(hex(again.as_bytes()), text(vector, "hex"));
     }
     for vector in list(&records, "refused") {

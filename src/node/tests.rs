@@ -130,6 +130,10 @@ fn a_removed_device_is_told_and_reads_on() {
     assert!(!keys(&world, second).contains(&"after-private".to_owned()));
     world.reload(second);
     assert_eq!(world.node(second).state(), State::Revoked);
+    // It knows the sign-in key, so whoever asks now may be it.
+    sign_in(&mut world, second, false);
+    world.until("request shown", |world| !world.node(first).requests().is_empty());
+    assert!(world.node(first).requests()[0].suspect);
 }
 
 #[test]
@@ -272,6 +276,8 @@ fn another_passphrase_takes_the_place_of_the_old_one() {
     assert!(error.message.contains("changed"), "{error}");
     let new = Call::SignIn { secret: secret(2), device: "Second".into(), remember: false };
     let Ok(Reply::Words(words)) = world.call(second, new) else { panic!("no words") };
+    world.until("request shown", |world| !world.node(first).requests().is_empty());
+    assert!(!world.node(first).requests()[0].suspect, "what was removed knows the old passphrase's key only");
     approve(&mut world, first, words);
     world.until("let in", |world| world.node(second).state() == State::Writer);
     world.until("reads all", |world| keys(world, second) == ["after", "before"]);
@@ -315,4 +321,22 @@ fn writes_of_one_turn_are_as_if_one_after_another() {
     assert_eq!(world.node(first).clock()[&own] - before[&own], 5);
     world.reload(first);
     assert_eq!(keys(&world, first), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_peer_that_sends_random_bytes_loses_its_link_and_nobody_else_does() {
+    for seed in 0..20 {
+        let mut world = World::new(seed);
+        let (first, key) = sign_up(&mut world);
+        let (honest, hostile) = (world.browser(Some(key)), world.browser(Some(key)));
+        for reader in [honest, hostile] {
+            world.until("connected", |world| world.node(reader).writers().len() == 1);
+        }
+        world.babble(hostile, first, 1 + seed as usize * 700);
+        world.run(200);
+        world.call(first, post("still", "here")).unwrap();
+        world.until("the honest one reads on", |world| keys(world, honest) == ["still"]);
+        // The link to the babbler was closed, and is made anew later.
+        world.until("everybody reads on", |world| keys(world, hostile) == ["still"]);
+    }
 }

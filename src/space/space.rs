@@ -19,6 +19,7 @@ mod acts;
 mod author;
 mod chain;
 mod epochs;
+mod former;
 mod load;
 mod reads;
 mod replay;
