@@ -16,13 +16,14 @@
 //! A certificate is seen in the first descriptions; one that changes later ends the attempt. A new attempt is a
 //! new negotiator; when to make one is the mesh's part.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::signal::Direct;
 use super::{
     Candidate, CloseReason, Description, Fingerprints, LinkState, MAX_CANDIDATE, MAX_CANDIDATES, MAX_SDP,
     RtcCommand, RtcEvent, RtcState, SdpType, fingerprint, sdp::ufrag,
 };
+use crate::collections::Set;
 
 /// Negotiates one RTCPeerConnection.
 pub(crate) struct Negotiator {
@@ -53,7 +54,7 @@ pub(crate) struct Negotiator {
     /// Theirs that wait for their description.
     waiting: VecDeque<Candidate>,
     /// Theirs of this generation that were handed over.
-    added: BTreeSet<String>,
+    added: Set<String>,
     repeat: Option<Repeat>,
     out: VecDeque<NegotiatorOutput>,
 }
@@ -124,7 +125,7 @@ impl Negotiator {
             flush_at: None,
             remote_ufrag: None,
             waiting: VecDeque::new(),
-            added: BTreeSet::new(),
+            added: Set::new(),
             repeat: None,
             out: VecDeque::new(),
         };

@@ -10,17 +10,18 @@
 //! proves that topics are joined. One malformed frame stops a stock server, so nothing but JSON objects is ever
 //! sent, and a hub may vanish at any time. Proxies cut silent sockets: a ping goes out every 25 s.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
 
 use super::{Caps, HubAdapter, HubEvent, HubFrame, HubOut, MAX_HUB_FRAME, Route, Topic};
+use crate::collections::Set;
 use crate::crypto::{blake2b_128, hex, parse_hex32};
 
 /// Speaks y-webrtc.
 pub(crate) struct YWebrtc {
-    topics: BTreeSet<Topic>,
+    topics: Set<Topic>,
     link: Link,
     /// What was published of late, to drop it when it comes back.
     sent: VecDeque<[u8; 16]>,
@@ -30,7 +31,7 @@ pub(crate) struct YWebrtc {
 impl YWebrtc {
     /// `may_relay`: the address says that it is the user's own hub.
     pub(crate) const fn new(may_relay: bool) -> Self {
-        Self { topics: BTreeSet::new(), link: Link::Closed, sent: VecDeque::new(), may_relay }
+        Self { topics: Set::new(), link: Link::Closed, sent: VecDeque::new(), may_relay }
     }
 }
 

@@ -1,9 +1,8 @@
 //! Reading: a key, a range, the past. Values come from the feeds; the view only says where they stand.
 
-use std::collections::HashMap;
-
 use super::{Space, trees::Judge};
 use crate::{
+    collections::Map,
     crypto::PublicKey,
     space::{
         Clock, Item, Op, Range, SpaceError, Status, Version,
@@ -154,7 +153,7 @@ impl Space {
 struct Loader<'a> {
     space: &'a Space,
     files: &'a Files,
-    entries: HashMap<(u32, u64), Loaded>,
+    entries: Map<(u32, u64), Loaded>,
 }
 
 struct Loaded {
@@ -167,7 +166,7 @@ const KEPT: usize = 16;
 
 impl<'a> Loader<'a> {
     fn new(space: &'a Space, files: &'a Files) -> Self {
-        Self { space, files, entries: HashMap::new() }
+        Self { space, files, entries: Map::new() }
     }
 
     fn item(&mut self, key: &str, heads: &[Place]) -> Result<Option<Item>, SpaceError> {

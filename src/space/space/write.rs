@@ -3,14 +3,13 @@
 //! To writers the public and the private value of a key are one value. So a private put over a public value also
 //! removes that in clear, and a removal names the key in clear only where a public value of it exists.
 
-use std::collections::BTreeMap;
-
 use super::{
     Space,
     author::{Draft, check_count},
     trees::Judge,
 };
 use crate::{
+    collections::Map,
     crypto::{Entropy, PublicKey},
     space::{Expect, Item, Op, SpaceError, Version, WriteOp, WriterStanding},
     storage::Files,
@@ -42,9 +41,9 @@ impl Space {
         if ops.is_empty() {
             return Ok(Vec::new());
         }
-        let last: BTreeMap<&str, usize> = ops.iter().enumerate().map(|(at, op)| (op.key(), at)).collect();
+        let last: Map<&str, usize> = ops.iter().enumerate().map(|(at, op)| (op.key(), at)).collect();
         let (mut public, mut private) = (Vec::new(), Vec::new());
-        let mut slots = BTreeMap::new();
+        let mut slots = Map::new();
         for (at, op) in ops.iter().enumerate() {
             if last.get(op.key()) == Some(&at) {
                 slots.insert(op.key().to_owned(), self.place_write(op, &mut public, &mut private));
@@ -141,7 +140,7 @@ impl Space {
 
 fn written(
     op: WriteOp,
-    slots: &BTreeMap<String, Slot>,
+    slots: &Map<String, Slot>,
     first_private: usize,
     writer: PublicKey,
     index: u64,
