@@ -413,7 +413,8 @@ mod tests {
             let model: BTreeMap<String, u8> = entries.into_iter().collect();
             prop_assert!(map.iter().eq(&model));
             prop_assert_eq!(map.get("a"), model.get("a"));
-            prop_assert!(map.range::<str>("b"..).eq(model.range::<str, _>("b".to_owned()..)));
+            let from_b = (Bound::Included("b"), Bound::Unbounded);
+            prop_assert!(map.range::<str>(from_b).eq(model.range::<str, _>(from_b)));
         }
     }
 }

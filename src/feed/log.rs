@@ -9,7 +9,7 @@ use super::{
     tree_hash, wide,
 };
 use crate::{
-    collections::Map,
+    collections::{Map, sort_by},
     crypto::{Hash, PublicKey},
     storage::Files,
 };
@@ -298,7 +298,7 @@ impl Feed {
 
     /// Stores nodes, neighbours in one write. Sorts them.
     pub(super) fn store_nodes(&self, files: &mut Files, nodes: &mut [Node]) -> Result<(), FeedError> {
-        nodes.sort_unstable_by_key(|node| node.index);
+        sort_by(nodes, |a, b| a.index.cmp(&b.index));
         let mut run: Vec<u8> = Vec::with_capacity(nodes.len() * 40);
         let mut start = 0;
         let mut next = None;

@@ -18,6 +18,7 @@
 
 use std::collections::VecDeque;
 
+use super::json::Json;
 use super::signal::Direct;
 use super::{
     Candidate, CloseReason, Description, Fingerprints, LinkState, MAX_CANDIDATE, MAX_CANDIDATES, MAX_SDP,
@@ -441,16 +442,14 @@ impl Negotiator {
         if self.added.len() >= MAX_CANDIDATES || !self.added.insert(candidate.candidate.clone()) {
             return;
         }
-        if let Ok(json) = serde_json::to_string(&candidate) {
-            self.command(RtcCommand::AddCandidate { json });
-        }
+        self.command(RtcCommand::AddCandidate { json: candidate.to_json() });
     }
 
     fn local_candidate(&mut self, json: &str, now: u64) {
         if json.len() > MAX_CANDIDATE || self.candidates.len() >= MAX_CANDIDATES {
             return;
         }
-        let Ok(candidate) = serde_json::from_str::<Candidate>(json) else { return };
+        let Some(candidate) = Json::parse(json).and_then(Candidate::from_json) else { return };
         if candidate.candidate.is_empty() {
             return;
         }

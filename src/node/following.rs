@@ -1,6 +1,7 @@
 //! What follows from what the space says, and from time.
 
 use super::{Event, Node};
+use crate::collections::sort;
 use crate::space::SpaceEvent;
 
 impl Node {
@@ -28,7 +29,7 @@ impl Node {
             self.event(Event::Writers);
         }
         if !changed.is_empty() {
-            changed.sort_unstable();
+            sort(&mut changed);
             changed.dedup();
             self.event(Event::Changed(changed));
         }

@@ -16,6 +16,7 @@
 use super::{Cut, Grant};
 use crate::{
     codec::{DecodeError, Reader, Writer},
+    collections::sort,
     crypto::{BadSignature, Hash, Namespace, PublicKey, Signature, Signer, blake2b},
 };
 
@@ -60,7 +61,7 @@ pub struct RootRecord {
 impl RootRecord {
     /// Makes and signs a record; links are sorted. At most [`MAX_ITEMS`] items, [`MAX_LINKS`] links.
     pub fn sign(space: &PublicKey, root: &Signer, mut links: Vec<Hash>, items: Vec<RootItem>) -> Self {
-        links.sort_unstable();
+        sort(&mut links);
         links.dedup();
         let mut out = Writer::versioned();
         out.raw(&root.public().0).count(links.len());

@@ -11,7 +11,7 @@ use super::{
     rights::{Dead, Holding, Past, RightGrant, may_cut},
     types::{CutVerdict, Prefix, Signed, Trees},
 };
-use crate::collections::Map;
+use crate::collections::{Map, sort};
 
 /// What a followed dep comes to.
 pub(super) enum Resolved {
@@ -135,7 +135,7 @@ impl Access {
 
         let mut open: Vec<Id> = fact.map_or(&[][..], |fact| fact.changed.as_ref()).to_vec();
         open.extend(unfollowed.iter().chain(missing));
-        open.sort_unstable();
+        sort(&mut open);
         open.dedup();
         let mut weighed = Weighed::default();
         loop {

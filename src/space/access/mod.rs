@@ -44,7 +44,7 @@ pub use types::{
 };
 
 use super::{Entry, Role, RootRecord};
-use crate::collections::{Map, Set};
+use crate::collections::{Map, Set, sort_by};
 use crate::crypto::{Hash, PublicKey};
 
 /// The access engine of one space.
@@ -211,7 +211,7 @@ impl Access {
     /// All writers that are known, ascending by key.
     pub fn writers(&self) -> Vec<WriterState> {
         let mut all: Vec<_> = self.logs.iter().filter_map(|(id, _)| self.writer_state(id)).collect();
-        all.sort_unstable_by_key(|writer| writer.key);
+        sort_by(&mut all, |a, b| a.key.cmp(&b.key));
         all
     }
 

@@ -10,7 +10,7 @@ use super::{
         WriterState,
     },
 };
-use crate::collections::{Map, Set};
+use crate::collections::{Map, Set, sort, sort_by};
 use crate::crypto::{Hash, PublicKey};
 
 /// What follows from all judgements together.
@@ -303,7 +303,7 @@ impl Access {
         if !log.listed && role.is_none() && cut.is_none() && !is_lost && !root_cut {
             return None;
         }
-        persons.sort_unstable();
+        sort(&mut persons);
         let (standing, closed) = match log.place.kind {
             Kind::Forked => (WriterStanding::Forked, Some(log.place.length)),
             Kind::RootCut => (WriterStanding::RootCut, Some(log.place.length)),
@@ -395,11 +395,11 @@ impl Access {
                 let usable =
                     self.logs.id(&author).is_some_and(is_active) && keys.iter().all(|key| is_active(*key));
                 let mut recipients: Vec<_> = keys.iter().map(|key| self.logs.get(*key).key).collect();
-                recipients.sort_unstable();
+                sort(&mut recipients);
                 EpochState { id, author, index, order, usable, recipients }
             })
             .collect();
-        epochs.sort_unstable_by_key(|epoch| (epoch.order, epoch.author));
+        sort_by(&mut epochs, |a, b| (a.order, a.author).cmp(&(b.order, b.author)));
         epochs
     }
 }

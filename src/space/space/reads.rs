@@ -2,7 +2,7 @@
 
 use super::{Space, trees::Judge};
 use crate::{
-    collections::Map,
+    collections::{Map, sort_by},
     crypto::PublicKey,
     space::{
         Clock, Item, Op, Range, SpaceError, Status, Version,
@@ -58,7 +58,7 @@ impl Space {
             .iter()
             .flat_map(|(key, slot)| slot.ops().iter().map(|place| (rank(place), *key, *place)))
             .collect();
-        places.sort_unstable_by_key(|(rank, ..)| *rank);
+        sort_by(&mut places, |a, b| a.0.cmp(&b.0));
         let from = after.map_or(0, |after| {
             let at = places.iter().position(|(.., place)| self.version(place) == *after);
             at.map_or(places.len(), |at| at + 1)

@@ -9,7 +9,7 @@ use super::{
     super::limits::{MAX_HASHES, MAX_ITEMS},
     Fault, ItemKind, Message, Replica, ReplicaError,
 };
-use crate::collections::{Map, Set};
+use crate::collections::{Map, Set, sort};
 use crate::crypto::{Hash, blake2b};
 
 #[derive(Default)]
@@ -75,7 +75,7 @@ impl Items {
             let fresh = !self.listing.contains_key(&kind);
             let waiting = self.listing.entry(kind).or_insert_with(|| {
                 let mut hashes = replica.items(kind);
-                hashes.sort_unstable();
+                sort(&mut hashes);
                 hashes.dedup();
                 hashes.into()
             });
