@@ -29,4 +29,6 @@ pub use seal::{
     seal_to,
 };
 pub use sign::{BadSignature, PublicKey, Signature, Signer};
+#[cfg(test)]
+pub(crate) use wordlist::list as word_list;
 pub use wordlist::{LIST_LENGTH, index_of, nearest, word};
