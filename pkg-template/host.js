@@ -48,7 +48,8 @@ export async function putClaim(domain, claim) {
     const response = await fetch(wellKnown(domain, "dat"), {
       method: "PUT",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify(claim),
+      // The signature is over the domain as keys are derived from it.
+      body: JSON.stringify({ ...claim, domain: bare(domain) }),
       credentials: "omit",
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
@@ -58,12 +59,13 @@ export async function putClaim(domain, claim) {
   }
 }
 
+const bare = (host) => host?.toLowerCase().replace(/\.$/, "").replace(/^www\./, "");
+
 const get = (url) => fetch(url, { cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(TIMEOUT_MS) });
 
 // The page's own host is asked where the page is, so that any port and plain http will do.
 function wellKnown(domain, name) {
   const here = globalThis.location;
-  const bare = (host) => host?.toLowerCase().replace(/\.$/, "").replace(/^www\./, "");
   const origin = here?.protocol?.startsWith("http") && bare(here.hostname) === bare(domain) ? here.origin : `https://${domain}`;
   return `${origin}/.well-known/${name}`;
 }

@@ -124,9 +124,12 @@ export class Hypha extends EventTarget {
   destroy(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 
-  /** Not in this version: rejects with `UNSUPPORTED`. */
+  /**
+   * Lets this device in by the passphrase alone, from whatever copy of the space has reached this browser. Rejects with
+   * `NOT_AUTHORISED` while none has, `WRONG_PASSPHRASE`, `CONFLICT` if this device is one already.
+   */
   recover(passphrase: string, o: { device: string; cutOthers?: boolean; remember?: boolean }): Promise<Space>;
-  /** Not in this version: rejects with `UNSUPPORTED`. */
+  /** Every other device is removed and signs in anew with the new passphrase. The link stays. Rejects with `WRONG_PASSPHRASE`, `BAD_INPUT`. */
   changePassphrase(old: string, next: string): Promise<void>;
   /** Not in this version: rejects with `UNSUPPORTED`. */
   createSpace(o: { title: string }): Promise<Space>;
@@ -347,6 +350,8 @@ export interface Request {
   readonly words: string[];
   /** Three sets, the right one among them: the person picks the one that the new device shows. */
   readonly choices: [string[], string[], string[]];
+  /** A device that was removed knows how to ask, too: this may be it. Until the passphrase is changed. */
+  readonly suspect: boolean;
   readonly time: Date;
   readonly expires: Date;
   /** `words`: the set that was picked; a wrong one is refused. */

@@ -109,6 +109,25 @@ export class Hypha extends EventTarget {
     await this.#withRoot(passphrase, "unlock");
   }
 
+  /** Lets this device in by the passphrase alone, when no other one is left to ask. */
+  async recover(passphrase, { device, cutOthers = false, remember = false } = {}) {
+    await this.#withRoot(passphrase, "recover", device, remember, cutOthers);
+    return this.home;
+  }
+
+  /** Puts another passphrase in the place of the old one: every other device has to sign in anew. */
+  async changePassphrase(old, next) {
+    const { core } = await wasm();
+    const normal = [old, next].map((one) => checked(() => core.checkPassphrase(String(one))));
+    const roots = [];
+    try {
+      for (const one of normal) roots.push(await deriveRoot(one, this.#domain));
+      await this.#node.call("changePassphrase", ...roots);
+    } finally {
+      for (const root of roots) root.fill(0);
+    }
+  }
+
   /** Drops all keys from memory, in every tab. */
   async lock() {
     await this.#node.call("lock");
@@ -233,7 +252,7 @@ function checked(work) {
   }
 }
 
-for (const name of ["recover", "changePassphrase", "createSpace", "export", "import"]) {
+for (const name of ["createSpace", "export", "import"]) {
   Hypha.prototype[name] = async () => {
     throw unsupported(`hypha.${name}()`);
   };

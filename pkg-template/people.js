@@ -39,9 +39,9 @@ export class SignIn {
 export class Request {
   #node;
 
-  constructor(node, { id, device, words, choices, time, expires, writer }) {
+  constructor(node, { id, device, words, choices, suspect, time, expires, writer }) {
     this.#node = node;
-    Object.assign(this, { id, device, words, choices, time, expires, writer });
+    Object.assign(this, { id, device, words, choices, suspect, time, expires, writer });
     Object.freeze(this);
   }
 

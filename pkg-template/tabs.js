@@ -165,7 +165,7 @@ class SharedNode {
         const events = this.#unsent;
         this.#unsent = undefined;
         if (!this.#local) return;
-        if (events.some(({ name }) => name === "state")) this.#keep(this.#local.keys);
+        if (events.some(({ name }) => name === "state" || name === "writers")) this.#keep(this.#local.keys);
         if (this.#tabs.size > 0) this.#post({ type: "events", events, snapshot: this.#local.snapshot, keys: this.#keys });
       });
     }
@@ -197,6 +197,8 @@ class SharedNode {
   }
 
   #receive(message) {
+    // Any page of this origin may post here.
+    if (typeof message?.type !== "string") return;
     // A tab that closes answers nobody: the next one will.
     if (this.#abort.signal.aborted || (message.to !== undefined && message.to !== this.#id)) return;
     if (message.type === "close") return void this.close();

@@ -22,6 +22,7 @@
 //! Units: times are milliseconds since 1970 (UTC), sizes are bytes, lengths and indexes count blocks; none
 //! exceeds 2^53 − 1, so that JavaScript numbers hold them exactly.
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::as_conversions, reason = "numbers in tests are chosen, not received"))]
 
 #[cfg(target_arch = "wasm32")]
 pub mod browser;

@@ -9,11 +9,14 @@
 mod cbor;
 mod entries;
 mod keys;
+mod messages;
 mod notation;
 mod proofs;
 mod records;
 mod seal;
+mod session;
 mod sign_in;
+mod space;
 mod uniform;
 mod wire;
 

@@ -1,5 +1,13 @@
 //! Passphrases and keys in the browser are those that libsodium computes.
 #![cfg(target_arch = "wasm32")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test fails by panicking"
+)]
 
 use hypha_node::crypto::{Link, PublicKey, Purpose, RootSecret, Signature, hex, parse_hex32};
 use hypha_node::js::words::{

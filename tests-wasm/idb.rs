@@ -1,5 +1,13 @@
 //! The database in a real browser: what was committed is there, what failed left nothing.
 #![cfg(target_arch = "wasm32")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test fails by panicking"
+)]
 
 use hypha_node::browser::idb::{Database, IdbError};
 use hypha_node::browser::keys;
@@ -108,7 +116,7 @@ async fn what_was_committed_is_there_after_reopening() {
     assert_eq!(text(&mut files, "b/c").unwrap(), [7; 40_000]);
 
     files.delete("a");
-    let compaction = files.compaction(true).unwrap();
+    let compaction = files.checkpoint().unwrap();
     database.commit(&[Commit::Compaction(compaction)]).await.unwrap();
     database.close();
     let (_, snapshot) = Database::open("committed").await.unwrap();

@@ -1,5 +1,13 @@
 //! Whole nodes in one page, over the real database, BroadcastChannel and JavaScript face.
 #![cfg(target_arch = "wasm32")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test fails by panicking"
+)]
 
 use std::rc::Rc;
 

@@ -1,13 +1,18 @@
 //! What the package says in JavaScript and in types is what Rust says.
-#![cfg(target_arch = "wasm32")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use hypha_node::node::{ErrorCode, State};
-use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+use hypha_node::node::ErrorCode;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test;
 
-wasm_bindgen_test_configure!(run_in_browser);
+#[cfg(target_arch = "wasm32")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 const TYPES: &str = include_str!("../pkg-template/index.d.ts");
 const ERRORS: &str = include_str!("../pkg-template/errors.js");
+// their `match`es name every variant, or they would not compile
+const RUST_ERRORS: &str = include_str!("../src/node/error.rs");
+const RUST_STATES: &str = include_str!("../src/node/state.rs");
 
 /// The quoted words between two marks.
 fn quoted<'a>(text: &'a str, from: &str, to: &str) -> Vec<&'a str> {
@@ -17,21 +22,38 @@ fn quoted<'a>(text: &'a str, from: &str, to: &str) -> Vec<&'a str> {
     words
 }
 
-#[wasm_bindgen_test]
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_test)]
+#[cfg_attr(not(target_arch = "wasm32"), test)]
 fn error_codes_are_the_same_everywhere() {
     let mut codes: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
     codes.sort_unstable();
+    assert_eq!(quoted(RUST_ERRORS, "match self {", "}"), codes);
     assert_eq!(quoted(TYPES, "export type ErrorCode =", ";"), codes);
     assert_eq!(quoted(ERRORS, "export const CODES = [", "]"), codes);
 }
 
-#[wasm_bindgen_test]
+/// Only on the host there are folders to look into.
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn scripts_use_no_other_code() {
+    let codes: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+    let mut made = 0;
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/pkg-template")).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|end| end == "js") {
+            let script = std::fs::read_to_string(&path).unwrap();
+            for rest in script.split("HyphaError(\"").skip(1) {
+                let code = rest.split('"').next().unwrap();
+                assert!(codes.contains(&code), "{code} in {}", path.display());
+                made += 1;
+            }
+        }
+    }
+    assert!(made > 10, "only {made} errors were found");
+}
+
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_test)]
+#[cfg_attr(not(target_arch = "wasm32"), test)]
 fn states_are_the_same_everywhere() {
-    use State::{Locked, Replica, Requesting, Revoked, Uninitialised, Visitor, Writer};
-    let mut states: Vec<&str> = [Locked, Replica, Requesting, Revoked, Uninitialised, Visitor, Writer]
-        .iter()
-        .map(|state| state.as_str())
-        .collect();
-    states.sort_unstable();
-    assert_eq!(quoted(TYPES, "export type State =", ";"), states);
+    assert_eq!(quoted(TYPES, "export type State =", ";"), quoted(RUST_STATES, "match self {", "}"));
 }

@@ -1,5 +1,13 @@
 //! Two peer connections in one page, driven by nothing but the mesh's commands.
 #![cfg(target_arch = "wasm32")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test fails by panicking"
+)]
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -1,5 +1,13 @@
 //! JavaScript values go in and come out unchanged, or are refused with the place named.
 #![cfg(target_arch = "wasm32")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test fails by panicking"
+)]
 
 use hypha_node::js::value::{ValueError, decode, encode};
 use js_sys::{Function, JSON, Reflect};

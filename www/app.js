@@ -6,8 +6,9 @@
 
 import { setText } from "./lib/dom.js";
 import { currentHubs, domain, settings, showLink } from "./lib/settings.js";
-import { composer } from "./views/composer.js";
 import { address } from "./views/address.js";
+import { changed } from "./views/changed.js";
+import { composer } from "./views/composer.js";
 import { devices } from "./views/devices.js";
 import { link } from "./views/link.js";
 import { loading, removed } from "./views/notes.js";
@@ -30,6 +31,7 @@ const SECTIONS = [
   { slot: "attention", view: loading, states: ["loading"] },
   { slot: "attention", view: trouble, states: ["trouble"] },
   { slot: "attention", view: setup, states: ["uninitialised"] },
+  { slot: "attention", view: changed, states: READING },
   { slot: "attention", view: removed, states: ["revoked"] },
   { slot: "attention", view: waiting, states: ["requesting"] },
   { slot: "attention", view: unlock, states: ["locked"] },
@@ -106,7 +108,8 @@ function heard(hypha, name, detail) {
   if (hypha !== app.hypha) return;
   if (name === "error" || name === "storage") {
     const error = detail instanceof Error ? detail : detail?.error ?? detail;
-    if (error?.code || error?.message) toastProblem(error);
+    // A host that names another diary is a card of its own.
+    if (error?.code !== "PINNED" && (error?.code || error?.message)) toastProblem(error);
   }
   if (name === "recovered") toast("Your passphrase was used to start again on another device. If that was not you, look at your devices.");
   if (name === "equivocation") toastProblem({ code: "EQUIVOCATION" });

@@ -82,7 +82,7 @@ impl Driver {
         let (database, snapshot) = match database {
             Some(name) => {
                 let (database, snapshot) =
-                    Database::open(&name).await.map_err(|error| NodeError::new(ErrorCode::Storage, error))?;
+                    Database::open(&name).await.map_err(|error| NodeError::new(error.code(), error))?;
                 (Some(database), snapshot)
             }
             None => (None, Snapshot::default()),

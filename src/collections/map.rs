@@ -269,6 +269,15 @@ impl<'a, K, V> IntoIterator for &'a mut Map<K, V> {
     }
 }
 
+#[cfg(test)]
+impl<K: Ord, V> core::ops::Index<&K> for Map<K, V> {
+    type Output = V;
+
+    fn index(&self, key: &K) -> &V {
+        self.get(key).expect("no such key")
+    }
+}
+
 /// The place of a key in a [`Map`], filled or not.
 pub struct Entry<'a, K, V> {
     entries: &'a mut Vec<(K, V)>,

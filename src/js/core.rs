@@ -110,6 +110,24 @@ impl Core {
         self.call(Call::CancelSignIn)
     }
 
+    /// Lets this device in by the passphrase alone.
+    pub fn recover(
+        &self,
+        root: &JsValue,
+        device: &JsValue,
+        remember: bool,
+        cut_others: bool,
+    ) -> Result<Promise, JsValue> {
+        let (secret, device) = (secret(root)?, text("device", device)?);
+        Ok(self.call(Call::Recover { secret, device, remember, cut_others }))
+    }
+
+    /// Puts another passphrase in the place of the old one.
+    #[wasm_bindgen(js_name = changePassphrase)]
+    pub fn change_passphrase(&self, old: &JsValue, new: &JsValue) -> Result<Promise, JsValue> {
+        Ok(self.call(Call::ChangePassphrase { old: secret(old)?, new: secret(new)? }))
+    }
+
     /// Takes this device's keys into memory.
     pub fn unlock(&self, root: &JsValue) -> Result<Promise, JsValue> {
         Ok(self.call(Call::Unlock { secret: secret(root)? }))

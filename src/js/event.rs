@@ -24,6 +24,7 @@ pub(super) fn to_js(event: &Event) -> (&'static str, JsValue) {
         }
         Event::Hubs => ("hubs", JsValue::UNDEFINED),
         Event::Peers => ("peers", JsValue::UNDEFINED),
+        Event::Recovered => ("recovered", JsValue::UNDEFINED),
         Event::Requests => ("requests", JsValue::UNDEFINED),
         Event::Revoked => ("revoked", JsValue::UNDEFINED),
         Event::State(state) => ("state", state.as_str().into()),

@@ -32,6 +32,7 @@ pub(super) fn request(request: &RequestInfo) -> JsValue {
         ("writer", hex(request.writer.as_bytes()).into()),
         ("words", words(&request.words)),
         ("choices", request.choices.iter().map(words).collect::<Array>().into()),
+        ("suspect", request.suspect.into()),
         ("time", date(request.time)),
         ("expires", date(request.expires)),
     ])

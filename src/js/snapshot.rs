@@ -124,6 +124,8 @@ fn hub(info: &HubInfo) -> JsValue {
     object([
         ("url", info.url.as_str().into()),
         ("state", state.into()),
+        // No kind of hub that is spoken here passes on more than signalling.
+        ("relay", false.into()),
         ("until", until.map_or(JsValue::UNDEFINED, number)),
         ("error", info.error.as_deref().map_or(JsValue::UNDEFINED, JsValue::from_str)),
     ])

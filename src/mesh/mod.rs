@@ -35,7 +35,7 @@ mod replay;
 mod rtc;
 mod sdp;
 pub(crate) mod signal;
-mod tabs;
+pub(crate) mod tabs;
 mod topic;
 
 pub use event::{CloseReason, MeshError, MeshEvent, MeshInput, MeshOutput};

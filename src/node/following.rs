@@ -1,6 +1,6 @@
 //! What follows from what the space says, and from time.
 
-use super::{Event, Node};
+use super::{Event, Node, Output};
 use crate::collections::sort;
 use crate::space::SpaceEvent;
 
@@ -23,6 +23,7 @@ impl Node {
             self.refresh_links();
         }
         if writers {
+            self.notice_recovery();
             self.learn_names();
             self.seal_later();
             self.writers_changed();
@@ -31,7 +32,8 @@ impl Node {
         if !changed.is_empty() {
             sort(&mut changed);
             changed.dedup();
-            self.event(Event::Changed(changed));
+            // A page that shows its own post may be left the same moment: what it shows must be stored.
+            self.durable.send(Output::Event(Event::Changed(changed)));
         }
     }
 

@@ -62,6 +62,13 @@ pub enum Call {
     },
     /// Stop asking.
     CancelSignIn,
+    /// Put another passphrase in the place of the old one; all other devices sign in anew.
+    ChangePassphrase {
+        /// From the old one.
+        old: RootSecret,
+        /// From the new one.
+        new: RootSecret,
+    },
     /// Remove a device.
     Cut {
         /// Its writer key.
@@ -84,6 +91,17 @@ pub enum Call {
     Pin {
         /// The space's key.
         key: PublicKey,
+    },
+    /// Let this device in by the passphrase alone.
+    Recover {
+        /// From the passphrase.
+        secret: RootSecret,
+        /// What this device is called.
+        device: String,
+        /// Stay signed in.
+        remember: bool,
+        /// Remove all other devices.
+        cut_others: bool,
     },
     /// Leave a hub.
     RemoveHub {

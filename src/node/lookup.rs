@@ -57,7 +57,9 @@ impl WellKnown {
             if let Some((name, value)) = line.split_once('=')
                 && name.trim().eq_ignore_ascii_case("ttl")
             {
-                ttl = value.trim().parse::<u64>().map_err(|_| {
+                let digits = value.trim();
+                let seconds = digits.parse::<u64>().ok().filter(|_| !digits.starts_with('+'));
+                ttl = seconds.ok_or_else(|| {
                     let shown: String = value.chars().take(40).collect();
                     NodeError::new(
                         ErrorCode::BadLink,

@@ -23,11 +23,12 @@ mod options;
 mod output;
 mod persist;
 mod reading;
+mod recovering;
 mod replica;
 mod request_queue;
 mod sign_in;
 pub(crate) mod sign_in_message;
-mod sign_up;
+pub(crate) mod sign_up;
 #[cfg(test)]
 mod sim;
 mod state;

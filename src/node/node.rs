@@ -41,6 +41,8 @@ pub struct Node {
     pub(super) home: Option<Space>,
     pub(super) secrets: Option<Secrets>,
     pub(super) requests: RequestQueue,
+    /// Devices that the root let in.
+    pub(super) by_root: Vec<PublicKey>,
     /// Names of devices, where they may be read.
     pub(super) names: Map<PublicKey, String>,
     pub(super) drafts: Vec<Draft>,
@@ -52,6 +54,8 @@ pub struct Node {
     pub(super) mesh: Mesh,
     pub(super) links: Links,
     pub(super) durable: Durable,
+    /// Keys of this turn's drafts; told once they are stored.
+    pub(super) drafted: Vec<String>,
     /// Answers of this turn, which go once its batch is stored.
     pub(super) replies: Vec<(u32, Result<Reply, NodeError>)>,
     /// The state that the page was told last; `None` until the domain was looked up.
@@ -112,6 +116,7 @@ impl Node {
             account,
             home: None,
             secrets: remembered.and_then(Secrets::from_remembered),
+            by_root: Vec::new(),
             names: Map::new(),
             drafts: Vec::new(),
             asking: None,
@@ -121,6 +126,7 @@ impl Node {
             chores: Chores::new(now),
             mesh,
             durable: Durable::default(),
+            drafted: Vec::new(),
             replies: Vec::new(),
             told: None,
             broken: None,
@@ -202,12 +208,13 @@ impl Node {
             }
         }
         match (self.account.pinned, self.options.link) {
-            (Some(pinned), Some(link)) if pinned != link => {
+            // A device stays what it is; a reader who gives another link means it.
+            (Some(pinned), Some(link)) if pinned != link && self.account.device.is_some() => {
                 self.account.other = Some(link);
                 self.open_home(pinned)?;
                 self.event(Event::Failed(self.pinned_error()));
             }
-            (Some(key), _) | (None, Some(key)) => {
+            (_, Some(key)) | (Some(key), None) => {
                 self.account.pinned = Some(key);
                 self.open_home(key)?;
             }
@@ -282,6 +289,10 @@ impl Node {
         self.pump_links();
         self.check_syncing();
         self.store(false);
+        let drafted = core::mem::take(&mut self.drafted);
+        if !drafted.is_empty() {
+            self.durable.after_commit(Output::Event(Event::Changed(drafted)));
+        }
         for (id, result) in core::mem::take(&mut self.replies) {
             self.durable.after_commit(Output::Reply { id, result });
         }
@@ -362,11 +373,15 @@ impl Node {
             Call::AddHub { url } => self.add_hub(&url),
             Call::Approve { request, words } => self.approve(request, words),
             Call::CancelSignIn => self.cancel_sign_in(),
+            Call::ChangePassphrase { old, new } => self.change_passphrase(&old, &new),
             Call::Cut { writer, secret } => self.cut(writer, secret),
             Call::Deny { request, block } => self.deny(request, block),
             Call::Forget => self.forget(),
             Call::Lock => self.lock(),
             Call::Pin { key } => self.pin(key),
+            Call::Recover { secret, device, remember, cut_others } => {
+                self.recover(&secret, &device, remember, cut_others)
+            }
             Call::RemoveHub { url } => self.remove_hub(&url),
             Call::Unlock { secret } => self.unlock(&secret),
             Call::SignIn { secret, device, remember } => match self.sign_in(id, &secret, &device, remember) {

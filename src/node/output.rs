@@ -85,6 +85,8 @@ pub enum Event {
     Requests,
     /// A request of this device was answered with no.
     Denied,
+    /// The passphrase alone let another device in.
+    Recovered,
     /// This device was removed.
     Revoked,
     /// The state changed.

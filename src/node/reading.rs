@@ -54,7 +54,8 @@ impl Node {
 
     /// Requests that wait for this person's decision, in order of arrival.
     pub fn requests(&self) -> Vec<RequestInfo> {
-        self.requests.list(self.now)
+        let suspect = self.home.as_ref().is_some_and(Space::is_known_to_removed);
+        self.requests.list(self.now, suspect)
     }
 
     /// Hubs, as they were given.

@@ -61,7 +61,7 @@ impl Replica for SpaceReplica<'_> {
 
     fn feed(&self, feed: &PublicKey) -> Option<FeedStatus> {
         let feed = self.space.feed(feed)?;
-        Some(FeedStatus { feed: feed.key(), contiguous: feed.contiguous(), head: feed.head()?.clone() })
+        Some(FeedStatus { feed: feed.key(), contiguous: feed.contiguous(), head: *feed.head()? })
     }
 
     fn rooted(&self, feed: &PublicKey, length: u64) -> bool {

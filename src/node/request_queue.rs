@@ -27,6 +27,8 @@ pub struct RequestInfo {
     pub words: Words,
     /// The right words and two other sets, shuffled: the person picks.
     pub choices: [Words; 3],
+    /// A device that was removed knows how to ask, too: this may be it.
+    pub suspect: bool,
     /// When it was made by the asker's clock, ms since 1970.
     pub time: u64,
     /// When it falls away, ms since 1970.
@@ -79,14 +81,14 @@ impl RequestQueue {
     }
 
     /// What can be shown.
-    pub(crate) fn list(&self, now: u64) -> Vec<RequestInfo> {
+    pub(crate) fn list(&self, now: u64, suspect: bool) -> Vec<RequestInfo> {
         self.waiting
             .iter()
             .filter(|waiting| waiting.request.expires > now)
             .filter_map(|Waiting { request, shown, .. }| {
                 let (words, choices) = (*shown)?;
                 let Request { id, writer, time, expires, device, .. } = request.clone();
-                Some(RequestInfo { id, device, writer, words, choices, time, expires })
+                Some(RequestInfo { id, device, writer, words, choices, suspect, time, expires })
             })
             .collect()
     }
@@ -191,11 +193,11 @@ mod tests {
             assert!(queue.add(0, request, hash));
             assert!(queue.words(&hash, WORDS, &mut entropy));
         }
-        let shown = queue.list(0);
+        let shown = queue.list(0, false);
         assert_eq!(shown.iter().map(|r| r.device.as_str()).collect::<Vec<_>>(), ["device 1", "device 2"]);
         assert!(shown.iter().all(|r| r.choices.contains(&r.words)));
         assert!(queue.answered([1; 16], 0));
-        assert_eq!(queue.list(0).len(), 1);
+        assert_eq!(queue.list(0, false).len(), 1);
     }
 
     #[test]

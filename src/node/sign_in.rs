@@ -207,10 +207,15 @@ impl Node {
         Ok(())
     }
 
-    fn stop_asking(&mut self) {
+    /// No request is out any more.
+    pub(super) fn give_up_asking(&mut self) {
         if let Some(id) = self.asking.take().and_then(|asking| asking.call) {
             self.reply(id, Err(NodeError::new(ErrorCode::Closed, "the sign-in was given up")));
         }
+    }
+
+    fn stop_asking(&mut self) {
+        self.give_up_asking();
         self.account.device = None;
         self.save_account();
         self.wipe_secrets();

@@ -117,7 +117,7 @@ impl Node {
 }
 
 /// What the host checks before it takes `.well-known/dat`.
-fn sign_claim(root: &Signer, domain: &str, nonce: &[u8; 32]) -> Signature {
+pub(crate) fn sign_claim(root: &Signer, domain: &str, nonce: &[u8; 32]) -> Signature {
     let mut signed = Writer::new();
     signed.raw(&Namespace::Claim.bytes()).raw(&root.public().0);
     signed.u16(u16::try_from(domain.len()).unwrap_or(u16::MAX)).raw(domain.as_bytes()).raw(nonce);

@@ -130,6 +130,20 @@ impl World {
         self.start(at);
     }
 
+    /// What comes from one browser on its links to another is random bytes for once.
+    pub(super) fn babble(&mut self, from: usize, to: usize, length: usize) {
+        let links: Vec<LinkId> = self.browsers[from].rtc.keys().copied().collect();
+        for link in links {
+            if let Some((other, end)) = self.other(from, link)
+                && other == to
+            {
+                let mut bytes = vec![0; length.min(16 * 1024)];
+                self.entropy.fill(&mut bytes);
+                self.later(5, Task::Frame(to, end, bytes));
+            }
+        }
+    }
+
     pub(super) fn stop_hub(&mut self) {
         self.hub_up = false;
         for (at, hub, _) in core::mem::take(&mut self.subscribed).into_keys() {

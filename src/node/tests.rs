@@ -4,6 +4,7 @@ use super::{
     sim::{World, keys, post, put, secret},
     *,
 };
+use crate::space::{Expect, WriteOp};
 
 fn sign_up(world: &mut World) -> (usize, crate::crypto::PublicKey) {
     let first = world.browser(None);
@@ -129,6 +130,10 @@ fn a_removed_device_is_told_and_reads_on() {
     assert!(!keys(&world, second).contains(&"after-private".to_owned()));
     world.reload(second);
     assert_eq!(world.node(second).state(), State::Revoked);
+    // It knows the sign-in key, so whoever asks now may be it.
+    sign_in(&mut world, second, false);
+    world.until("request shown", |world| !world.node(first).requests().is_empty());
+    assert!(world.node(first).requests()[0].suspect);
 }
 
 #[test]
@@ -216,4 +221,122 @@ fn ten_thousand_entries_arrive_whole() {
     let sent = world.browsers[first].sent - before;
     println!("10,000 entries of 100 bytes: {sent} bytes sent");
     world.call(second, Call::Sync { timeout_ms: 10_000 }).unwrap();
+}
+
+#[test]
+fn all_devices_lost_the_passphrase_begins_again() {
+    let mut world = World::new(10);
+    let (first, key) = sign_up(&mut world);
+    world.call(first, put("old", "private", true)).unwrap();
+    let visitor = world.browser(Some(key));
+    world.until("a visitor has a copy", |world| world.node(visitor).clock() == world.node(first).clock());
+    world.kill(first);
+    let second = world.browser(Some(key));
+    world.until("copied", |world| world.node(second).clock() == world.node(visitor).clock());
+    let recover = |seed, cut_others| Call::Recover {
+        secret: secret(seed),
+        device: "Second".into(),
+        remember: true,
+        cut_others,
+    };
+    assert_eq!(world.call(second, recover(3, true)).unwrap_err().code, ErrorCode::WrongPassphrase);
+    world.call(second, recover(1, true)).unwrap();
+    assert_eq!(world.node(second).state(), State::Writer);
+    assert_eq!(keys(&world, second), ["old"], "sealed to the root too");
+    world.call(second, post("new", "public")).unwrap();
+    world.until("the visitor sees it", |world| keys(world, visitor) == ["new"]);
+    // The lost one turns up: it is told.
+    world.start(first);
+    world.until("told", |world| world.node(first).state() == State::Revoked);
+    world.reload(second);
+    assert_eq!(world.node(second).state(), State::Writer);
+}
+
+#[test]
+fn another_passphrase_takes_the_place_of_the_old_one() {
+    let mut world = World::new(11);
+    let (first, key) = sign_up(&mut world);
+    let second = world.browser(Some(key));
+    world.until("read", |world| world.node(second).writers().len() == 1);
+    let words = sign_in(&mut world, second, true);
+    approve(&mut world, first, words);
+    world.until("let in", |world| world.node(second).state() == State::Writer);
+    world.call(first, put("before", "private", true)).unwrap();
+    let change = |old, new| Call::ChangePassphrase { old: secret(old), new: secret(new) };
+    assert_eq!(world.call(first, change(5, 2)).unwrap_err().code, ErrorCode::WrongPassphrase);
+    assert_eq!(world.call(first, change(1, 1)).unwrap_err().code, ErrorCode::BadInput);
+    world.call(first, change(1, 2)).unwrap();
+    assert_eq!((world.node(first).state(), world.node(first).home()), (State::Writer, Some(key)));
+    world.call(first, put("after", "private", true)).unwrap();
+    assert_eq!(keys(&world, first), ["after", "before"]);
+    world.until("the other device is out", |world| world.node(second).state() == State::Revoked);
+    let old = Call::SignIn { secret: secret(1), device: "Second".into(), remember: false };
+    let error = world.call(second, old).unwrap_err();
+    assert_eq!(error.code, ErrorCode::WrongPassphrase);
+    assert!(error.message.contains("changed"), "{error}");
+    let new = Call::SignIn { secret: secret(2), device: "Second".into(), remember: false };
+    let Ok(Reply::Words(words)) = world.call(second, new) else { panic!("no words") };
+    world.until("request shown", |world| !world.node(first).requests().is_empty());
+    assert!(!world.node(first).requests()[0].suspect, "what was removed knows the old passphrase's key only");
+    approve(&mut world, first, words);
+    world.until("let in", |world| world.node(second).state() == State::Writer);
+    world.until("reads all", |world| keys(world, second) == ["after", "before"]);
+    world.reload(first);
+    assert_eq!(world.node(first).state(), State::Writer);
+    world.call(first, post("x", "y")).unwrap();
+}
+
+#[test]
+fn writes_of_one_turn_are_as_if_one_after_another() {
+    let mut world = World::new(9);
+    let (first, _) = sign_up(&mut world);
+    let put_if = |key: &str, expect| {
+        let value = crate::codec::encode_value(&crate::codec::Value::Null).unwrap();
+        Call::Write { ops: vec![WriteOp::Put { key: key.into(), value, private: false, expect }] }
+    };
+    let huge = post("huge", &"x".repeat(1 << 20));
+    let delete = Call::Write { ops: vec![WriteOp::Delete { key: "a".into(), expect: Expect::Any }] };
+    let before = world.node(first).clock();
+    let ids = world.calls(
+        first,
+        vec![
+            post("a", "1"),
+            put_if("a", Expect::Absent),
+            post("b", "2"),
+            huge,
+            put("c", "3", true),
+            delete,
+            put_if("a", Expect::Absent),
+            Call::Write { ops: vec![] },
+        ],
+    );
+    world.until("answers", |world| ids.iter().all(|id| world.browsers[first].replies.contains_key(id)));
+    let code = |at: usize| world.browsers[first].replies[&ids[at]].as_ref().err().map(|error| error.code);
+    assert_eq!(code(1), Some(ErrorCode::Conflict));
+    assert_eq!(code(3), Some(ErrorCode::TooLarge));
+    assert_eq!(code(7), Some(ErrorCode::BadInput));
+    assert!([0, 2, 4, 5, 6].into_iter().all(|at| code(at).is_none()));
+    assert_eq!(keys(&world, first), ["a", "b", "c"]);
+    let own = world.node(first).own_writer().unwrap();
+    assert_eq!(world.node(first).clock()[&own] - before[&own], 5);
+    world.reload(first);
+    assert_eq!(keys(&world, first), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_peer_that_sends_random_bytes_loses_its_link_and_nobody_else_does() {
+    for seed in 0..20 {
+        let mut world = World::new(seed);
+        let (first, key) = sign_up(&mut world);
+        let (honest, hostile) = (world.browser(Some(key)), world.browser(Some(key)));
+        for reader in [honest, hostile] {
+            world.until("connected", |world| world.node(reader).writers().len() == 1);
+        }
+        world.babble(hostile, first, 1 + seed as usize * 700);
+        world.run(200);
+        world.call(first, post("still", "here")).unwrap();
+        world.until("the honest one reads on", |world| keys(world, honest) == ["still"]);
+        // The link to the babbler was closed, and is made anew later.
+        world.until("everybody reads on", |world| keys(world, hostile) == ["still"]);
+    }
 }

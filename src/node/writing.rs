@@ -37,10 +37,7 @@ impl Node {
             return;
         };
         let (ids, entries): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
-        let results: Vec<_> = entries
-            .into_iter()
-            .map(|ops| home.write(&mut self.files, self.now, self.entropy.as_mut(), ops))
-            .collect();
+        let results = home.write_many(&mut self.files, self.now, self.entropy.as_mut(), entries);
         self.own_writes = true;
         for (id, result) in ids.into_iter().zip(results) {
             let result = result
@@ -68,8 +65,7 @@ impl Node {
         }
         self.drafts.push(draft.clone());
         self.save_drafts();
-        let keys = ops.iter().map(|op| op.key().to_owned()).collect();
-        self.event(Event::Changed(keys));
+        self.drafted.extend(ops.iter().map(|op| op.key().to_owned()));
         Ok(self.draft_items(&draft))
     }
 

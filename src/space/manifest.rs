@@ -57,6 +57,9 @@ impl Manifest {
             got => return Err(DecodeError::Unknown { what: "kind of space", got: u64::from(got) }),
         };
         let domain = reader.text("domain", MAX_DOMAIN)?.to_owned();
+        if kind == Kind::Space && !domain.is_empty() {
+            return Err(DecodeError::NotCanonical { what: "domain of a space" });
+        }
         let policy = reader.u8()?;
         if policy != POLICY_GRANTED {
             return Err(DecodeError::Unknown { what: "policy", got: u64::from(policy) });
@@ -108,6 +111,7 @@ mod tests {
         #[test]
         fn manifests_round_trip(home: bool, domain in "[a-z.]{0,20}", heads in prop::collection::btree_set(any::<[u8; 32]>(), 0..5)) {
             let kind = if home { Kind::Home } else { Kind::Space };
+            let domain = if home { domain } else { String::new() };
             let manifest = Manifest { kind, domain, heads: heads.into_iter().map(Hash).collect() };
             prop_assert_eq!(Manifest::decode(&manifest.encode()).unwrap(), manifest);
         }

@@ -28,7 +28,7 @@ pub use item::Item;
 pub use manifest::{Kind, Manifest, ManifestError};
 pub use op::{MAX_KEY, MAX_OPS, Op, decode_ops, encode_ops};
 pub use range::Range;
-pub use record::{MAX_ITEMS, MAX_LINKS, RecordError, RootItem, RootRecord};
+pub use record::{MAX_ITEMS, MAX_LINKS, MAX_RECORD, RecordError, RootItem, RootRecord};
 pub use space::{DeviceGrant, Keys, Space, WriterInfo};
 pub use space_error::SpaceError;
 pub use version::{Version, VersionError};

@@ -59,8 +59,14 @@ pub struct RootRecord {
 }
 
 impl RootRecord {
-    /// Makes and signs a record; links are sorted. At most [`MAX_ITEMS`] items, [`MAX_LINKS`] links.
-    pub fn sign(space: &PublicKey, root: &Signer, mut links: Vec<Hash>, items: Vec<RootItem>) -> Self {
+    /// Makes and signs a record; links are sorted. What exceeds a limit is an error, so that whatever is signed can be
+    /// read and sent: at most [`MAX_ITEMS`] items, [`MAX_LINKS`] links, [`MAX_RECORD`] bytes. [`RootItem::parts`] splits.
+    pub fn sign(
+        space: &PublicKey,
+        root: &Signer,
+        mut links: Vec<Hash>,
+        items: Vec<RootItem>,
+    ) -> Result<Self, RecordError> {
         sort(&mut links);
         links.dedup();
         let mut out = Writer::versioned();
@@ -72,18 +78,17 @@ impl RootRecord {
         for item in &items {
             item.encode(&mut out);
         }
-        let signed = signed_bytes(space, out.as_slice());
-        let signature = root.sign(&signed);
-        let hash = blake2b(&[&signed]);
+        let signature = root.sign(&signed_bytes(space, out.as_slice()));
         out.raw(&signature.0);
-        Self { root: root.public(), links, items, hash, bytes: out.finish() }
+        // Reading it checks every limit, those inside the items too.
+        Self::decode(space, out.as_slice())
     }
 
     /// Reads a record and verifies its signature.
     pub fn decode(space: &PublicKey, bytes: &[u8]) -> Result<Self, RecordError> {
         if bytes.len() > MAX_RECORD {
             let got = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            return Err(DecodeError::TooLarge { what: "root record", max: 1 << 20, got }.into());
+            return Err(DecodeError::TooLarge { what: "root record", max: LONGEST, got }.into());
         }
         let ended = DecodeError::Ended { expected: 64, got: bytes.len() };
         let (body, signature) = bytes.split_last_chunk::<64>().ok_or(ended)?;
@@ -116,6 +121,40 @@ impl RootRecord {
 }
 
 impl RootItem {
+    /// Splits statements so that each part fits a record, whatever it links; their order stays. Entries that one item
+    /// cannot void go on in items of their own, which says the same.
+    pub fn parts(items: Vec<Self>) -> Vec<Vec<Self>> {
+        let mut parts: Vec<Vec<Self>> = Vec::new();
+        let mut room = 0;
+        for item in items.into_iter().flat_map(Self::split_voids) {
+            let mut encoded = Writer::new();
+            item.encode(&mut encoded);
+            let length = encoded.as_slice().len();
+            match parts.last_mut() {
+                Some(part) if part.len() < MAX_ITEMS && length <= room => part.push(item),
+                _ => {
+                    parts.push(vec![item]);
+                    room = MAX_RECORD - FRAME;
+                }
+            }
+            room = room.saturating_sub(length);
+        }
+        parts
+    }
+
+    fn split_voids(self) -> Vec<Self> {
+        let (mut out, rest) = match self {
+            Self::Cut { cut, mut voids } if voids.len() > MAX_VOIDS => {
+                let rest = voids.split_off(MAX_VOIDS);
+                (vec![Self::Cut { cut, voids }], rest)
+            }
+            Self::Void(voids) if voids.len() > MAX_VOIDS => (Vec::new(), voids),
+            item => return vec![item],
+        };
+        out.extend(rest.chunks(MAX_VOIDS).map(|voids| Self::Void(voids.to_vec())));
+        out
+    }
+
     fn encode(&self, out: &mut Writer) {
         let mut body = Writer::new();
         let kind = match self {
@@ -198,8 +237,12 @@ pub const MAX_ITEMS: usize = 200;
 pub const MAX_LINKS: usize = 1000;
 /// Most entries that one item voids.
 const MAX_VOIDS: usize = 1000;
-/// Most bytes of a record.
-const MAX_RECORD: usize = 1 << 20;
+/// Most bytes of a record: what a peer takes as one item.
+pub const MAX_RECORD: usize = 256 * 1024;
+/// The same, for messages.
+const LONGEST: u64 = 256 * 1024;
+/// Most bytes of a record around its items: version, root, links, counts, signature.
+const FRAME: usize = 1 + 32 + 2 + 32 * MAX_LINKS + 2 + 64;
 
 #[cfg(test)]
 mod tests {
@@ -227,7 +270,7 @@ mod tests {
             at: prop::sample::Index,
         ) {
             let root = Signer::from_seed(&[5; 32]);
-            let record = RootRecord::sign(&root.public(), &root, links, items);
+            let record = RootRecord::sign(&root.public(), &root, links, items).unwrap();
             prop_assert_eq!(&RootRecord::decode(&root.public(), record.as_bytes()).unwrap(), &record);
             let other_space = Signer::from_seed(&[6; 32]).public();
             prop_assert!(RootRecord::decode(&other_space, record.as_bytes()).is_err());
@@ -236,5 +279,84 @@ mod tests {
             bytes[at] ^= 1;
             prop_assert!(RootRecord::decode(&root.public(), &bytes).is_err());
         }
+    }
+
+    fn root() -> Signer {
+        Signer::from_seed(&[5; 32])
+    }
+
+    fn signed(items: Vec<RootItem>) -> Result<RootRecord, RecordError> {
+        RootRecord::sign(&root().public(), &root(), Vec::new(), items)
+    }
+
+    #[test]
+    fn a_record_is_at_most_what_can_be_sent() {
+        // Around the body of one item: version, root, no links, one item, its type and length, signature.
+        let body = MAX_RECORD - (1 + 32 + 1 + 1 + 1 + 3 + 64);
+        let record = signed(vec![RootItem::Unknown { kind: 9, body: vec![1; body] }]).unwrap();
+        assert_eq!(record.as_bytes().len(), MAX_RECORD);
+        let item = RootItem::Unknown { kind: 9, body: vec![1; body + 1] };
+        let expected =
+            RecordError::Layout(DecodeError::TooLarge { what: "root record", max: 262_144, got: 262_145 });
+        assert_eq!(signed(vec![item.clone()]), Err(expected));
+        // Nor is one taken that somebody else signed.
+        let mut out = Writer::versioned();
+        out.raw(&root().public().0).count(0).count(1);
+        item.encode(&mut out);
+        let signature = root().sign(&signed_bytes(&root().public(), out.as_slice()));
+        out.raw(&signature.0);
+        assert_eq!(RootRecord::decode(&root().public(), out.as_slice()), Err(expected));
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_not_signed() {
+        let unknown = RootItem::Unknown { kind: 9, body: Vec::new() };
+        assert!(signed(vec![unknown.clone(); MAX_ITEMS]).is_ok());
+        assert!(signed(vec![unknown; MAX_ITEMS + 1]).is_err());
+        assert!(signed(vec![RootItem::Void(vec![Hash([1; 32]); MAX_VOIDS + 1])]).is_err());
+        let links = |count: u32| {
+            let hashes = (0..count).map(|n| blake2b(&[&n.to_le_bytes()])).collect();
+            RootRecord::sign(&root().public(), &root(), hashes, Vec::new())
+        };
+        assert!(links(1000).is_ok());
+        assert!(links(1001).is_err());
+    }
+
+    #[test]
+    fn parts_fit_and_say_the_same() {
+        let cut = |byte: u8| Cut {
+            writer: PublicKey([byte; 32]),
+            length: 9,
+            tree_hash: Hash([2; 32]),
+            head: vec![3; 113],
+            proof: vec![4; 4_000],
+        };
+        let hashes = |from: u32, count: u32| -> Vec<Hash> {
+            (from..from + count).map(|n| blake2b(&[&n.to_le_bytes()])).collect()
+        };
+        let mut items: Vec<RootItem> =
+            (0..=255).map(|byte| RootItem::Cut { cut: cut(byte), voids: Vec::new() }).collect();
+        items.push(RootItem::Void(hashes(0, 2_500)));
+        items.push(RootItem::Cut { cut: cut(7), voids: hashes(2_500, 1_001) });
+        items.extend((0..450).map(|_| RootItem::Unknown { kind: 9, body: Vec::new() }));
+        let links: Vec<Hash> = hashes(0, 1_000);
+        let (mut cuts, mut voids, mut unknown) = (Vec::new(), Vec::new(), 0);
+        for part in RootItem::parts(items) {
+            let record = RootRecord::sign(&root().public(), &root(), links.clone(), part).unwrap();
+            for item in record.items {
+                match item {
+                    RootItem::Cut { cut, voids: more } => {
+                        cuts.push(cut);
+                        voids.extend(more);
+                    }
+                    RootItem::Void(more) => voids.extend(more),
+                    _ => unknown += 1,
+                }
+            }
+        }
+        assert_eq!(cuts, (0..=255).chain([7]).map(cut).collect::<Vec<_>>());
+        assert_eq!(voids, hashes(0, 3_501));
+        assert_eq!(unknown, 450);
+        assert!(RootItem::parts(Vec::new()).is_empty());
     }
 }

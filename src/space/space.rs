@@ -10,6 +10,7 @@
 //! space/<key>/manifest   signed value
 //! space/<key>/forks      each: u32le length │ equivocation proof
 //! space/<key>/lost       32 bytes each: feeds whose storage was damaged beyond mending
+//! space/<key>/pins       root 32 │ hash of the record that names its successor 32, each
 //! ```
 //! Everything else (states, view, clocks) is computed from these and the feeds when a space is opened, and comes out
 //! the same whatever order it all arrived in.
@@ -18,6 +19,7 @@ mod acts;
 mod author;
 mod chain;
 mod epochs;
+mod former;
 mod load;
 mod reads;
 mod replay;
@@ -73,6 +75,8 @@ pub struct Space {
     records: Vec<(Hash, Vec<u8>)>,
     /// Keys that may sign root records: the first root, and all that records name as successors.
     roots: Set<PublicKey>,
+    /// Roots whose successor is pinned.
+    pinned: Set<PublicKey>,
     manifest: Option<SignedValue>,
     keys: Option<Keys>,
     /// Where own entries continue; `None`: to be read from the feed.
@@ -98,6 +102,7 @@ struct SpaceFiles {
     manifest: FileId,
     forks: FileId,
     lost: FileId,
+    pins: FileId,
 }
 
 impl Space {
@@ -110,6 +115,7 @@ impl Space {
             manifest: file("manifest"),
             forks: file("forks"),
             lost: file("lost"),
+            pins: file("pins"),
         };
         let mut space = Self {
             key,
@@ -121,6 +127,7 @@ impl Space {
             view: View::default(),
             records: Vec::new(),
             roots: Set::from([key]),
+            pinned: Set::new(),
             manifest: None,
             keys: None,
             own: None,

@@ -67,8 +67,8 @@ pub const MAX_RANGES: usize = 64;
 pub const MAX_HASHES: usize = 4096;
 /// Hashes remembered of one peer.
 pub const MAX_ITEMS: usize = 65_536;
-/// Bytes of one item: a root record with 200 parts, a signed value, evidence against a writer.
-pub const MAX_ITEM: usize = 256 * 1024;
+/// Bytes of one item: the largest root record. Signed values and evidence are far smaller.
+pub const MAX_ITEM: usize = crate::space::MAX_RECORD;
 
 /// Addresses in one peer exchange.
 pub const MAX_PEERS: usize = 64;

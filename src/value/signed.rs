@@ -131,6 +131,9 @@ impl SignedValue {
         let owner = Owner::read(kind, &mut reader)?;
         let salt = reader.bytes("salt", MAX_SALT)?;
         let seq = reader.varint()?;
+        if seq == 0 {
+            return Err(DecodeError::NotCanonical { what: "sequence 0" }.into());
+        }
         let value = reader.bytes("value", MAX_VALUE)?;
         let mut signed = Self::unsigned(owner, salt, seq, value)?;
         match &signed.owner {

@@ -18,7 +18,7 @@ fn records() {
     let mut encoded = Vec::new();
     for (what, seed, links, items) in samples(&mut entropy) {
         let root = Signer::from_seed(&[seed; 32]);
-        let record = RootRecord::sign(&space, &root, links, items);
+        let record = RootRecord::sign(&space, &root, links, items).unwrap();
         assert_eq!(RootRecord::decode(&space, record.as_bytes()).as_ref(), Ok(&record), "{what}");
         records.push(json!({
             "what": what, "root_seed": hex(&[seed; 32]), "root": root.public().to_string(),
@@ -127,7 +127,7 @@ fn refused(space: &PublicKey) -> Vec<Json> {
     voids.varint(1_001).raw(&vec![1; 32 * 1_001]);
     let good = items(&[]);
     let mut other_key =
-        RootRecord::sign(space, &Signer::from_seed(&[0x51; 32]), vec![], vec![]).as_bytes().to_vec();
+        RootRecord::sign(space, &Signer::from_seed(&[0x51; 32]), vec![], vec![]).unwrap().as_bytes().to_vec();
     other_key[1..33].copy_from_slice(&root.0);
     let with_good_signature = [
         ("version 2", [&[2], &good[1..]].concat()),

@@ -6,8 +6,9 @@ use super::{Given, check};
 use crate::{
     crypto::{Entropy, SecretKey32, Signer, hex},
     mesh::{
-        Candidate, Description, NodeId, SdpType, days, inbox, room,
+        Candidate, Description, HubFrame, HubOut, HubUrl, NodeId, SdpType, Topic, days, inbox, room,
         signal::{Bye, Direct, Signalling, Wants},
+        tabs::{TabOutput, Tabs},
     },
     sync::{Envelope, EnvelopeKind},
     testing::Seeded,
@@ -129,14 +130,78 @@ fn mesh() {
             "inner_nonce": hex(&inner), "nonce": hex(&outer), "topic": hex(&topic.0), "hex": hex(&sealed),
         }));
     }
+    let sealed = [0, 1, 0xfb, 0xff];
     check(
         "mesh.json",
         &json!({
             "source": "Rust: HYPHA_WRITE_VECTORS=1 cargo test --lib vectors. JavaScript: node --test tests-wasm/vectors/js/wire.test.mjs (libsodium-wrappers-sumo, @noble/ciphers, @noble/curves).",
             "space": space.to_string(), "time": NOW, "rooms": rooms, "days": when, "nodes": nodes, "messages": messages,
             "messages_mean": "all from the first node; direct ones to the second. `hex` is what goes to the hub under `topic`.",
+            "tabs": tabs(),
+            "tabs_mean": "what tabs `from` posts on the channel, in this order; ids are 16 bytes of one value",
+            "hub_frames": hub_frames(&room(&space, 0), &room(&space, 1), &sealed),
+            "hub_frames_mean": "text frames to a y-webrtc hub by a node that joined the rooms of days 0 and 1, publishes `sealed` in the first and leaves the second",
+            "sealed": hex(&sealed),
         }),
     );
+}
+
+/// What tabs post: they greet, answer, send, ask after each other, and go.
+fn tabs() -> Vec<Json> {
+    let (one, two) = (space().public(), Signer::from_seed(&[0x51; 32]).public());
+    let mut tabs = [Tabs::new(NodeId([1; 16])), Tabs::new(NodeId([2; 16]))];
+    let mut notes = Vec::new();
+    tabs[0].join(one);
+    tabs[0].join(two);
+    tabs[1].join(two);
+    // What they posted so far was heard by nobody.
+    let mut post = |tabs: &mut [Tabs; 2], from: usize, heard: bool, kinds: &[(&str, bool, Json)]| {
+        let mut kinds = kinds.iter();
+        while let Some(output) = tabs[from].poll() {
+            let TabOutput::Post(bytes) = output else { continue };
+            let (kind, to_all, body) = kinds.next().unwrap();
+            notes.push(json!({ "from": from + 1, "to": if *to_all { 0 } else { 2 - from }, "kind": kind, "body": body, "hex": hex(&bytes) }));
+            if heard {
+                tabs[1 - from].receive(&bytes, 0);
+            }
+        }
+        assert!(kinds.next().is_none());
+    };
+    let mut both = [one.to_string(), two.to_string()];
+    if two < one {
+        both.reverse();
+    }
+    let spaces = |keys: &[String]| json!({ "spaces": keys });
+    let (first, second) = (spaces(&[one.to_string()]), spaces(&[two.to_string()]));
+    let nothing = || json!({});
+    post(&mut tabs, 0, false, &[("hello", true, first), ("hello", true, spaces(&both))]);
+    post(&mut tabs, 1, true, &[("hello", true, second)]);
+    post(&mut tabs, 0, true, &[("hello", false, spaces(&both))]);
+    tabs[0].send(&NodeId([2; 16]), b"frame");
+    post(&mut tabs, 0, true, &[("data", false, json!({ "data": hex(b"frame") }))]);
+    tabs[0].tick(2_000);
+    post(&mut tabs, 0, true, &[("ping", false, nothing())]);
+    post(&mut tabs, 1, true, &[("pong", false, nothing())]);
+    tabs[1].close(&NodeId([1; 16]));
+    post(&mut tabs, 1, true, &[("bye", false, nothing())]);
+    tabs[0].close_all();
+    post(&mut tabs, 0, true, &[("bye", true, nothing())]);
+    notes
+}
+
+fn hub_frames(first: &Topic, second: &Topic, sealed: &[u8]) -> Vec<String> {
+    let mut hub = HubUrl::parse("y-webrtc+wss://hub.example").unwrap().adapter();
+    let mut out = HubOut::default();
+    hub.join(*first, 0, &mut out);
+    hub.opened(0, &mut out);
+    hub.join(*second, 0, &mut out);
+    hub.publish(first, sealed, 0, &mut out);
+    hub.leave(second, &mut out);
+    let texts = out.frames.into_iter().map(|frame| match frame {
+        HubFrame::Text(text) => text,
+        HubFrame::Binary(bytes) => panic!("{bytes:?}"),
+    });
+    texts.collect()
 }
 
 /// What it is, verb, attempt, round, past, body.

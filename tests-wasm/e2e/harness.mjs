@@ -32,9 +32,7 @@ export function world(t) {
     keep,
     /** Fails if a tab wrote errors to its console. */
     clean() {
-      // A browser reports each attempt at a hub that is down itself; whether we bear it is what the tests look at.
-      const own = (text) => !/can’t establish a connection to the server at ws|WebSocket connection to 'ws/.test(text);
-      const errors = running.flatMap((thing) => thing.errors?.() ?? []).filter(own);
+      const errors = running.flatMap((thing) => thing.errors?.() ?? []);
       assert.equal(errors.length, 0, `errors on the console:\n${errors.join("\n")}`);
     },
   };

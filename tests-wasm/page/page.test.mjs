@@ -44,16 +44,51 @@ test("scripts import only each other, and of the package only its public door", 
 });
 
 test("every file has a header and fewer than 200 lines", () => {
-  for (const path of files) {
+  for (const path of files.filter((path) => !path.endsWith(".png"))) {
     const text = read(path);
     assert.ok(text.split("\n").length < 200, path);
     if (/\.(js|css)$/.test(path)) assert.match(text, /^(\/\/|\/\*) /, path);
   }
 });
 
-test("every fixed test id is in the page", () => {
-  const all = [...scripts, "index.html"].map(read).join("\n");
-  for (const id of TEST_IDS) assert.ok(all.includes(`"${id}"`), id);
+/** The test ids that elements are given, in markup and in scripts. */
+const given = new Set([...scripts, "index.html"].flatMap((path) =>
+  [...read(path).matchAll(/(?:\btest: |data-testid=|\bconfirmField\()"([^"]+)"/g)].map(([, id]) => id)));
+
+test("every fixed test id is given to an element of the page", () => {
+  assert.deepEqual(TEST_IDS.filter((id) => !given.has(id)), []);
+});
+
+test("every fixed query parameter is read", () => { // `hub` by a test of its own below
+  const settings = read("lib/settings.js");
+  assert.deepEqual(["domain", "name", "link"].filter((name) => !new RegExp(`\\bquery\\.get\\("${name}"\\)`).test(settings)), []);
+});
+
+test("what the end-to-end tests look for is in the page", () => {
+  const folder = fileURLToPath(new URL("../e2e/", import.meta.url));
+  const named = /\b(?:byId|click|type|texts|textOf|waitText|waitAttribute|waitCount|waitGone|count|attribute)\("([^"]+)"/g;
+  let looked = 0;
+  // The first file is about the harness and brings a page of its own.
+  for (const file of [...readdirSync(folder).filter((name) => /^0[1-9].*\.mjs$/.test(name)), "lib/person.mjs"]) {
+    for (const [, id] of readFileSync(join(folder, file), "utf8").matchAll(named)) {
+      assert.ok(given.has(id), `${file} looks for ${id}`);
+      looked++;
+    }
+  }
+  assert.ok(looked > 50, `only ${looked} places were found`);
+});
+
+test("the page decides only by codes that the package has", async () => {
+  const { CODES } = await import("../../pkg-template/errors.js");
+  let looked = 0;
+  for (const path of scripts) {
+    for (const [, code] of read(path).matchAll(/"([A-Z]+(?:_[A-Z]+)*)"/g)) {
+      if (code.length < 3) continue;
+      assert.ok(CODES.includes(code), `${path}: ${code}`);
+      looked++;
+    }
+  }
+  assert.ok(looked >= 5, `only ${looked} codes were found`);
 });
 
 test("device names are guessed from what browsers say of themselves", async () => {

@@ -1,4 +1,4 @@
-// The list of hubs: add one, remove one. The choice is kept in this browser; the node is opened anew with it.
+// The list of hubs: add one, remove one. The choice is kept in this browser.
 
 import { button, field, h, setText } from "../lib/dom.js";
 import { attempt, problemPlace } from "../lib/problems.js";
@@ -9,7 +9,7 @@ const STATES = { open: "connected", connected: "connected", joined: "connected",
 
 export function hubs(app) {
   const list = h("ul", { class: "rows", test: "hubs", role: "list", "data-count": "0" });
-  const url = field({ label: "Add a hub", hint: "Its address starts with wss://. The page opens anew with it, so you may have to unlock it again.", input: h("input", { type: "url", test: "hub-url", placeholder: "wss://", autocomplete: "off", spellcheck: "false" }) });
+  const url = field({ label: "Add a hub", hint: "Its address starts with wss://.", input: h("input", { type: "url", test: "hub-url", placeholder: "wss://", autocomplete: "off", spellcheck: "false" }) });
   const submit = h("button", { type: "submit", test: "hub-add" }, "Add");
   const place = problemPlace();
   const form = h("form", { novalidate: true, onsubmit }, url.node, place, h("div", { class: "actions" }, submit));
@@ -26,12 +26,22 @@ export function hubs(app) {
       url.complain(wrong);
       return url.input.focus();
     }
-    return attempt(submit, place, () => change([...app.hubs, text]));
+    return attempt(submit, place, async () => {
+      await app.hypha.addHub(text);
+      keep([...app.hubs, text]);
+      url.input.value = "";
+    });
   }
 
-  function change(wanted) {
+  async function remove(gone) {
+    await app.hypha.removeHub(gone);
+    keep(app.hubs.filter((other) => other !== gone));
+  }
+
+  function keep(wanted) {
+    app.hubs = wanted;
     chooseHubs(wanted);
-    return app.open();
+    app.update("hub");
   }
 
   /** Shows `{ url, state, error? }` for each hub. */
@@ -51,7 +61,7 @@ export function hubs(app) {
   }
 
   const row = (hub) => h("li", { "data-url": hub.url }, h("div", {}, h("span", { class: "url", translate: "no" }, hub.url), h("p", { class: "hint" })),
-    button("Remove", () => change(app.hubs.filter((other) => other !== hub.url)), { class: "quiet", "aria-label": `Remove the hub ${hub.url}` }));
+    button("Remove", (event) => attempt(event.currentTarget, place, () => remove(hub.url)), { class: "quiet", "aria-label": `Remove the hub ${hub.url}` }));
 
   return { node, show };
 }

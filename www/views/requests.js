@@ -87,6 +87,7 @@ function requestCard(request, answer) {
     attempt(deny, place, () => answer(() => request.deny({ block: block.input.checked }), `${short(device)} was not let in.`));
   }, { test: "deny" });
   const controls = h("div", {},
+    request.suspect && h("p", { class: "problem" }, "A device that you removed still knows how to ask. Let this one in only if you have it in your hands."),
     h("p", {}, "Which words does the new device show? If it shows none of these, or if it is not with you, do not let it in."),
     h("div", { class: "sets", role: "group", "aria-label": "Words" }, sets), place, block.node,
     h("div", { class: "actions" }, approve, deny));

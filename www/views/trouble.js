@@ -19,27 +19,6 @@ export function trouble(app) {
 const p = (...text) => h("p", {}, text);
 
 const KINDS = {
-  // The first key seen for a domain is kept; the host is not trusted to change it in silence.
-  PINNED(app, problem) {
-    const { pinned, found } = problem;
-    const open = (link) => {
-      showLink(link);
-      return app.open({ link });
-    };
-    return {
-      title: `${domain} now points to somebody else`,
-      body: [
-        p("When you were here before, this address led to one diary. Now it names another one. Perhaps its owner began anew. Perhaps somebody has taken over the web host and wants to be taken for them."),
-        p("If you did not expect this, stay with the one you know, and ask the owner in some other way."),
-        pinned && p("Known before: ", h("code", {}, pinned)), found && p("Named now: ", h("code", {}, found)),
-      ],
-      ways: [
-        pinned && button("Stay with the one I know", () => open(pinned), { class: "main", test: "keep-pinned" }),
-        found && button("Go to the new one", () => open(found), { class: "danger", test: "take-new" }),
-      ].filter(Boolean),
-    };
-  },
-
   BAD_LINK(app) {
     const typed = app.choice.link ?? settings.link;
     if (typed) {

@@ -33,6 +33,9 @@ const FIRST_IMPURE: &str = "browser";
 /// What tests of any layer may use, and nothing else may. It may use every pure layer itself.
 const TESTING: &str = "testing";
 
+/// Tests of the protocol as a whole, which may use every pure layer and which nothing may use.
+const VECTORS: &str = "vectors";
+
 /// What no pure layer may name: web APIs, clocks, system randomness, threads, async. Tests may.
 const IMPURE: &[&str] = &[
     "async",
@@ -61,7 +64,7 @@ const MAX_LINES: usize = 600;
 fn faults(inside: &Path, source: &str, for_tests: &[String]) -> Vec<String> {
     let place: Vec<String> = module_path(inside);
     let Some(own) = place.first() else { return Vec::new() };
-    let rank = if own == TESTING { rank_of_impure().checked_sub(1) } else { rank(own) };
+    let rank = if own == TESTING || own == VECTORS { rank_of_impure().checked_sub(1) } else { rank(own) };
     let Some(rank) = rank else {
         return vec![format!("`{own}` is no layer; name it in xtask/src/layers.rs")];
     };
@@ -429,6 +432,9 @@ mod tests {
         assert_eq!(check("crypto/a.rs", "mod tests { use crate::testing::Seeded; }").len(), 1);
         assert!(check("testing.rs", "use crate::{crypto::Entropy, node::Node};").is_empty());
         assert_eq!(check("testing.rs", "use crate::browser::Clock;").len(), 1);
+        assert!(check("vectors/a.rs", "use crate::{crypto::Entropy, node::Node};").is_empty());
+        assert_eq!(check("vectors/a.rs", "use crate::browser::Clock;").len(), 1);
+        assert_eq!(check("node/a.rs", "#[cfg(test)] mod tests { use crate::vectors::check; }").len(), 1);
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Crates {
     /// Fails with the names of crates whose licence is not allowed.
     pub fn check_licences(&self) -> Result<()> {
         let text =
-            std::fs::read_to_string(paths::root().join("deny.toml")).context("cannot read deny.toml")?;
+            std::fs::read_to_string(paths::root().join(".deny.toml")).context("cannot read deny.toml")?;
         let allowed = list(&text, "allow").context("deny.toml: no `allow = [ … ]`")?;
         let mut bad = Vec::new();
         for krate in &self.0 {

@@ -5,6 +5,7 @@
 //! wasm     wasm-pack test in Chromium and Firefox
 //! page     what the page promises, read from its files
 //! vectors  the formats recomputed in JavaScript by libraries from npm
+//! package  what npm hands out: packed, installed, typed, bundled
 //! e2e      real browsers on the real page
 //! check    format, lints, licences, size
 //! ```
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const RINGS: &[&str] = &["host", "wasm", "page", "vectors", "e2e", "check"];
+const RINGS: &[&str] = &["host", "wasm", "page", "vectors", "package", "e2e", "check"];
 
 const HOST: Duration = Duration::from_secs(40 * 60);
 const BROWSER_UNITS: Duration = Duration::from_secs(30 * 60);
@@ -28,7 +29,7 @@ const SCRIPTS: Duration = Duration::from_secs(30 * 60);
 pub fn run(args: &[String]) -> Result<bool> {
     let rings = parse(args)?;
     let start = Instant::now();
-    let needs_package = rings.iter().any(|ring| matches!(*ring, "vectors" | "e2e" | "check"));
+    let needs_package = rings.iter().any(|ring| matches!(*ring, "vectors" | "package" | "e2e" | "check"));
     let mut lines = Vec::new();
     let mut sum = Tally::default();
     let mut record = |name: &str, since: Instant, tally: Tally| {
@@ -56,6 +57,7 @@ pub fn run(args: &[String]) -> Result<bool> {
             "wasm" => settle(wasm()),
             "page" => settle(page()),
             "vectors" => settle(vectors()),
+            "package" => settle(packed(built)),
             "e2e" => settle(e2e(built)),
             _ => {
                 step::header("check: format, lints, licences, size");
@@ -162,6 +164,15 @@ fn page() -> Result<Tally> {
 fn vectors() -> Result<Tally> {
     step::header("vectors: formats recomputed in JavaScript");
     scripts(&paths::root().join("tests-wasm/vectors/js"), &[])
+}
+
+fn packed(built: bool) -> Result<Tally> {
+    step::header("package: packed, installed, typed, bundled");
+    if !built {
+        bail!("there is no package to test");
+    }
+    let found = browsers::ready()?;
+    scripts(&paths::root().join("tests-wasm/package"), &[("HYPHA_CHROMIUM", found.chromium)])
 }
 
 fn e2e(built: bool) -> Result<Tally> {

@@ -2,6 +2,8 @@
 
 use wasm_bindgen::{JsCast, JsValue};
 
+use crate::node::ErrorCode;
+
 /// Why the database could not be opened, read or written. Every message says what to do.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum IdbError {
@@ -51,6 +53,15 @@ pub enum IdbError {
 }
 
 impl IdbError {
+    /// The code that a page decides by.
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Damaged { .. } => ErrorCode::Corrupt,
+            Self::Quota => ErrorCode::Quota,
+            _ => ErrorCode::Storage,
+        }
+    }
+
     /// Of something thrown or reported by the browser.
     pub(crate) fn of(thrown: &JsValue) -> Self {
         let name = thrown.dyn_ref::<web_sys::DomException>().map(web_sys::DomException::name);

@@ -235,5 +235,5 @@ fn the_writer_restored_from_a_peer_goes_on_where_it_was() {
     restored.accept(&mut ours, &proof, &list[29..]).unwrap();
     restored.append(&mut ours, &signer(5), &[[9; 9]]).unwrap();
     let longer: Vec<_> = list.iter().cloned().chain([vec![9; 9]]).collect();
-    assert_is(&ours, &restored, &longer, |index| index >= 29 && index < 31);
+    assert_is(&ours, &restored, &longer, |index| (29..31).contains(&index));
 }

@@ -15,6 +15,7 @@ use crate::{
 impl Space {
     /// Reads records, proofs, manifest and feeds back.
     pub(super) fn load(&mut self, files: &mut Files) -> Result<(), SpaceError> {
+        self.load_pins(files)?;
         for bytes in stored_items(files, self.files.records)? {
             if let Ok(record) = RootRecord::decode(&self.key, &bytes) {
                 self.note_record(&record);

@@ -71,6 +71,7 @@ impl Space {
         self.note_record(record);
         self.stirred = true;
         self.settle(files, Fresh::default())?;
+        self.pin_followed(files)?;
         Ok(true)
     }
 
@@ -94,13 +95,6 @@ impl Space {
         if self.claims.add_cut(cut) {
             self.access.grew(&cut.writer);
         }
-    }
-
-    /// Pins the record (by hash) in which a root named its successor: the person's decision among rivals.
-    pub fn pin(&mut self, files: &mut Files, root: PublicKey, successor: Hash) -> Result<(), SpaceError> {
-        self.access.pin(root, successor);
-        self.stirred = true;
-        self.settle(files, Fresh::default())
     }
 
     /// Takes a proof that a writer signed two histories; returns whether it is new.

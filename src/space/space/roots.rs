@@ -4,7 +4,7 @@ use super::{DeviceGrant, Keys, Space, author::Draft};
 use crate::{
     collections::sort,
     crypto::{Entropy, Hash, MessageKey, PublicKey, Signer},
-    space::{Kind, MAX_ITEMS, Manifest, ManifestError, Op, PersonId, Role, RootItem, RootRecord, SpaceError},
+    space::{Kind, MAX_LINKS, Manifest, ManifestError, Op, PersonId, Role, RootItem, RootRecord, SpaceError},
     storage::Files,
     value::{SignedValue, next_seq},
 };
@@ -58,7 +58,7 @@ impl Space {
     ) -> Result<(), SpaceError> {
         self.check_root(root)?;
         let cut = self.cut_at(files, writer, length)?;
-        self.sign_record(files, root, vec![RootItem::Cut { cut, voids }])?;
+        self.sign_records(files, root, vec![RootItem::Cut { cut, voids }])?;
         self.renew_manifest(files, root)?;
         if !self.is_writable() {
             return Ok(());
@@ -78,7 +78,7 @@ impl Space {
         entries: Vec<Hash>,
     ) -> Result<(), SpaceError> {
         self.check_root(root)?;
-        self.sign_record(files, root, vec![RootItem::Void(entries)])?;
+        self.sign_records(files, root, vec![RootItem::Void(entries)])?;
         self.renew_manifest(files, root)
     }
 
@@ -152,9 +152,7 @@ impl Space {
                 items.push(RootItem::Cut { cut: self.cut_at(files, writer, None)?, voids: Vec::new() });
             }
         }
-        for chunk in items.chunks(MAX_ITEMS) {
-            self.sign_record(files, root, chunk.to_vec())?;
-        }
+        self.sign_records(files, root, items)?;
         self.renew_manifest(files, root)?;
         let (mut access, mut rest) = (Vec::new(), Vec::new());
         if usable.is_none() {
@@ -184,6 +182,19 @@ impl Space {
         })
     }
 
+    /// Signs as many root records as the statements need.
+    fn sign_records(
+        &mut self,
+        files: &mut Files,
+        root: &Signer,
+        items: Vec<RootItem>,
+    ) -> Result<(), SpaceError> {
+        for part in RootItem::parts(items) {
+            self.sign_record(files, root, part)?;
+        }
+        Ok(())
+    }
+
     /// Signs a root record that links all heads, and takes it in.
     fn sign_record(
         &mut self,
@@ -191,7 +202,14 @@ impl Space {
         root: &Signer,
         items: Vec<RootItem>,
     ) -> Result<Hash, SpaceError> {
-        let record = RootRecord::sign(&self.key, root, self.access.record_heads(), items);
+        let mut heads = self.access.record_heads();
+        // More heads than one record can link: empty records draw them together first.
+        while let Some((some, _)) = heads.split_at_checked(MAX_LINKS).filter(|(_, rest)| !rest.is_empty()) {
+            let record = RootRecord::sign(&self.key, root, some.to_vec(), Vec::new())?;
+            self.take_record(files, &record)?;
+            heads = self.access.record_heads();
+        }
+        let record = RootRecord::sign(&self.key, root, heads, items)?;
         let hash = record.hash();
         self.take_record(files, &record)?;
         Ok(hash)

@@ -9,7 +9,7 @@ use crate::{
     codec::{Value, decode_value, encode_value},
     crypto::MessageKey,
     feed::{EquivocationProof, FeedError, ProofRequest},
-    space::{Expect, Item, Range, RootRecord, WriteOp},
+    space::{Expect, Item, Range, RootItem, RootRecord, WriteOp},
     storage::{Commit, MemoryBackend, PageKey},
     testing::Seeded,
 };

@@ -9,7 +9,7 @@ use super::{
     trees::Judge,
 };
 use crate::{
-    collections::Map,
+    collections::{Map, Set},
     crypto::{Entropy, PublicKey},
     space::{Expect, Item, Op, SpaceError, Version, WriteOp, WriterStanding},
     storage::Files,
@@ -20,6 +20,15 @@ use crate::{
 enum Slot {
     Public(usize),
     Private(usize),
+}
+
+/// A write that is ready to be appended.
+struct Ready {
+    ops: Vec<WriteOp>,
+    slots: Map<String, Slot>,
+    first_private: usize,
+    /// Its place among the drafts.
+    at: usize,
 }
 
 impl Space {
@@ -33,40 +42,101 @@ impl Space {
         ops: Vec<WriteOp>,
     ) -> Result<Vec<Item>, SpaceError> {
         let me = self.author()?;
+        let mut drafts = Vec::new();
+        let ready = self.prepare(entropy, ops, &mut drafts)?;
+        let new_epochs = drafts.iter().flat_map(Draft::new_epochs).collect::<Vec<_>>();
+        if drafts.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.append(files, now, entropy, drafts) {
+            Ok(first) => Ok(ready.written(me, first, now)),
+            Err(error) => {
+                new_epochs.iter().for_each(|epoch| self.content.discard(epoch));
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes one entry for each list, as [`Space::write`] does one after another, but signs as many as possible at once.
+    pub fn write_many(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        writes: Vec<Vec<WriteOp>>,
+    ) -> Vec<Result<Vec<Item>, SpaceError>> {
+        let mut results = Vec::with_capacity(writes.len());
+        let (mut group, mut touched): (Vec<Vec<WriteOp>>, Set<String>) = Default::default();
+        for ops in writes {
+            // What depends on a write before it is planned after that one is done.
+            let begins_epoch = self.usable_epoch().is_none();
+            let depends = |op: &WriteOp| op.expect() != Expect::Any || touched.contains(op.key());
+            if begins_epoch || ops.iter().any(depends) {
+                results.extend(self.write_group(files, now, entropy, core::mem::take(&mut group)));
+                touched.clear();
+            }
+            touched.extend(ops.iter().map(|op| op.key().to_owned()));
+            group.push(ops);
+            if begins_epoch {
+                results.extend(self.write_group(files, now, entropy, core::mem::take(&mut group)));
+            }
+        }
+        results.extend(self.write_group(files, now, entropy, group));
+        results
+    }
+
+    /// Writes that do not depend on one another: one signature for all.
+    fn write_group(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        group: Vec<Vec<WriteOp>>,
+    ) -> Vec<Result<Vec<Item>, SpaceError>> {
+        let me = match (group.len(), self.author()) {
+            (2.., Ok(me)) => me,
+            _ => return group.into_iter().map(|ops| self.write(files, now, entropy, ops)).collect(),
+        };
+        let mut drafts = Vec::new();
+        let ready: Vec<_> = group.iter().map(|ops| self.prepare(entropy, ops.clone(), &mut drafts)).collect();
+        match self.append(files, now, entropy, drafts) {
+            Ok(first) => ready.into_iter().map(|ready| Ok(ready?.written(me, first, now))).collect(),
+            // One of them is too large, say: each for itself, so that the others stand.
+            Err(_) => group.into_iter().map(|ops| self.write(files, now, entropy, ops)).collect(),
+        }
+    }
+
+    /// Checks a write, and adds its entry, and one for a new epoch if it needs that, to the drafts.
+    fn prepare(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        ops: Vec<WriteOp>,
+        drafts: &mut Vec<Draft>,
+    ) -> Result<Ready, SpaceError> {
         check_count(ops.len())?;
         for op in &ops {
             op.check()?;
             self.check_expect(op)?;
         }
+        let mut slots = Map::new();
         if ops.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Ready { ops, slots, first_private: 0, at: 0 });
         }
         let last: Map<&str, usize> = ops.iter().enumerate().map(|(at, op)| (op.key(), at)).collect();
         let (mut public, mut private) = (Vec::new(), Vec::new());
-        let mut slots = Map::new();
         for (at, op) in ops.iter().enumerate() {
             if last.get(op.key()) == Some(&at) {
                 slots.insert(op.key().to_owned(), self.place_write(op, &mut public, &mut private));
             }
         }
         let first_private = public.len();
-        let mut drafts = Vec::new();
-        let private = if private.is_empty() {
-            None
-        } else {
-            Some((self.epoch_for_writing(entropy, &mut drafts)?, private))
+        let private = match private.is_empty() {
+            true => None,
+            false => Some((self.epoch_for_writing(entropy, drafts)?, private)),
         };
-        let before = u64::try_from(drafts.len()).unwrap_or(u64::MAX);
-        let new_epochs = drafts.iter().flat_map(|draft: &Draft| draft.new_epochs()).collect::<Vec<_>>();
+        let at = drafts.len();
         drafts.push(Draft { public, private, ..Draft::default() });
-        let index = match self.append(files, now, entropy, drafts) {
-            Ok(first) => first.saturating_add(before),
-            Err(error) => {
-                new_epochs.iter().for_each(|epoch| self.content.discard(epoch));
-                return Err(error);
-            }
-        };
-        Ok(ops.into_iter().map(|op| written(op, &slots, first_private, me, index, now)).collect())
+        Ok(Ready { ops, slots, first_private, at })
     }
 
     /// This device's key, if it may write.
@@ -138,23 +208,23 @@ impl Space {
     }
 }
 
-fn written(
-    op: WriteOp,
-    slots: &Map<String, Slot>,
-    first_private: usize,
-    writer: PublicKey,
-    index: u64,
-    time: u64,
-) -> Item {
-    let (at, private) = match slots.get(op.key()) {
-        Some(Slot::Private(at)) => (first_private + at, true),
-        Some(Slot::Public(at)) => (*at, false),
-        None => (0, false),
-    };
-    let version = Version { writer, index, op: u32::try_from(at).unwrap_or(u32::MAX) };
-    let (key, value) = match op {
-        WriteOp::Delete { key, .. } => (key, None),
-        WriteOp::Put { key, value, .. } => (key, Some(value)),
-    };
-    Item { key, value, conflicts: Vec::new(), writer, time, version, private }
+impl Ready {
+    /// What each write's key holds once the drafts were appended from index `first` on.
+    fn written(self, writer: PublicKey, first: u64, time: u64) -> Vec<Item> {
+        let index = first.saturating_add(u64::try_from(self.at).unwrap_or(u64::MAX));
+        let item = |op: WriteOp| {
+            let (at, private) = match self.slots.get(op.key()) {
+                Some(Slot::Private(at)) => (self.first_private + at, true),
+                Some(Slot::Public(at)) => (*at, false),
+                None => (0, false),
+            };
+            let version = Version { writer, index, op: u32::try_from(at).unwrap_or(u32::MAX) };
+            let (key, value) = match op {
+                WriteOp::Delete { key, .. } => (key, None),
+                WriteOp::Put { key, value, .. } => (key, Some(value)),
+            };
+            Item { key, value, conflicts: Vec::new(), writer, time, version, private }
+        };
+        self.ops.into_iter().map(item).collect()
+    }
 }

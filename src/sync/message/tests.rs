@@ -1,4 +1,5 @@
 use super::*;
+use crate::feed::{MAX_PROOF_NODES, Node, Side};
 use proptest::prelude::*;
 
 fn samples() -> Vec<Message> {
@@ -38,6 +39,35 @@ fn every_kind_round_trips_and_loses_nothing_when_cut() {
             assert!(Message::decode(&bytes[..end]).is_err(), "{message:?} cut at {end}");
         }
         assert!(Message::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
+    }
+}
+
+#[test]
+fn whatever_is_kept_can_be_sent() {
+    use crate::{feed::EquivocationProof, space::MAX_ENTRY, sync::limits::MAX_MESSAGE, value::SignedValue};
+    let most = crate::codec::MAX_SAFE;
+    let nodes = |count| vec![Node { index: most, hash: Hash([1; 32]), size: most }; count];
+    let head =
+        SignedHead { length: most, fork: most, tree_hash: Hash([2; 32]), signature: Signature([5; 64]) };
+    // The largest entry, with the largest proof; beside the smallest message it is the only block.
+    let proof = Proof { head: Some(head), from: most, blocks_start: most, nodes: nodes(MAX_PROOF_NODES) };
+    assert!(proof.encode().len() <= Proof::MAX_ENCODED);
+    let blocks = vec![vec![1; MAX_ENTRY]];
+    assert_eq!(MAX_ENTRY, MAX_BLOCK);
+    let largest = Message::Data { answers: Answers::Request(most), proof, blocks };
+    let bytes = largest.encode(most);
+    assert!(bytes.len() <= MAX_MESSAGE);
+    assert_eq!(Message::decode(&bytes), Ok((most, largest)));
+    // Items: a root record is measured by the same limit; a manifest is a signed value.
+    assert_eq!(MAX_ITEM, crate::space::MAX_RECORD);
+    const { assert!(SignedValue::MAX_ENCODED <= MAX_ITEM) };
+    let side = Side { head, leaf: nodes(1)[0], nodes: nodes(MAX_PROOF_NODES) };
+    let (key, roots) = (PublicKey([4; 32]), nodes(MAX_PROOF_NODES));
+    let evidence = EquivocationProof { key, index: most, roots, sides: [side.clone(), side] };
+    assert!(evidence.encode().len() <= MAX_ITEM);
+    for (bytes, taken) in [(vec![1; MAX_ITEM], true), (vec![1; MAX_ITEM + 1], false)] {
+        let message = Message::Item { kind: ItemKind::Record, bytes };
+        assert_eq!(Message::decode(&message.encode(1)).is_ok(), taken);
     }
 }
 

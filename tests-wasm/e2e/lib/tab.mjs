@@ -5,7 +5,7 @@ import { PATIENCE, until } from "./wait.mjs";
 
 // What browsers themselves write when a test takes something away on purpose, or a file may be missing.
 const EXPECTED = [/WebSocket connection to|can.t establish a connection to the server at ws/i];
-const MAY_BE_MISSING = /\/\.well-known\/(dat|hypha-claim|hypha-hub)$/;
+const MAY_BE_MISSING = /\/(favicon\.ico|\.well-known\/(dat|hypha-claim|hypha-hub))$/;
 
 export class Tab {
   /** Errors on the console and uncaught ones. A test that provokes some takes them out with `forgive`. */
@@ -14,7 +14,11 @@ export class Tab {
   constructor(page, kind) {
     this.page = page;
     this.kind = kind;
-    page.on("pageerror", (error) => this.errors.push(`uncaught: ${error.stack ?? error.message ?? error}`));
+    page.on("pageerror", (error) => {
+      const text = String(error.stack ?? error.message ?? error);
+      // Firefox over BiDi reports a hub that is down here, and not as a line on the console.
+      if (!EXPECTED.some((known) => known.test(text))) this.errors.push(`uncaught: ${text}`);
+    });
     page.on("console", (message) => {
       if (message.type() !== "error") return;
       const { url = "" } = message.location() ?? {};

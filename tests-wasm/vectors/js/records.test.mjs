@@ -48,3 +48,14 @@ test("mutated records: both sides refuse the same", () => {
   }
   assert.ok(taken > 10 && taken < vectors.mutated.length - 10, "some of both");
 });
+
+test("a record is at most 256 KiB", () => {
+  const seed = new Uint8Array(32).fill(0x50);
+  const around = 1 + 32 + 1 + 1 + 1 + 3 + 64;
+  for (const [size, taken] of [[262_144, true], [262_145, false]]) {
+    const item = { op: "unknown", kind: 9, body: "01".repeat(size - around) };
+    const record = signRecord(space, seed, [], [item]);
+    assert.equal(record.length, size);
+    assert.equal(accepted(record), taken);
+  }
+});

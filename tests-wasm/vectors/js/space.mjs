@@ -245,7 +245,7 @@ export const signRecord = (space, seed, links, items) => {
 };
 
 export const readRecord = (space, record) => {
-  check(record.length <= 1 << 20 && record.length > 64, "length");
+  check(record.length <= 256 * 1024 && record.length > 64, "length");
   const [body, signature] = [record.slice(0, -64), record.slice(-64)];
   const reader = new Reader(body);
   reader.version();

@@ -102,3 +102,28 @@ test("sealed signalling", () => {
     same(assert, concat(unhex(v.nonce), seal(key, unhex(v.nonce), topic, plain)), v.hex, v.kind);
   }
 });
+
+test("what tabs post", () => {
+  const id = (value) => new Uint8Array(16).fill(value);
+  const blinded = (key, from) => MAC(unhex(key), ns("topic"), utf8("tab"), id(from));
+  for (const v of mesh.tabs) {
+    const kind = ["hello", "bye", "data", "ping", "pong"].indexOf(v.kind);
+    const body = v.body.spaces ? concat(...v.body.spaces.map((key) => blinded(key, v.from))) : unhex(v.body.data ?? "");
+    same(assert, concat([1], id(v.from), id(v.to), [kind], body), v.hex, v.kind);
+  }
+  assert.equal(new Set(mesh.tabs.map((v) => v.kind)).size, 5);
+});
+
+test("frames to a y-webrtc hub", () => {
+  const [first, second] = mesh.rooms.map((v) => v.topic);
+  const d = Buffer.from(unhex(mesh.sealed)).toString("base64url");
+  assert.match(d, /[-_]/);
+  const frames = [
+    { type: "subscribe", topics: [first] },
+    { type: "ping" },
+    { type: "subscribe", topics: [second] },
+    { type: "publish", topic: first, d },
+    { type: "unsubscribe", topics: [second] },
+  ];
+  assert.deepEqual(mesh.hub_frames.map((frame) => JSON.parse(frame)), frames);
+});

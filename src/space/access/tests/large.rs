@@ -95,7 +95,8 @@ fn story(writers: usize, acts: usize, lag: usize, dice: &mut Dice) -> Story {
     let keys: Vec<PublicKey> = (0..writers).map(|_| PublicKey(dice.bytes())).collect();
     let root = Signer::from_seed(&[7; 32]);
     let record =
-        RootRecord::sign(&root.public(), &root, Vec::new(), vec![RootItem::Grant(grant(keys[0], keys[0]))]);
+        RootRecord::sign(&root.public(), &root, Vec::new(), vec![RootItem::Grant(grant(keys[0], keys[0]))])
+            .unwrap();
     let mut lengths = vec![0_u64; writers];
     // What each writer has of each feed; who is granted in its view is who was when it looked.
     let mut views: Vec<BTreeMap<usize, u64>> = vec![BTreeMap::new(); writers];
@@ -107,9 +108,9 @@ fn story(writers: usize, acts: usize, lag: usize, dice: &mut Dice) -> Story {
         let me = dice.pick(&alive);
         let first_look = views[me].is_empty();
         let before = views[me].clone();
-        for other in 0..writers {
-            if other != me && lengths[other] > 0 && (first_look || !dice.chance(lag)) {
-                views[me].insert(other, lengths[other]);
+        for (other, &length) in lengths.iter().enumerate() {
+            if other != me && length > 0 && (first_look || !dice.chance(lag)) {
+                views[me].insert(other, length);
             }
         }
         let op = if granted.len() < writers {

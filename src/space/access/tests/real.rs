@@ -237,7 +237,7 @@ impl Real {
                     .iter()
                     .map(|link| self.record_hashes.get(link).copied().unwrap_or(Hash(self.dice.bytes())))
                     .collect();
-                let signed = RootRecord::sign(&space, &self.roots[&record.root], links, vec![item]);
+                let signed = RootRecord::sign(&space, &self.roots[&record.root], links, vec![item]).unwrap();
                 let name = record.hash();
                 self.record_names.insert(signed.hash(), name.clone());
                 self.record_hashes.insert(name.clone(), signed.hash());

@@ -1,7 +1,7 @@
 //! Granting, cutting, recovering.
 
 use super::*;
-use crate::space::WriterStanding;
+use crate::{crypto::blake2b, space::WriterStanding};
 
 /// A founder and a granted second device that know each other.
 fn pair() -> (Device, Device) {
@@ -234,10 +234,78 @@ fn a_new_passphrase_shuts_everybody_out_and_keeps_the_data() {
 }
 
 #[test]
+fn a_rival_successor_that_comes_later_changes_nothing() {
+    let a = Device::founder(1);
+    let (first, rival) = (Signer::from_seed(&[201; 32]), Signer::from_seed(&[202; 32]));
+    let links: Vec<Hash> = a.space.record_hashes().collect();
+    let hands_over = |to: &Signer| {
+        let items = vec![RootItem::Successor(to.public())];
+        RootRecord::sign(&root().public(), &root(), links.clone(), items).unwrap()
+    };
+    let (first_record, rival_record) = (hands_over(&first), hands_over(&rival));
+    let mut b = Device::new(2);
+    b.pull_all(&a);
+    b.space.add_record(&mut b.files, first_record.as_bytes()).unwrap();
+    b.space.add_record(&mut b.files, rival_record.as_bytes()).unwrap();
+    assert_eq!(b.space.root(), first.public());
+    assert_eq!(b.reopened().space.root(), first.public());
+    // Who hears of both at once follows neither, until the person decides; that is remembered.
+    let mut c = Device::new(3);
+    c.pull_all(&a);
+    let records = [&first_record, &rival_record];
+    let stored: Vec<u8> = records
+        .iter()
+        .flat_map(|record| {
+            let bytes = record.as_bytes();
+            [u32::try_from(bytes.len()).unwrap().to_le_bytes().as_slice(), bytes].concat()
+        })
+        .collect();
+    let file = c.files.file(&format!("space/{}/records", root().public()));
+    let end = c.files.len(file);
+    c.files.write(file, end, &stored).unwrap();
+    let mut c = c.reopened();
+    assert_eq!((c.space.root(), c.space.contested()), (root().public(), [root().public()].as_slice()));
+    c.space.pin(&mut c.files, root().public(), rival_record.hash()).unwrap();
+    assert_eq!((c.space.root(), c.space.contested().len()), (rival.public(), 0));
+    assert_eq!(c.reopened().space.root(), rival.public());
+}
+
+#[test]
+fn more_than_one_record_holds_is_split() {
+    let mut a = Device::founder(1);
+    let entries: Vec<Hash> = (0..2_500_u32).map(|n| blake2b(&[&n.to_le_bytes()])).collect();
+    a.space.root_void(&mut a.files, &root(), entries.clone()).unwrap();
+    let records: Vec<RootRecord> =
+        a.space.records().map(|bytes| RootRecord::decode(&root().public(), bytes).unwrap()).collect();
+    let voided: Vec<Hash> = records
+        .iter()
+        .flat_map(|record| &record.items)
+        .flat_map(|item| if let RootItem::Void(voids) = item { voids.clone() } else { Vec::new() })
+        .collect();
+    assert_eq!(voided, entries);
+    // More heads than one record links: all are drawn together, and the manifest names the last.
+    let stored: Vec<u8> = (0..1_001_u32)
+        .flat_map(|n| {
+            let items = vec![RootItem::Unknown { kind: 9, body: n.to_le_bytes().to_vec() }];
+            let record = RootRecord::sign(&root().public(), &root(), Vec::new(), items).unwrap();
+            let bytes = record.as_bytes();
+            [u32::try_from(bytes.len()).unwrap().to_le_bytes().as_slice(), bytes].concat()
+        })
+        .collect();
+    let file = a.files.file(&format!("space/{}/records", root().public()));
+    let end = a.files.len(file);
+    a.files.write(file, end, &stored).unwrap();
+    let mut a = a.reopened();
+    a.space.root_void(&mut a.files, &root(), vec![entries[0]]).unwrap();
+    assert_eq!(a.space.manifest().unwrap().heads, [a.space.record_hashes().last().unwrap()]);
+    assert!(a.space.is_complete());
+}
+
+#[test]
 fn strangers_records_are_not_kept() {
     let mut a = Device::founder(1);
     let stranger = Signer::from_seed(&[50; 32]);
-    let record = RootRecord::sign(&a.space.key(), &stranger, Vec::new(), Vec::new());
+    let record = RootRecord::sign(&a.space.key(), &stranger, Vec::new(), Vec::new()).unwrap();
     let error = a.space.add_record(&mut a.files, record.as_bytes());
     assert_eq!(error, Err(SpaceError::Root { expected: a.space.key(), got: stranger.public() }));
     assert_eq!(a.space.records().count(), 1);

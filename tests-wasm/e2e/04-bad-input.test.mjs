@@ -1,0 +1,236 @@
+// Guards that whatever is wrong, a person's typing, a host, a hub, another tab, is said clearly where it was met, and
+// that nothing is lost and nothing else stops.
+
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import test from "node:test";
+import { WebSocketServer } from "ws";
+import { scenario } from "./harness.mjs";
+import { address, fillSignIn, inState, post, reads, setUp } from "./lib/person.mjs";
+
+/** A server on a free port that ends with the test. */
+async function listening(w, server, close) {
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  w.keep({ stop: () => new Promise((resolve) => close(resolve)) });
+  return server.address().port;
+}
+
+test("what a person types wrong is said where it was typed", scenario(async (w) => {
+  const server = await w.server();
+  const tab = await (await w.browser("firefox")).open(server.url);
+  await inState(tab, "uninitialised");
+
+  // A damaged link.
+  await tab.click("open-link");
+  await tab.type("link-input", "hypha://0123");
+  await tab.click("link-submit");
+  await tab.byId("trouble");
+  await tab.waitSeen(/64/);
+  await tab.click("without-link");
+  await inState(tab, "uninitialised");
+
+  // A name of 10,000 emoji; the words stay, and a shorter name is taken.
+  await tab.click("start");
+  const words = (await tab.waitText("passphrase", (text) => text.split(" ").length === 8)).split(" ");
+  for (const id of ["confirm-word-1", "confirm-word-2"]) {
+    await tab.type(id, words[Number(await tab.attribute(id, "data-index")) - 1]);
+  }
+  await tab.run(() => {
+    const name = document.querySelector("[data-testid=device-name]");
+    name.value = "😀".repeat(10_000);
+    name.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  await tab.click("create");
+  await tab.waitSeen(/at most 64|shorter/i);
+  assert.deepEqual((await tab.textOf("passphrase")).split(" "), words);
+  await tab.type("device-name", "a short name");
+  await tab.click("create");
+  await inState(tab, "writer", { timeout: 60_000 });
+}));
+
+test("a passphrase with a typo names the word", scenario(async (w) => {
+  const server = await w.server();
+  const origin = await (await w.browser("chrome")).open(server.claim);
+  const words = await setUp(origin, { device: "first" });
+  const visitor = await (await w.browser("firefox")).open(server.url);
+  await inState(visitor, "visitor");
+  await fillSignIn(visitor, ["abacuss", ...words.slice(1)], "second");
+  await visitor.waitSeen(/abacuss.*abacus/s);
+  await fillSignIn(visitor, words.slice(2), "second");
+  await visitor.waitSeen(/8/);
+  await inState(visitor, "visitor");
+}));
+
+test("a host that answers with a web page is said to, and the link opens all the same", scenario(async (w) => {
+  const server = await w.server();
+  const origin = await (await w.browser("chrome")).open(address(server.url, { hub: server.hub }));
+  await inState(origin, "uninitialised");
+  await setUp(origin, { device: "first" });
+  await post(origin, "read me");
+  const link = await origin.textOf("link");
+
+  const browser = await w.browser("chrome");
+  const tab = await browser.open("about:blank");
+  await tab.page.setRequestInterception(true);
+  tab.page.on("request", (request) => (request.url().endsWith("/.well-known/dat")
+    ? request.respond({ status: 200, contentType: "text/html", body: "<!doctype html><title>Not found</title>" })
+    : request.continue()));
+  await tab.goto(server.url);
+  await tab.waitSeen(/web page/);
+  await tab.goto(address(server.url, { link, hub: server.hub }));
+  await inState(tab, "visitor");
+  await reads(tab, ["read me"]);
+}));
+
+test("values that cannot be stored are refused with their place, and the others stand", scenario(async (w) => {
+  const server = await w.server();
+  const tab = await (await w.browser("chrome")).open(server.url);
+  await inState(tab, "uninitialised");
+  const results = await tab.run(async () => {
+    const { Hypha, HyphaError } = await import("/pkg/index.js");
+    const hypha = await Hypha.open({ name: "values", storage: "memory", hubs: [] });
+    await hypha.signUp(await Hypha.generatePassphrase(), { device: "values" });
+    const cycle = { deep: [] };
+    cycle.deep.push(cycle);
+    let nested = null;
+    for (let i = 0; i < 100; i++) nested = [nested];
+    const bad = { function: { a: [1, () => 1] }, cycle, large: "x".repeat(2 * 1024 * 1024), symbol: Symbol("s"), surrogate: "\ud800",
+      nested, huge: 2n ** 70n, undefined };
+    const said = {};
+    for (const [name, value] of Object.entries(bad)) {
+      said[name] = await hypha.home.put("bad", value).then(() => "stored", (error) =>
+        error instanceof HyphaError ? `${error.code}: ${error.message}` : `not ours: ${error}`);
+    }
+    const good = { text: "ä", list: [1, -0, 1.5, 2n ** 60n, null, true], when: new Date(5), bytes: new Uint8Array([1, 2]) };
+    await hypha.home.put("good", good);
+    said.good = (await hypha.home.get("good")).value;
+    said.goodOk = JSON.stringify(said.good, (_, v) => (typeof v === "bigint" ? `${v}n` : v instanceof Uint8Array ? [...v] : v));
+    delete said.good;
+    said.bad = (await hypha.home.get("bad")) === undefined;
+    await hypha.close();
+    return said;
+  });
+  for (const name of ["function", "cycle", "symbol", "surrogate", "nested", "huge", "undefined"]) {
+    assert.match(results[name], /^BAD_INPUT: /, name);
+  }
+  assert.match(results.function, /a\[1\]/, "the message names the place");
+  assert.match(results.large, /^TOO_LARGE: /);
+  assert.equal(results.bad, true);
+  assert.deepEqual(JSON.parse(results.goodOk), { text: "ä", list: [1, 0, 1.5, `${2n ** 60n}n`, null, true], when: new Date(5).toJSON(), bytes: [1, 2] });
+}));
+
+test("a hub that is down, one that talks garbage and one that is none do no harm", scenario(async (w) => {
+  const server = await w.server();
+  const good = await w.hub("embedded");
+  const garbage = new WebSocketServer({ noServer: true });
+  garbage.on("connection", (socket) => {
+    socket.on("message", () => {
+      for (const text of ["<html>", "{", "null", '{"type":"publish"}', '{"type":"publish","topic":7,"d":"!!"}', "\u0000".repeat(1000)]) socket.send(text);
+      socket.send(Buffer.from([0, 255, 1, 2, 3]));
+    });
+  });
+  const garbageServer = createServer();
+  garbageServer.on("upgrade", (request, socket, head) => garbage.handleUpgrade(request, socket, head, (ws) => garbage.emit("connection", ws)));
+  const garbagePort = await listening(w, garbageServer, (done) => {
+    garbage.clients.forEach((client) => client.terminate());
+    garbageServer.close(done);
+  });
+  const nothing = createServer((_, answer) => answer.end("hello"));
+  const nothingPort = await listening(w, nothing, (done) => nothing.close(done));
+  const hub = [`ws://127.0.0.1:${garbagePort}`, `ws://127.0.0.1:${nothingPort}`, "ws://127.0.0.1:9", good.url];
+
+  const origin = await (await w.browser("chrome")).open(address(server.claim, { hub }));
+  await setUp(origin, { device: "first" });
+  await post(origin, "in spite of all");
+  const visitor = await (await w.browser("firefox")).open(address(server.url, { hub }));
+  await inState(visitor, "visitor");
+  await reads(visitor, ["in spite of all"]);
+  // Each hub is shown as what it is.
+  const states = await origin.run(() => Object.fromEntries([...document.querySelectorAll("[data-testid=hubs] > [data-url]")].map((hub) => [hub.dataset.url, hub.dataset.state])));
+  assert.equal(states[good.url], "open");
+  for (const url of hub.slice(0, 3)) assert.notEqual(states[url], undefined, url);
+  assert.notEqual(states["ws://127.0.0.1:9"], "open");
+}));
+
+test("a hub that repeats, alters and invents messages is not believed", scenario(async (w) => {
+  const server = await w.server();
+  // The y-webrtc protocol with a liar in it: it sees topics, and sends each of them old, altered and made-up messages.
+  const topics = new Map();
+  const liar = new WebSocketServer({ noServer: true });
+  const seen = [];
+  liar.on("connection", (socket) => socket.on("message", (data) => {
+    const message = JSON.parse(data);
+    if (message.type === "ping") socket.send('{"type":"pong"}');
+    for (const topic of message.type === "subscribe" ? message.topics : []) topics.set(topic, (topics.get(topic) ?? new Set()).add(socket));
+    if (message.type !== "publish") return;
+    seen.push(message);
+    const altered = Object.fromEntries(Object.entries(message).map(([name, value]) => [name, typeof value === "string" && value.length > 40 && name !== "topic" ? value.slice(0, -9) + "AAAAAAAAA" : value]));
+    for (const peer of topics.get(message.topic) ?? []) {
+      for (const one of [altered, ...seen.slice(-20), { ...message, topic: message.topic, d: "AAAA" }, message]) peer.send(JSON.stringify(one));
+    }
+  }));
+  const http = createServer();
+  http.on("upgrade", (request, socket, head) => liar.handleUpgrade(request, socket, head, (ws) => liar.emit("connection", ws)));
+  const port = await listening(w, http, (done) => {
+    liar.clients.forEach((client) => client.terminate());
+    http.close(done);
+  });
+  const hub = `y-webrtc+ws://127.0.0.1:${port}`;
+  const origin = await (await w.browser("chrome")).open(address(server.claim, { hub }));
+  await setUp(origin, { device: "first" });
+  await post(origin, "unharmed");
+  const visitor = await (await w.browser("chrome")).open(address(server.url, { hub }));
+  await reads(visitor, ["unharmed"]);
+  await post(origin, "still there");
+  await reads(visitor, ["unharmed", "still there"]);
+  assert.ok(seen.length > 2);
+}));
+
+test("a tab that shouts nonsense at the others is not heard", scenario(async (w) => {
+  const server = await w.server();
+  const browser = await w.browser("chrome");
+  const tab = await browser.open(server.claim);
+  await setUp(tab, { device: "first" });
+  const other = await browser.open(new URL("/css/base.css", server.url).href);
+  const channels = await other.run(async () => {
+    // The channel of all nodes of this browser, and those on which tabs of one database call each other.
+    const names = ["hypha/v1", ...(await indexedDB.databases()).map(({ name }) => `hypha/node/${name}`)];
+    for (const name of names) {
+      const channel = new BroadcastChannel(name);
+      for (let i = 0; i < 200; i++) {
+        channel.postMessage(crypto.getRandomValues(new Uint8Array(i * 3)));
+        channel.postMessage({ nonsense: i, id: "x", call: "put" });
+        channel.postMessage(null);
+        channel.postMessage("text");
+      }
+    }
+    return names.length;
+  });
+  assert.ok(channels > 1);
+  await tab.page.bringToFront(); // a tab behind another one does not paint, so nothing in it can be clicked
+  await post(tab, "as if nothing were");
+  await tab.reload();
+  await reads(tab, ["as if nothing were"]);
+}));
+
+for (const [what, code] of [
+  ["is not there", () => Object.defineProperty(globalThis, "indexedDB", { get: () => undefined })],
+  ["cannot be opened", () => {
+    IDBFactory.prototype.open = () => {
+      throw new DOMException("A mutation operation was attempted on a database that did not allow mutations.", "InvalidStateError");
+    };
+  }],
+]) {
+  test(`IndexedDB ${what} (a private window): the page says so and goes on in memory`, scenario(async (w) => {
+    const server = await w.server();
+    const tab = await (await w.browser("chrome")).open("about:blank");
+    await tab.page.evaluateOnNewDocument(code);
+    await tab.goto(server.claim);
+    assert.equal(await tab.attribute("trouble", "data-code"), "STORAGE");
+    await tab.waitSeen(/private window/);
+    await tab.click("use-memory");
+    await inState(tab, "uninitialised");
+    await setUp(tab, { device: "for now" });
+    await post(tab, "gone when this tab is");
+  }));
+}
