@@ -5,6 +5,7 @@
 //! test, in a simulator, under a fuzzer and in the page. `browser` and `js` are the only users of web APIs.
 //!
 //! ```text
+//! collections   sorted maps and sets in little code
 //! crypto   passphrase, key tree, signatures, sealing, hashing
 //! codec    one deterministic encoding, hard limits
 //! storage  random-access files in pages
@@ -26,6 +27,7 @@
 #[cfg(target_arch = "wasm32")]
 pub mod browser;
 pub mod codec;
+pub mod collections;
 pub mod crypto;
 pub mod feed;
 #[cfg(target_arch = "wasm32")]

@@ -12,7 +12,7 @@
 use core::cell::{Cell, RefCell};
 use core::future::Future;
 use core::pin::Pin;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use futures_channel::oneshot;
@@ -25,6 +25,7 @@ use super::idb::Database;
 use super::random::BrowserEntropy;
 use super::store::{Report, Store};
 use super::{clock, rtc, socket, tabs, wake};
+use crate::collections::Map;
 use crate::crypto::{Hash, Host, KdfError};
 use crate::mesh::{MeshInput, MeshOutput};
 use crate::node::{Call, ErrorCode, Event, Input, Lookup, Node, NodeError, Options, Output, Reply, Words};
@@ -62,7 +63,7 @@ pub struct Driver {
     pumping: Cell<bool>,
     soon: Cell<bool>,
     closed: Cell<bool>,
-    calls: RefCell<BTreeMap<u32, oneshot::Sender<Result<Reply, NodeError>>>>,
+    calls: RefCell<Map<u32, oneshot::Sender<Result<Reply, NodeError>>>>,
     last_call: Cell<u32>,
     timer: RefCell<Option<(u64, Timeout)>>,
     page: Box<dyn Page>,

@@ -5,7 +5,7 @@
 //! it closes, so nothing of a closed link is ever reported.
 
 use core::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use js_sys::{ArrayBuffer, JSON, Uint8Array};
@@ -19,6 +19,7 @@ use web_sys::{
 };
 
 use super::idb::words;
+use crate::collections::Map;
 use crate::mesh::{LOW_WATER, LinkId, RtcCommand, RtcEvent, RtcState, SdpType};
 
 /// Called with every event of every link; never from inside [`Links::command`].
@@ -26,7 +27,7 @@ pub type Report = Rc<dyn Fn(LinkId, RtcEvent)>;
 
 /// All peer connections of a node.
 pub struct Links {
-    links: RefCell<BTreeMap<LinkId, Rc<Link>>>,
+    links: RefCell<Map<LinkId, Rc<Link>>>,
     report: Report,
     /// `RTCIceServer[]`, as the page gave it, or undefined.
     ice_servers: JsValue,

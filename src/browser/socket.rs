@@ -2,7 +2,6 @@
 
 use core::cell::RefCell;
 use core::pin::Pin;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use futures_util::future::{AbortHandle, Abortable, poll_fn};
@@ -14,6 +13,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
 use super::idb::words;
+use crate::collections::Map;
 use crate::mesh::{HubFrame, HubId, MeshInput};
 
 /// Called with what sockets report.
@@ -21,7 +21,7 @@ pub type Report = Rc<dyn Fn(MeshInput)>;
 
 /// One socket per hub.
 pub struct Sockets {
-    open: RefCell<BTreeMap<HubId, Socket>>,
+    open: RefCell<Map<HubId, Socket>>,
     report: Report,
 }
 

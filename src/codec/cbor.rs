@@ -6,6 +6,7 @@
 //! object reference (32 bytes), 1002 blob reference (bytes).
 
 use super::{DecodeError, MAX_SAFE, Value};
+use crate::collections::sort_by;
 
 /// Most levels of arrays, maps and tags inside one another.
 pub const MAX_DEPTH: usize = 64;
@@ -48,7 +49,7 @@ fn write(value: &Value, out: &mut Vec<u8>, depth: usize) -> Result<(), DecodeErr
         Value::Map(pairs) => {
             let mut sorted: Vec<(Vec<u8>, &Value)> =
                 pairs.iter().map(|(key, value)| (text(key), value)).collect();
-            sorted.sort_by(|a, b| a.0.cmp(&b.0));
+            sort_by(&mut sorted, |a, b| a.0.cmp(&b.0));
             if sorted.windows(2).any(|pair| matches!(pair, [a, b] if a.0 == b.0)) {
                 return Err(DecodeError::NotCanonical { what: "map with a key twice" });
             }

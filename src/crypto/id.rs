@@ -1,8 +1,8 @@
 //! Keys as text: hexadecimal and hyphalinks.
+//!
+//! Hexadecimal is read and written by hand: the usual crate brings tens of KB of wasm for it.
 
 use core::fmt;
-
-use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
 use super::sign::PublicKey;
 
@@ -11,7 +11,8 @@ pub const HEX_KEY_LENGTH: usize = 64;
 
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    HEXLOWER.encode(bytes)
+    let digit = |half: u8| char::from(if half < 10 { b'0' + half } else { b'a' + (half - 10) });
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Text that is not 64 hexadecimal digits.
@@ -24,9 +25,29 @@ pub struct HexError {
 
 /// Reads 64 hexadecimal digits, in either case.
 pub fn parse_hex32(text: &str) -> Result<[u8; 32], HexError> {
-    let error = HexError { got: text.chars().count() };
-    let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|_| error)?;
-    bytes.try_into().map_err(|_| error)
+    parse_hex(text).ok_or_else(|| HexError { got: text.chars().count() })
+}
+
+/// Reads exactly `2 * N` hexadecimal digits, in either case.
+pub fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != N || !rest.is_empty() {
+        return None;
+    }
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = digit(*high)? << 4 | digit(*low)?;
+    }
+    Some(bytes)
+}
+
+fn digit(letter: u8) -> Option<u8> {
+    match letter {
+        b'0'..=b'9' => Some(letter - b'0'),
+        b'a'..=b'f' => Some(letter - b'a' + 10),
+        b'A'..=b'F' => Some(letter - b'A' + 10),
+        _ => None,
+    }
 }
 
 /// `hypha://<64 hex>`: names a space. Who has it can find and read the public part.
@@ -64,8 +85,22 @@ pub enum LinkError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::crypto::Signer;
+
+    proptest! {
+        #[test]
+        fn hexadecimal_is_as_elsewhere(bytes: [u8; 4], text in "[0-9a-fA-Fg@`/:G]{6,10}|.{4,8}") {
+            use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+            prop_assert_eq!(hex(&bytes), HEXLOWER.encode(&bytes));
+            prop_assert_eq!(parse_hex(&hex(&bytes)), Some(bytes));
+            prop_assert_eq!(parse_hex(&hex(&bytes).to_uppercase()), Some(bytes));
+            let theirs = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
+            prop_assert_eq!(parse_hex::<4>(&text), theirs.and_then(|bytes| bytes.try_into().ok()));
+        }
+    }
 
     #[test]
     fn link_survives_case_and_slash_and_names_what_is_wrong() {

@@ -20,7 +20,7 @@ pub use account::{InstallSecret, MessageKey, Purpose, RootSecret, WriterBase};
 pub use entropy::Entropy;
 pub use hash::{Hash, Hasher, blake2b, blake2b_128, hash_to, keyed, keyed_parts};
 pub use host::{Host, HostError};
-pub use id::{HEX_KEY_LENGTH, HexError, Link, LinkError, hex, parse_hex32};
+pub use id::{HEX_KEY_LENGTH, HexError, Link, LinkError, hex, parse_hex, parse_hex32};
 pub use kdf::{KdfError, WORDS_PER_REQUEST, request_words, subkey};
 pub use namespace::Namespace;
 pub use passphrase::{Passphrase, PassphraseError};
@@ -29,4 +29,6 @@ pub use seal::{
     seal_to,
 };
 pub use sign::{BadSignature, PublicKey, Signature, Signer};
+#[cfg(test)]
+pub(crate) use wordlist::list as word_list;
 pub use wordlist::{LIST_LENGTH, index_of, nearest, word};

@@ -32,7 +32,7 @@ impl Passphrase {
     /// hyphenated words stay whole). Unicode normalisation (NFKD) is done by the caller: every list word is ASCII,
     /// so anything else is named in the error all the same.
     pub fn parse(text: &str) -> Result<Self, PassphraseError> {
-        let lower = Zeroizing::new(text.to_lowercase());
+        let lower = Zeroizing::new(text.to_ascii_lowercase());
         let mut found: Vec<&str> = Vec::new();
         for chunk in lower.split_whitespace() {
             let parts: Vec<&str> = chunk.split('-').filter(|part| !part.is_empty()).collect();

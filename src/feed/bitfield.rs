@@ -1,9 +1,8 @@
 //! Which blocks are held. Room grows with what is held, not with the feed's length.
 
-use std::collections::BTreeMap;
-
 use core::ops::Range;
 
+use crate::collections::Map;
 use crate::storage::{FileId, Files, StorageError};
 
 /// Bytes of a chunk of bits.
@@ -11,11 +10,11 @@ const CHUNK: u64 = 4096;
 
 /// A sparse set of block indexes. Bit `i % 8` of byte `i / 8`.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Bitfield(BTreeMap<u64, Vec<u8>>);
+pub(super) struct Bitfield(Map<u64, Vec<u8>>);
 
 impl Bitfield {
     pub(super) fn load(files: &Files, file: FileId) -> Result<Self, StorageError> {
-        let mut chunks = BTreeMap::new();
+        let mut chunks = Map::new();
         for extent in files.extents(file) {
             let mut at = extent.start;
             while at < extent.end {

@@ -118,7 +118,11 @@ impl EquivocationProof {
             return Err(FeedError::NoEquivocation { why: "the prefixes differ" });
         }
         let mut sides = [ours.side, theirs.side];
-        sides.sort_by_key(|side| side.head.tree_hash);
+        if let [a, b] = &sides
+            && a.head.tree_hash > b.head.tree_hash
+        {
+            sides.reverse();
+        }
         let proof = Self { key, index: ours.index, roots: ours.roots, sides };
         proof.verify()?;
         Ok(proof)

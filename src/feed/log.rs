@@ -1,7 +1,5 @@
 //! The feed itself: what of it is in memory, and how it opens.
 
-use std::collections::BTreeMap;
-
 use super::{
     FeedError, MAX_KEPT_HEADS, MAX_LENGTH, Node, SignedHead,
     bitfield::Bitfield,
@@ -11,6 +9,7 @@ use super::{
     tree_hash, wide,
 };
 use crate::{
+    collections::{Map, sort_by},
     crypto::{Hash, PublicKey},
     storage::Files,
 };
@@ -33,7 +32,7 @@ pub struct Feed {
     pub(super) bits: Bitfield,
     pub(super) contiguous: u64,
     /// By length.
-    kept: BTreeMap<u64, SignedHead>,
+    kept: Map<u64, SignedHead>,
     slots: u64,
 }
 
@@ -89,7 +88,7 @@ impl Feed {
             bytes: 0,
             bits: Bitfield::load(files, paths.bits)?,
             contiguous: 0,
-            kept: BTreeMap::new(),
+            kept: Map::new(),
             slots: 0,
         };
         feed.load_heads(files)?;
@@ -299,7 +298,7 @@ impl Feed {
 
     /// Stores nodes, neighbours in one write. Sorts them.
     pub(super) fn store_nodes(&self, files: &mut Files, nodes: &mut [Node]) -> Result<(), FeedError> {
-        nodes.sort_unstable_by_key(|node| node.index);
+        sort_by(nodes, |a, b| a.index.cmp(&b.index));
         let mut run: Vec<u8> = Vec::with_capacity(nodes.len() * 40);
         let mut start = 0;
         let mut next = None;

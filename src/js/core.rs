@@ -16,7 +16,9 @@ use super::argument::{bytes, flag, optional_count, optional_text, property, text
 use super::error::{bad_input, to_js};
 use super::{event, item, ops, snapshot};
 use crate::browser::driver::{Config, Driver, Page, Pending};
-use crate::crypto::{Hash, Host, KdfError, Link, PublicKey, RootSecret, index_of, parse_hex32, word};
+use crate::crypto::{
+    Hash, Host, KdfError, Link, PublicKey, RootSecret, index_of, parse_hex, parse_hex32, word,
+};
 use crate::node::{Call, Event, Lookup, Options, Reply, Words};
 use crate::space::Range;
 
@@ -286,10 +288,7 @@ fn secret(root: &JsValue) -> Result<RootSecret, JsValue> {
 }
 
 fn request_id(request: &str) -> Result<[u8; 16], JsValue> {
-    let bytes = data_encoding::HEXLOWER.decode(request.as_bytes()).ok();
-    bytes
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| bad_input("a request's id is 32 hexadecimal digits"))
+    parse_hex(request).ok_or_else(|| bad_input("a request's id is 32 hexadecimal digits"))
 }
 
 /// Words of the list, as a worker found them.

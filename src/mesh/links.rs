@@ -3,8 +3,6 @@
 //! One link per pair: only the lower id dials, a tab beats WebRTC, and a newer attempt of the same dialer replaces
 //! the older one. Attempts are numbered by the dialer's link ids, which only grow.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::membership::{MAX_LINKS, MAX_SPACE_LINKS, wants};
 use super::negotiate::{Negotiator, NegotiatorOutput, Role};
 use super::peer::{Link, Path, Peer};
@@ -12,6 +10,7 @@ use super::signal::{Bye, Content, Direct, Dropped, Received, Wants};
 use super::{
     Carrier, CloseReason, HubId, LinkId, Mesh, MeshEvent, MeshOutput, NodeId, Route, hub::HubConnection,
 };
+use crate::collections::{Map, Set};
 use crate::crypto::{Entropy, PublicKey};
 
 impl Mesh {
@@ -150,7 +149,7 @@ impl Mesh {
     pub(super) fn tab_open(
         &mut self,
         id: NodeId,
-        spaces: BTreeSet<PublicKey>,
+        spaces: Set<PublicKey>,
         now: u64,
         entropy: &mut dyn Entropy,
     ) {
@@ -351,7 +350,7 @@ impl Mesh {
 }
 
 /// Links per space.
-pub(super) type Counts = BTreeMap<PublicKey, usize>;
+pub(super) type Counts = Map<PublicKey, usize>;
 
 pub(super) fn links_in(counts: &Counts, space: &PublicKey) -> usize {
     counts.get(space).copied().unwrap_or_default()

@@ -1,6 +1,6 @@
 //! The mesh: what goes in from driver and node, what comes out. `links.rs` holds the other half, links.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::hub::{HubConnection, HubNews};
 use super::links::links_in;
@@ -13,6 +13,7 @@ use super::{
     Carrier, CloseReason, Counters, HubId, HubInfo, HubUrl, LOW_WATER, LinkId, MAX_FRAME, MeshError,
     MeshEvent, MeshInput, MeshOutput, NodeId, PeerInfo, RtcEvent, Topic,
 };
+use crate::collections::Map;
 use crate::crypto::{Entropy, PublicKey};
 
 /// All connections of a node.
@@ -20,11 +21,11 @@ use crate::crypto::{Entropy, PublicKey};
 /// After every call, [`Mesh::poll`] until it is empty; then [`Mesh::tick`] at [`Mesh::deadline`].
 pub struct Mesh {
     pub(super) signalling: Signalling,
-    pub(super) spaces: BTreeMap<PublicKey, Membership>,
-    pub(super) topics: BTreeMap<Topic, PublicKey>,
+    pub(super) spaces: Map<PublicKey, Membership>,
+    pub(super) topics: Map<Topic, PublicKey>,
     pub(super) hubs: Vec<HubConnection>,
-    pub(super) peers: BTreeMap<NodeId, Peer>,
-    pub(super) links: BTreeMap<LinkId, NodeId>,
+    pub(super) peers: Map<NodeId, Peer>,
+    pub(super) links: Map<LinkId, NodeId>,
     pub(super) tabs: Tabs,
     pub(super) last_link: u64,
     last_hub: u32,
@@ -40,11 +41,11 @@ impl Mesh {
         let tabs = Tabs::new(signalling.id());
         Self {
             signalling,
-            spaces: BTreeMap::new(),
-            topics: BTreeMap::new(),
+            spaces: Map::new(),
+            topics: Map::new(),
             hubs: Vec::new(),
-            peers: BTreeMap::new(),
-            links: BTreeMap::new(),
+            peers: Map::new(),
+            links: Map::new(),
             tabs,
             last_link: 0,
             last_hub: 0,

@@ -24,6 +24,7 @@ pub(crate) mod fake;
 mod hub;
 mod id;
 mod info;
+mod json;
 mod links;
 mod membership;
 #[expect(clippy::module_inception, reason = "one noun per file, and this one is the layer's")]

@@ -16,13 +16,15 @@
 //! A certificate is seen in the first descriptions; one that changes later ends the attempt. A new attempt is a
 //! new negotiator; when to make one is the mesh's part.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
+use super::json::Json;
 use super::signal::Direct;
 use super::{
     Candidate, CloseReason, Description, Fingerprints, LinkState, MAX_CANDIDATE, MAX_CANDIDATES, MAX_SDP,
     RtcCommand, RtcEvent, RtcState, SdpType, fingerprint, sdp::ufrag,
 };
+use crate::collections::Set;
 
 /// Negotiates one RTCPeerConnection.
 pub(crate) struct Negotiator {
@@ -53,7 +55,7 @@ pub(crate) struct Negotiator {
     /// Theirs that wait for their description.
     waiting: VecDeque<Candidate>,
     /// Theirs of this generation that were handed over.
-    added: BTreeSet<String>,
+    added: Set<String>,
     repeat: Option<Repeat>,
     out: VecDeque<NegotiatorOutput>,
 }
@@ -124,7 +126,7 @@ impl Negotiator {
             flush_at: None,
             remote_ufrag: None,
             waiting: VecDeque::new(),
-            added: BTreeSet::new(),
+            added: Set::new(),
             repeat: None,
             out: VecDeque::new(),
         };
@@ -440,16 +442,14 @@ impl Negotiator {
         if self.added.len() >= MAX_CANDIDATES || !self.added.insert(candidate.candidate.clone()) {
             return;
         }
-        if let Ok(json) = serde_json::to_string(&candidate) {
-            self.command(RtcCommand::AddCandidate { json });
-        }
+        self.command(RtcCommand::AddCandidate { json: candidate.to_json() });
     }
 
     fn local_candidate(&mut self, json: &str, now: u64) {
         if json.len() > MAX_CANDIDATE || self.candidates.len() >= MAX_CANDIDATES {
             return;
         }
-        let Ok(candidate) = serde_json::from_str::<Candidate>(json) else { return };
+        let Some(candidate) = Json::parse(json).and_then(Candidate::from_json) else { return };
         if candidate.candidate.is_empty() {
             return;
         }

@@ -1,11 +1,10 @@
 //! A node that was heard of, and the link to it if there is one.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{
     Carrier, HIGH_WATER, HubId, LOW_WATER, LinkId, LinkState, NodeId, PeerInfo, Route, backoff::Backoff,
     negotiate::Negotiator, replay::Window, signal::Wants,
 };
+use crate::collections::{Map, Set};
 use crate::crypto::{Entropy, PublicKey};
 
 /// A node that was heard of.
@@ -13,9 +12,9 @@ pub(crate) struct Peer {
     /// Its X25519 session key; `None` for a tab that was met here only.
     pub(crate) key: Option<[u8; 32]>,
     /// Spaces of ours that it is in.
-    pub(crate) spaces: BTreeSet<PublicKey>,
+    pub(crate) spaces: Set<PublicKey>,
     /// Where it was heard, and how to answer there.
-    pub(crate) hubs: BTreeMap<HubId, Option<Route>>,
+    pub(crate) hubs: Map<HubId, Option<Route>>,
     pub(crate) heard_at: u64,
     pub(crate) wants: Wants,
     pub(crate) window: Window,
@@ -55,8 +54,8 @@ impl Peer {
     pub(crate) fn new(now: u64) -> Self {
         Self {
             key: None,
-            spaces: BTreeSet::new(),
-            hubs: BTreeMap::new(),
+            spaces: Set::new(),
+            hubs: Map::new(),
             heard_at: now,
             wants: Wants::Nothing,
             window: Window::default(),

@@ -1,11 +1,12 @@
 //! What was seen before.
 
-use std::collections::{BTreeSet, VecDeque};
+use crate::collections::Set;
+use std::collections::VecDeque;
 
 /// The last few thousand things, forgotten oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    set: BTreeSet<[u8; 16]>,
+    set: Set<[u8; 16]>,
     order: VecDeque<[u8; 16]>,
 }
 
@@ -28,7 +29,7 @@ impl Seen {
 /// One sender's sequence numbers: each is accepted once, in any order, unless it lies behind the last 256.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
-    seen: BTreeSet<u64>,
+    seen: Set<u64>,
     /// Everything up to here counts as seen.
     floor: u64,
 }

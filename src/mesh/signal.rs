@@ -23,6 +23,7 @@
 use x25519_dalek::{PublicKey as SessionKey, StaticSecret};
 use zeroize::Zeroizing;
 
+use super::json::Json;
 use super::{
     Candidate, Counters, Description, MAX_CANDIDATE, MAX_CANDIDATES, MAX_SDP, NodeId, Topic, replay::Seen,
 };
@@ -321,16 +322,22 @@ impl Bye {
 
 impl Direct {
     fn encode(&self) -> Option<Vec<u8>> {
-        let json = |description| serde_json::to_vec(description).ok();
         let (verb, attempt, round, past, body) = match self {
             Self::Here(wants) => (0, 0, 0, 0, vec![wants.to_u8()]),
-            Self::Offer { attempt, round, description } => (1, *attempt, *round, 0, json(description)?),
+            Self::Offer { attempt, round, description } => {
+                (1, *attempt, *round, 0, description.to_json().into_bytes())
+            }
             Self::Answer { attempt, round, past, description } => {
-                (2, *attempt, *round, *past, json(description)?)
+                (2, *attempt, *round, *past, description.to_json().into_bytes())
             }
-            Self::Candidates { attempt, candidates } => {
-                (3, *attempt, 0, 0, serde_json::to_vec(candidates).ok()?)
-            }
+            Self::Candidates { attempt, candidates } => (
+                3,
+                *attempt,
+                0,
+                0,
+                format!("[{}]", candidates.iter().map(Candidate::to_json).collect::<Vec<_>>().join(","))
+                    .into_bytes(),
+            ),
             Self::Bye { attempt, why } => (4, *attempt, 0, 0, vec![why.to_u8()]),
         };
         let mut writer = Writer::new();
@@ -344,7 +351,8 @@ impl Direct {
         let (attempt, round, past) = (reader.varint()?, reader.varint()?, reader.varint()?);
         let body = reader.rest();
         let description = || -> Result<Description, Dropped> {
-            let description: Description = serde_json::from_slice(body).map_err(|_| Dropped::Foreign)?;
+            let json = Json::parse_bytes(body).ok_or(Dropped::Foreign)?;
+            let description = Description::from_json(json).ok_or(Dropped::Foreign)?;
             if description.sdp.len() <= MAX_SDP { Ok(description) } else { Err(Dropped::Foreign) }
         };
         let byte = || body.first().copied().ok_or(Dropped::Foreign);
@@ -353,8 +361,10 @@ impl Direct {
             1 => Self::Offer { attempt, round, description: description()? },
             2 => Self::Answer { attempt, round, past, description: description()? },
             3 => {
-                let candidates: Vec<Candidate> =
-                    serde_json::from_slice(body).map_err(|_| Dropped::Foreign)?;
+                let items = Json::parse_bytes(body).and_then(Json::into_array).ok_or(Dropped::Foreign)?;
+                let candidates: Option<Vec<Candidate>> =
+                    items.into_iter().map(Candidate::from_json).collect();
+                let candidates = candidates.ok_or(Dropped::Foreign)?;
                 let fits = |candidate: &Candidate| candidate.candidate.len() <= MAX_CANDIDATE;
                 if candidates.len() > MAX_CANDIDATES || !candidates.iter().all(fits) {
                     return Err(Dropped::Foreign);

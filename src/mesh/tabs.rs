@@ -13,17 +13,18 @@
 //! are answered when they arrive, not by a timer, because hidden tabs' timers run once a minute; for the same
 //! reason a tab is dead only when a ping of ours stayed unanswered, not when it was merely quiet.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::{CloseReason, MAX_FRAME, NodeId};
 use crate::codec::{DecodeError, Reader, Writer};
+use crate::collections::{Map, Set};
 use crate::crypto::{Namespace, PublicKey, keyed_parts};
 
 /// The tabs that this one knows.
 pub(crate) struct Tabs {
     id: NodeId,
-    spaces: BTreeSet<PublicKey>,
-    peers: BTreeMap<NodeId, Tab>,
+    spaces: Set<PublicKey>,
+    peers: Map<NodeId, Tab>,
     out: VecDeque<TabOutput>,
 }
 
@@ -32,13 +33,13 @@ pub(crate) struct Tabs {
 pub(crate) enum TabOutput {
     Closed { id: NodeId, reason: CloseReason },
     Data { id: NodeId, bytes: Vec<u8> },
-    Open { id: NodeId, spaces: BTreeSet<PublicKey> },
+    Open { id: NodeId, spaces: Set<PublicKey> },
     Post(Vec<u8>),
-    Spaces { id: NodeId, spaces: BTreeSet<PublicKey> },
+    Spaces { id: NodeId, spaces: Set<PublicKey> },
 }
 
 struct Tab {
-    spaces: BTreeSet<PublicKey>,
+    spaces: Set<PublicKey>,
     next_ping: u64,
     /// Since when a ping is unanswered.
     waiting: Option<u64>,
@@ -46,7 +47,7 @@ struct Tab {
 
 impl Tabs {
     pub(crate) const fn new(id: NodeId) -> Self {
-        Self { id, spaces: BTreeSet::new(), peers: BTreeMap::new(), out: VecDeque::new() }
+        Self { id, spaces: Set::new(), peers: Map::new(), out: VecDeque::new() }
     }
 
     pub(crate) fn poll(&mut self) -> Option<TabOutput> {
@@ -185,11 +186,11 @@ impl Tabs {
         reader: &mut Reader<'_>,
         now: u64,
     ) -> Result<(), DecodeError> {
-        let mut named = BTreeSet::new();
+        let mut named = Set::new();
         while reader.remaining() > 0 && named.len() < MAX_SPACES {
             named.insert(reader.array::<32>()?);
         }
-        let shared: BTreeSet<PublicKey> =
+        let shared: Set<PublicKey> =
             self.spaces.iter().filter(|space| named.contains(&blinded(space, &id))).copied().collect();
         let full = self.peers.len() >= MAX_TABS;
         match self.peers.get_mut(&id) {

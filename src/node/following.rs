@@ -1,6 +1,7 @@
 //! What follows from what the space says, and from time.
 
 use super::{Event, Node, Output};
+use crate::collections::sort;
 use crate::space::SpaceEvent;
 
 impl Node {
@@ -29,7 +30,7 @@ impl Node {
             self.event(Event::Writers);
         }
         if !changed.is_empty() {
-            changed.sort_unstable();
+            sort(&mut changed);
             changed.dedup();
             // A page that shows its own post may be left the same moment: what it shows must be stored.
             self.durable.send(Output::Event(Event::Changed(changed)));

@@ -6,13 +6,14 @@
 //! ```
 //! A peer's fault ends its session and link, and nothing else.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::{
     Event, Node, Output,
     replica::{SpaceReplica, item_hashes},
 };
 use crate::{
+    collections::Map,
     crypto::{Entropy, Hash, PublicKey, SecretKey32},
     mesh::{self, LinkId, MeshEvent, MeshOutput},
     sync::{
@@ -24,7 +25,7 @@ use crate::{
 /// All links and what they share.
 pub(super) struct Links {
     key: NodeKey,
-    links: BTreeMap<LinkId, Link>,
+    links: Map<LinkId, Link>,
     wants: Wants,
     relay: Option<Relay>,
     /// Items of the space that peers were told of.
@@ -52,7 +53,7 @@ pub struct PeerView {
 impl Links {
     pub(super) fn new(entropy: &mut dyn Entropy) -> Self {
         let key = NodeKey::generate(entropy);
-        Self { key, links: BTreeMap::new(), wants: Wants::new(), relay: None, items: Vec::new() }
+        Self { key, links: Map::new(), wants: Wants::new(), relay: None, items: Vec::new() }
     }
 
     /// A space is there: open it on every link.

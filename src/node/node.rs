@@ -8,7 +8,7 @@
 //! The driver handles what has come, then drains [`Node::poll`]. Writes of one such turn share one signature and one
 //! commit. Nothing of one's own leaves, and no reply is given, before it is durable.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use zeroize::Zeroizing;
 
@@ -25,6 +25,7 @@ use super::{
     syncing::Syncing,
 };
 use crate::{
+    collections::Map,
     crypto::{Entropy, InstallSecret, MessageKey, PublicKey, Purpose},
     mesh::Mesh,
     space::{Keys, Space, WriteOp},
@@ -43,7 +44,7 @@ pub struct Node {
     /// Devices that the root let in.
     pub(super) by_root: Vec<PublicKey>,
     /// Names of devices, where they may be read.
-    pub(super) names: BTreeMap<PublicKey, String>,
+    pub(super) names: Map<PublicKey, String>,
     pub(super) drafts: Vec<Draft>,
     pub(super) asking: Option<Asking>,
     pub(super) beginning: Option<Beginning>,
@@ -116,7 +117,7 @@ impl Node {
             home: None,
             secrets: remembered.and_then(Secrets::from_remembered),
             by_root: Vec::new(),
-            names: BTreeMap::new(),
+            names: Map::new(),
             drafts: Vec::new(),
             asking: None,
             beginning: None,

@@ -2,6 +2,7 @@
 
 use super::{Found, Node, NodeError, RequestInfo, State, approving::no_space};
 use crate::{
+    collections::sort_by,
     crypto::PublicKey,
     mesh::HubInfo,
     space::{Clock, Item, Range, Space},
@@ -42,7 +43,7 @@ impl Node {
                     }
                 }
             }
-            found.sort_by(|a, b| a.item.key.cmp(&b.item.key));
+            sort_by(&mut found, |a, b| a.item.key.cmp(&b.item.key));
             if range.reverse {
                 found.reverse();
             }

@@ -4,11 +4,10 @@
 //! answered ones fall away; the answered ones are remembered (in the file `node/answered`, until they would have
 //! expired), so that a replay after a reload does not ask again.
 
-use std::collections::BTreeMap;
-
 use super::sign_in_message::Request;
 use crate::{
     codec::{DecodeError, Reader, Writer},
+    collections::Map,
     crypto::{Entropy, Hash, LIST_LENGTH, PublicKey, WORDS_PER_REQUEST, word},
 };
 
@@ -41,7 +40,7 @@ pub struct RequestInfo {
 pub(crate) struct RequestQueue {
     waiting: Vec<Waiting>,
     /// Request id → when it may be forgotten.
-    answered: BTreeMap<[u8; 16], u64>,
+    answered: Map<[u8; 16], u64>,
 }
 
 struct Waiting {

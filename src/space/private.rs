@@ -4,32 +4,31 @@
 //! `entry.rs`); a device name is sealed under the same key with the granted writer key as associated data. An epoch's
 //! id is a namespaced hash of its key, so whoever opened a seal knows whether it is the right key.
 
-use std::collections::BTreeMap;
-
 use super::{Entry, Op, Sealed, SealedName, decode_ops, encode_ops, sealed_part_ad};
 use crate::{
     codec::{Reader, Writer},
+    collections::Map,
     crypto::{
         Entropy, Hash, Namespace, OpenError, PublicKey, SealedKey, SecretKey32, Signer, hash_to, open,
         open_sealed, seal,
     },
 };
 
-/// Content keys by epoch id. Wiped on drop.
+/// Content keys by epoch id. Wiped on drop; boxed, so that a map that grows leaves no copies behind.
 #[derive(Default)]
-pub(super) struct ContentKeys(BTreeMap<Hash, SecretKey32>);
+pub(super) struct ContentKeys(Map<Hash, Box<SecretKey32>>);
 
 impl ContentKeys {
     /// A new key; returns its id.
     pub(super) fn generate(&mut self, entropy: &mut dyn Entropy) -> Hash {
         let key = SecretKey32(entropy.array32());
         let id = epoch_id(&key);
-        self.0.insert(id, key);
+        self.0.insert(id, Box::new(key));
         id
     }
 
     pub(super) fn get(&self, epoch: &Hash) -> Option<&SecretKey32> {
-        self.0.get(epoch)
+        self.0.get(epoch).map(Box::as_ref)
     }
 
     pub(super) fn has(&self, epoch: &Hash) -> bool {
@@ -46,7 +45,7 @@ impl ContentKeys {
             return false;
         }
         match open_sealed(signer, sealed) {
-            Ok(key) if epoch_id(&key) == *epoch => self.0.insert(*epoch, key).is_none(),
+            Ok(key) if epoch_id(&key) == *epoch => self.0.insert(*epoch, Box::new(key)).is_none(),
             _ => false,
         }
     }

@@ -16,6 +16,7 @@
 use super::{Cut, Grant};
 use crate::{
     codec::{DecodeError, Reader, Writer},
+    collections::sort,
     crypto::{BadSignature, Hash, Namespace, PublicKey, Signature, Signer, blake2b},
 };
 
@@ -66,7 +67,7 @@ impl RootRecord {
         mut links: Vec<Hash>,
         items: Vec<RootItem>,
     ) -> Result<Self, RecordError> {
-        links.sort_unstable();
+        sort(&mut links);
         links.dedup();
         let mut out = Writer::versioned();
         out.raw(&root.public().0).count(links.len());

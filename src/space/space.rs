@@ -32,7 +32,7 @@ mod trees;
 mod write;
 mod writers;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 pub use acts::DeviceGrant;
 pub use writers::WriterInfo;
@@ -49,6 +49,7 @@ use super::{
     view::{Causality, View},
 };
 use crate::{
+    collections::{Map, Set},
     crypto::{Hash, MessageKey, PublicKey, Signer},
     feed::Feed,
     storage::{FileId, Files},
@@ -65,17 +66,17 @@ pub struct Keys {
 pub struct Space {
     key: PublicKey,
     access: Access,
-    feeds: BTreeMap<PublicKey, Feed>,
-    tails: BTreeMap<PublicKey, Tail>,
+    feeds: Map<PublicKey, Feed>,
+    tails: Map<PublicKey, Tail>,
     claims: Claims,
     numbers: Numbers,
     view: View,
     /// Root records as they came, in the order they came.
     records: Vec<(Hash, Vec<u8>)>,
     /// Keys that may sign root records: the first root, and all that records name as successors.
-    roots: BTreeSet<PublicKey>,
+    roots: Set<PublicKey>,
     /// Roots whose successor is pinned.
-    pinned: BTreeSet<PublicKey>,
+    pinned: Set<PublicKey>,
     manifest: Option<SignedValue>,
     keys: Option<Keys>,
     /// Where own entries continue; `None`: to be read from the feed.
@@ -83,9 +84,9 @@ pub struct Space {
     content: ContentKeys,
     epochs: Epochs,
     /// Feeds whose storage was damaged: nobody knows how long they were, so nothing is appended to them ever again.
-    lost: BTreeSet<PublicKey>,
+    lost: Set<PublicKey>,
     /// Writers whose feeds grew since own entries named them.
-    grown: BTreeSet<PublicKey>,
+    grown: Set<PublicKey>,
     /// Sign-in message keys found in counted private entries: writer number, index, operation.
     message_keys: Vec<(u32, u64, u32, MessageKey)>,
     /// Rights may have changed: feeds to open, writers to tell of.
@@ -119,21 +120,21 @@ impl Space {
         let mut space = Self {
             key,
             access: Access::new(key),
-            feeds: BTreeMap::new(),
-            tails: BTreeMap::new(),
+            feeds: Map::new(),
+            tails: Map::new(),
             claims: Claims::default(),
             numbers: Numbers::default(),
             view: View::default(),
             records: Vec::new(),
-            roots: BTreeSet::from([key]),
-            pinned: BTreeSet::new(),
+            roots: Set::from([key]),
+            pinned: Set::new(),
             manifest: None,
             keys: None,
             own: None,
             content: ContentKeys::default(),
             epochs: Epochs::default(),
-            lost: BTreeSet::new(),
-            grown: BTreeSet::new(),
+            lost: Set::new(),
+            grown: Set::new(),
             message_keys: Vec::new(),
             stirred: false,
             events: VecDeque::new(),

@@ -2,7 +2,7 @@
 //!
 //! Only ranges are kept, not bytes: a batch reads those from the pages, so every byte is in it once, as it is at last.
 
-use std::collections::BTreeMap;
+use crate::collections::Map;
 
 /// Whether a range got bytes or became zeros.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,7 +19,7 @@ pub(super) struct Changes {
     /// Pages whose damaged records count no more: without this, ranges that cover only part of one would not be replayed.
     pub(super) mended: Vec<u64>,
     /// Start → end, kind; disjoint.
-    ranges: BTreeMap<u64, (u64, Kind)>,
+    ranges: Map<u64, (u64, Kind)>,
 }
 
 impl Changes {
@@ -41,12 +41,13 @@ impl Changes {
             return;
         }
         // Appends, nearly always: the last range grows.
-        if let Some(mut last) = self.ranges.last_entry() {
-            let (from, (to, last_kind)) = (*last.key(), *last.get());
-            if last_kind == kind && from <= start && start <= to {
-                last.insert((to.max(end), kind));
-                return;
-            }
+        if let Some((from, (to, last_kind))) = self.ranges.last_mut()
+            && *last_kind == kind
+            && *from <= start
+            && start <= *to
+        {
+            *to = end.max(*to);
+            return;
         }
         let near: Vec<(u64, u64, Kind)> = self
             .ranges
@@ -77,9 +78,8 @@ impl Changes {
     pub(super) fn cut(&mut self, length: u64) {
         self.cut = Some(self.cut.map_or(length, |cut| cut.min(length)));
         self.ranges.split_off(&length);
-        if let Some(mut last) = self.ranges.last_entry() {
-            let (end, kind) = *last.get();
-            last.insert((end.min(length), kind));
+        if let Some((_, (end, _))) = self.ranges.last_mut() {
+            *end = length.min(*end);
         }
     }
 }

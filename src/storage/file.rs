@@ -1,7 +1,5 @@
 //! One file: pages, length, and what changed since the last batch.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{
     Damage, PAGE, PAGE_SIZE, PageKey, StorageError,
     changes::{Changes, Kind},
@@ -9,6 +7,7 @@ use super::{
     place, wide,
 };
 use crate::codec::MAX_SAFE;
+use crate::collections::{Map, Set};
 
 /// What a page without bytes holds.
 static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
@@ -18,12 +17,12 @@ static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
 pub(super) struct File {
     pub(super) name: String,
     pub(super) length: u64,
-    pub(super) pages: BTreeMap<u64, Page>,
+    pub(super) pages: Map<u64, Page>,
     pub(super) changes: Changes,
     /// Length in the record of the last page.
     pub(super) stored_length: u64,
     /// Page records to delete, unless the page comes back.
-    pub(super) dropped: BTreeSet<u64>,
+    pub(super) dropped: Set<u64>,
     /// How many pages are damaged.
     pub(super) damaged: usize,
 }

@@ -1,7 +1,5 @@
 //! All files of a node, and what of them is to be committed.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{
     Damage, JOURNAL_LIMIT, MAX_NAME, PageKey, StorageError,
     changes::{Changes, Kind},
@@ -9,6 +7,7 @@ use super::{
     page, record, wide,
 };
 use crate::codec::Writer;
+use crate::collections::{Map, Set};
 
 /// Names a file of these [`Files`] for as long as they live, also while it does not exist.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -56,12 +55,12 @@ impl Commit {
 /// All files of a node. Every page is in memory.
 #[derive(Debug)]
 pub struct Files {
-    pub(super) names: BTreeMap<String, FileId>,
+    pub(super) names: Map<String, FileId>,
     pub(super) files: Vec<File>,
     /// Files changed since the last batch.
-    pending: BTreeSet<FileId>,
+    pending: Set<FileId>,
     /// Files changed since the last compaction.
-    pub(super) stale: BTreeSet<FileId>,
+    pub(super) stale: Set<FileId>,
     pub(super) next_seq: u64,
     /// Last sequence known to be durable.
     pub(super) durable: u64,
@@ -73,10 +72,10 @@ pub struct Files {
 impl Default for Files {
     fn default() -> Self {
         Self {
-            names: BTreeMap::new(),
+            names: Map::new(),
             files: Vec::new(),
-            pending: BTreeSet::new(),
-            stale: BTreeSet::new(),
+            pending: Set::new(),
+            stale: Set::new(),
             // Sequence 0 is "nothing": so `through` and `durable` need no option.
             next_seq: 1,
             durable: 0,

@@ -1,6 +1,7 @@
 //! Opening: page records, then the journal on top of them.
 
 use super::{Damage, FileId, Files, PAGE, PageKey, StorageError, page, record, wide};
+use crate::collections::sort_by;
 
 /// All records of a store, in any order.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -42,7 +43,7 @@ impl Files {
         }
         files.settle_lengths();
         files.next_seq = through.saturating_add(1);
-        journal.sort_unstable_by_key(|(seq, _)| *seq);
+        sort_by(&mut journal, |a, b| a.0.cmp(&b.0));
         files.replay(&journal)?;
         files.forget_mended();
         files.durable = files.taken();

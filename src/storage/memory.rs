@@ -1,14 +1,13 @@
 //! A backend in memory: what a browser's database is to a node, for tests and simulation.
 
-use std::collections::BTreeMap;
-
 use super::{Batch, Commit, Compaction, PageKey, Snapshot};
+use crate::collections::Map;
 
 /// Records by key. A crash is: take a [`MemoryBackend::snapshot`], forget the [`Files`](super::Files), load it.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryBackend {
-    pages: BTreeMap<PageKey, Vec<u8>>,
-    journal: BTreeMap<u64, Vec<u8>>,
+    pages: Map<PageKey, Vec<u8>>,
+    journal: Map<u64, Vec<u8>>,
 }
 
 impl MemoryBackend {

@@ -10,14 +10,13 @@
 //! only the discovery key does not learn whether the space is here. Numbers are never used twice in a session, so
 //! what was under way when a channel closed is told from nonsense.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use subtle::ConstantTimeEq;
 
 use super::{
     Fault, HandshakeHash, Message, Role,
     limits::{MAX_CHANNELS, MAX_CHANNELS_EVER, MAX_PROVEN},
 };
+use crate::collections::{Map, Set};
 use crate::crypto::{Hash, Namespace, PublicKey, Signature, Signer, keyed_parts};
 
 /// Our number for a channel; unique in the life of a session.
@@ -54,10 +53,10 @@ pub(super) struct Channels {
     hash: HandshakeHash,
     role: Role,
     /// Spaces that may be opened by the peer, by discovery key.
-    served: BTreeMap<Hash, PublicKey>,
-    channels: BTreeMap<ChannelId, Channel>,
+    served: Map<Hash, PublicKey>,
+    channels: Map<ChannelId, Channel>,
     /// The peer's numbers, also of channels that are closed (`None`).
-    remote: BTreeMap<u64, Option<ChannelId>>,
+    remote: Map<u64, Option<ChannelId>>,
     next: u64,
 }
 
@@ -66,7 +65,7 @@ struct Channel {
     discovery: Hash,
     /// The peer's number, once its tag was verified.
     remote: Option<u64>,
-    proven: BTreeSet<PublicKey>,
+    proven: Set<PublicKey>,
 }
 
 /// Where a message belongs.
@@ -79,14 +78,7 @@ pub(super) enum Place {
 
 impl Channels {
     pub(super) fn new(hash: HandshakeHash, role: Role) -> Self {
-        Self {
-            hash,
-            role,
-            served: BTreeMap::new(),
-            channels: BTreeMap::new(),
-            remote: BTreeMap::new(),
-            next: 1,
-        }
+        Self { hash, role, served: Map::new(), channels: Map::new(), remote: Map::new(), next: 1 }
     }
 
     /// Answers the peer if it opens this space.
@@ -115,7 +107,7 @@ impl Channels {
         let id = ChannelId(self.next);
         self.next = self.next.saturating_add(1);
         let discovery = space.discovery_key();
-        self.channels.insert(id, Channel { space, discovery, remote: None, proven: BTreeSet::new() });
+        self.channels.insert(id, Channel { space, discovery, remote: None, proven: Set::new() });
         let tag = self.tag(&space, self.role);
         Ok((id, Message::Open { number: id.0, answers, discovery, tag }))
     }

@@ -23,7 +23,7 @@ mod items;
 mod news;
 mod serve;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use core::ops::Range;
 
@@ -33,6 +33,7 @@ use super::{
     limits::{MAX_FEEDS, MAX_HEADS_WAITING, MAX_RANGES, TAIL_PER_SECOND},
 };
 use crate::{
+    collections::{Map, Set},
     crypto::{Hash, PublicKey},
     feed::SignedHead,
 };
@@ -42,16 +43,16 @@ pub struct Exchange {
     peer: PeerId,
     channel: ChannelId,
     /// What is known between the two of each feed.
-    feeds: BTreeMap<PublicKey, Known>,
+    feeds: Map<PublicKey, Known>,
     /// Feeds of which the peer may have what we lack.
-    behind: BTreeSet<PublicKey>,
+    behind: Set<PublicKey>,
     /// Feeds of which the peer may lack what we have.
-    dirty: BTreeSet<PublicKey>,
+    dirty: Set<PublicKey>,
     /// Feeds of the first listing that were not announced yet; `None` before the first pump.
     listing: Option<VecDeque<PublicKey>>,
     listed: bool,
     heard_all: bool,
-    asked: BTreeMap<u64, Asked>,
+    asked: Map<u64, Asked>,
     /// Heads to ask for.
     heads: VecDeque<HeadWanted>,
     /// Heads that the peer did not give.
@@ -136,13 +137,13 @@ impl Exchange {
         Self {
             peer,
             channel,
-            feeds: BTreeMap::new(),
-            behind: BTreeSet::new(),
-            dirty: BTreeSet::new(),
+            feeds: Map::new(),
+            behind: Set::new(),
+            dirty: Set::new(),
             listing: None,
             listed: false,
             heard_all: false,
-            asked: BTreeMap::new(),
+            asked: Map::new(),
             heads: VecDeque::new(),
             unanswered: Vec::new(),
             cancelled: VecDeque::new(),

@@ -14,7 +14,13 @@
 //! session and track nobody. A hub that swaps the certificate fingerprints changes the prologue on both sides
 //! differently, and neither handshake finishes.
 
-use snow::{Builder, HandshakeState, TransportState};
+use snow::{
+    Builder, HandshakeState, TransportState,
+    params::{
+        BaseChoice, CipherChoice, DHChoice, HandshakeChoice, HandshakeModifierList, HandshakePattern,
+        HashChoice, NoiseParams,
+    },
+};
 use zeroize::Zeroizing;
 
 use super::{Fault, limits::MAX_FRAME, resolver::Resolver};
@@ -24,6 +30,17 @@ use crate::crypto::Entropy;
 pub const PROTOCOL_VERSION: u8 = 1;
 
 pub(super) const PATTERN: &str = "Noise_XX_25519_ChaChaPoly_BLAKE2b";
+
+/// What [`PATTERN`] says, without a parser of such names.
+fn params() -> NoiseParams {
+    let handshake = HandshakeChoice {
+        pattern: HandshakePattern::XX,
+        modifiers: HandshakeModifierList { list: Vec::new() },
+    };
+    let (dh, cipher, hash) = (DHChoice::Curve25519, CipherChoice::ChaChaPoly, HashChoice::Blake2b);
+    NoiseParams::new(PATTERN.to_owned(), BaseChoice::Noise, handshake, dh, cipher, hash)
+}
+
 const MAGIC: &[u8; 5] = b"hypha";
 /// In place of a version: a list of those spoken follows.
 const REFUSAL: u8 = 0;
@@ -154,9 +171,8 @@ impl Handshake {
         entropy: &mut dyn Entropy,
     ) -> Result<Self, Fault> {
         let setup = |_| Fault::Handshake { detail: "set-up" };
-        let params = PATTERN.parse().map_err(setup)?;
         let prologue = carrier.prologue(PROTOCOL_VERSION);
-        let builder = Builder::with_resolver(params, Box::new(Resolver::new(entropy.array32())))
+        let builder = Builder::with_resolver(params(), Box::new(Resolver::new(entropy.array32())))
             .local_private_key(key.0.as_slice())
             .map_err(setup)?
             .prologue(&prologue)

@@ -10,14 +10,13 @@
 //! export   version u8 │ discovery key 32 │ count │ (id 32 │ kind u8 │ expiry varint │ hop limit u8)…
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{
     Bucket, Envelope, EnvelopeKind,
     limits::{ENVELOPE_BURST, ENVELOPES_PER_SECOND, MAX_EXPIRY_MS, MAX_HOPS, MAX_RELAY_PEERS, MAX_SEEN},
 };
 use crate::{
     codec::{DecodeError, MAX_SAFE, Reader, Writer},
+    collections::{Map, Set},
     crypto::Hash,
 };
 
@@ -57,9 +56,9 @@ pub enum Dropped {
 /// The relay of one space.
 pub struct Relay {
     discovery: Hash,
-    seen: BTreeMap<Hash, Seen>,
-    by_expiry: BTreeSet<(u64, Hash)>,
-    peers: BTreeMap<PeerId, Bucket>,
+    seen: Map<Hash, Seen>,
+    by_expiry: Set<(u64, Hash)>,
+    peers: Map<PeerId, Bucket>,
     all: Option<Bucket>,
 }
 
@@ -72,13 +71,7 @@ struct Seen {
 impl Relay {
     /// For the space with this discovery key.
     pub const fn new(discovery: Hash) -> Self {
-        Self {
-            discovery,
-            seen: BTreeMap::new(),
-            by_expiry: BTreeSet::new(),
-            peers: BTreeMap::new(),
-            all: None,
-        }
+        Self { discovery, seen: Map::new(), by_expiry: Set::new(), peers: Map::new(), all: None }
     }
 
     /// Judges an envelope that came from a peer at `now` (ms, corrected by the peers' median).

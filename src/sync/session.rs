@@ -10,7 +10,7 @@
 
 mod open;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::{
     Carrier, ChannelId, CloseReason, Fault, Goodbye, HandshakeHash, Message, NodeKey, Role,
@@ -19,6 +19,7 @@ use super::{
     handshake::{Handshake, Secured, Step},
     limits::{HANDSHAKE_MS, HEARTBEAT_MS, IDLE_MS, QUEUE_MAX, QUEUE_TARGET, SILENCE_MS},
 };
+use crate::collections::Map;
 use crate::crypto::{Entropy, PublicKey, Signer};
 
 /// What a session needs to begin.
@@ -120,7 +121,7 @@ pub struct Session {
     events: VecDeque<SessionOutput>,
     role: Role,
     /// Spaces to serve, and whether to open them, once the handshake is done.
-    early: BTreeMap<PublicKey, bool>,
+    early: Map<PublicKey, bool>,
     opened_at: u64,
     heard_at: u64,
     ticked_at: u64,
@@ -150,7 +151,7 @@ impl Session {
             clear,
             events: VecDeque::new(),
             role,
-            early: BTreeMap::new(),
+            early: Map::new(),
             opened_at: now,
             heard_at: now,
             ticked_at: now,
@@ -412,7 +413,7 @@ impl Session {
             noise: transport,
             channels: Channels::new(hash, self.role),
             joiner: Joiner::default(),
-            buckets: BTreeMap::new(),
+            buckets: Map::new(),
             queue: VecDeque::new(),
             started: 0,
             queued: 0,

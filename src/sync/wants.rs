@@ -5,15 +5,15 @@
 //! same length cannot both be right when the second arrives.
 
 use core::ops::Range;
-use std::collections::BTreeMap;
 
 use super::{PeerId, Replica};
+use crate::collections::Map;
 use crate::crypto::PublicKey;
 
 /// The ledger. Its owner hands it to every exchange of the space.
 #[derive(Debug, Default)]
 pub struct Wants {
-    claims: BTreeMap<PublicKey, Vec<Claim>>,
+    claims: Map<PublicKey, Vec<Claim>>,
 }
 
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use super::ValueError;
 use crate::{
     codec::{DecodeError, Reader, Writer},
+    collections::sort,
     crypto::{Namespace, PublicKey, hash_to},
 };
 
@@ -28,7 +29,7 @@ pub struct Group {
 impl Group {
     /// `needed` of `keys`, at least 1 and at most all; the order of the keys does not matter, none may be twice.
     pub fn new(needed: u8, mut keys: Vec<PublicKey>) -> Result<Self, ValueError> {
-        keys.sort_unstable();
+        sort(&mut keys);
         let count = keys.len();
         let wrong = |why| Err(ValueError::Group { needed, keys: count, why });
         if count > MAX_KEYS {

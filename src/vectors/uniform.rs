@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Given;
-use crate::crypto::{Entropy, LIST_LENGTH, Passphrase};
+use crate::crypto::{Entropy, LIST_LENGTH, Passphrase, word_list};
 use crate::testing::Seeded;
 
 /// Σ (seen − expected)² / expected.
@@ -44,9 +44,11 @@ fn indexes_are_uniform() {
 fn words_of_passphrases_are_uniform_and_independent() {
     // The list in equal parts: each place of a passphrase by itself, and neighbours together.
     const PARTS: usize = 24;
-    let list = include_str!("../crypto/eff_large_wordlist.txt");
-    let part: BTreeMap<&str, usize> =
-        list.lines().enumerate().map(|(index, word)| (word, index * PARTS / LIST_LENGTH as usize)).collect();
+    let part: BTreeMap<&str, usize> = word_list()
+        .lines()
+        .enumerate()
+        .map(|(index, word)| (word, index * PARTS / LIST_LENGTH as usize))
+        .collect();
     let mut entropy = Seeded::new(4);
     let (mut single, mut pairs) = (vec![0; PARTS * 8], vec![0; PARTS * PARTS]);
     for _ in 0..1_500 {

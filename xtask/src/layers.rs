@@ -1,7 +1,7 @@
 //! The architecture as a test: layers point one way, the pure ones stay pure, files stay short.
 //!
 //! ```text
-//! crypto ← codec ← storage ← feed ← value ← space ← sync ← mesh ← node │ browser ← js
+//! collections ← crypto ← codec ← storage ← feed ← value ← space ← sync ← mesh ← node │ browser ← js
 //! └──────── pure: no clock, randomness, I/O, async, web API ─────────┘
 //! ```
 //! Read from the sources' words, not by a compiler: comments, strings and characters are taken out, then every path
@@ -12,8 +12,20 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Ground floor first. Each may use those before it.
-const LAYERS: &[&str] =
-    &["crypto", "codec", "storage", "feed", "value", "space", "sync", "mesh", "node", "browser", "js"];
+const LAYERS: &[&str] = &[
+    "collections",
+    "crypto",
+    "codec",
+    "storage",
+    "feed",
+    "value",
+    "space",
+    "sync",
+    "mesh",
+    "node",
+    "browser",
+    "js",
+];
 
 /// The layers below this one are pure.
 const FIRST_IMPURE: &str = "browser";

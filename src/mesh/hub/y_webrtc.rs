@@ -10,17 +10,16 @@
 //! proves that topics are joined. One malformed frame stops a stock server, so nothing but JSON objects is ever
 //! sent, and a hub may vanish at any time. Proxies cut silent sockets: a ping goes out every 25 s.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
-use data_encoding::BASE64URL_NOPAD;
-use serde::Deserialize;
-
-use super::{Caps, HubAdapter, HubEvent, HubFrame, HubOut, MAX_HUB_FRAME, Route, Topic};
+use super::{Caps, HubAdapter, HubEvent, HubFrame, HubOut, MAX_HUB_FRAME, Route, Topic, base64url};
+use crate::collections::Set;
 use crate::crypto::{blake2b_128, hex, parse_hex32};
+use crate::mesh::json::{self, Json};
 
 /// Speaks y-webrtc.
 pub(crate) struct YWebrtc {
-    topics: BTreeSet<Topic>,
+    topics: Set<Topic>,
     link: Link,
     /// What was published of late, to drop it when it comes back.
     sent: VecDeque<[u8; 16]>,
@@ -30,7 +29,7 @@ pub(crate) struct YWebrtc {
 impl YWebrtc {
     /// `may_relay`: the address says that it is the user's own hub.
     pub(crate) const fn new(may_relay: bool) -> Self {
-        Self { topics: BTreeSet::new(), link: Link::Closed, sent: VecDeque::new(), may_relay }
+        Self { topics: Set::new(), link: Link::Closed, sent: VecDeque::new(), may_relay }
     }
 }
 
@@ -107,7 +106,7 @@ impl HubAdapter for YWebrtc {
         }
         self.sent.push_back(blake2b_128(&[sealed]));
         // Hexadecimal and base64url need no escaping.
-        let (topic, sealed) = (hex(&topic.0), BASE64URL_NOPAD.encode(sealed));
+        let (topic, sealed) = (hex(&topic.0), base64url::encode(sealed));
         out.frames.push(HubFrame::Text(format!(r#"{{"type":"publish","topic":"{topic}","d":"{sealed}"}}"#)));
     }
 
@@ -140,9 +139,8 @@ impl YWebrtc {
         if text.len() > MAX_HUB_FRAME {
             return Err("a frame above 64 KiB");
         }
-        let message: Incoming<'_> =
-            serde_json::from_str(text).map_err(|_| "a frame that is no y-webrtc message")?;
-        match message.kind.as_ref() {
+        let message = Incoming::parse(text).ok_or("a frame that is no y-webrtc message")?;
+        match message.kind.as_str() {
             "pong" => {
                 let Link::Open { ready, ping_at, pong_by } = &mut self.link else { return Ok(None) };
                 *pong_by = None;
@@ -153,9 +151,7 @@ impl YWebrtc {
                 let topic = message.topic.ok_or("a publication without a topic")?;
                 let topic = Topic(parse_hex32(&topic).map_err(|_| "a topic that is not ours")?);
                 let data = message.d.ok_or("a publication without d")?;
-                let sealed = BASE64URL_NOPAD
-                    .decode(data.as_bytes())
-                    .map_err(|_| "a publication that is no base64url")?;
+                let sealed = base64url::decode(&data).ok_or("a publication that is no base64url")?;
                 let own = blake2b_128(&[&sealed]);
                 if let Some(at) = self.sent.iter().position(|sent| *sent == own) {
                     self.sent.remove(at);
@@ -181,14 +177,21 @@ enum Link {
     },
 }
 
-#[derive(Deserialize)]
-struct Incoming<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: std::borrow::Cow<'a, str>,
-    #[serde(default, borrow)]
-    topic: Option<std::borrow::Cow<'a, str>>,
-    #[serde(default, borrow)]
-    d: Option<std::borrow::Cow<'a, str>>,
+struct Incoming {
+    kind: String,
+    topic: Option<String>,
+    d: Option<String>,
+}
+
+impl Incoming {
+    fn parse(text: &str) -> Option<Self> {
+        let mut members = Json::parse(text)?.into_object()?;
+        Some(Self {
+            kind: members.remove("type")?.into_text()?,
+            topic: json::optional(&mut members, "topic", Json::into_text)?,
+            d: json::optional(&mut members, "d", Json::into_text)?,
+        })
+    }
 }
 
 fn topics_frame<'a>(kind: &str, topics: impl IntoIterator<Item = &'a Topic>) -> HubFrame {

@@ -1,9 +1,8 @@
 //! Access operations as the engine keeps them: writers by small numbers, nothing that it does not judge by.
 
-use std::collections::HashMap;
-
 use super::log::Log;
 use crate::{
+    collections::Map,
     crypto::{Hash, PublicKey},
     space::{AccessOp, Entry, Grant, Op},
 };
@@ -34,7 +33,7 @@ impl Act {
 
 /// All feeds that are named anywhere, by small numbers.
 pub(super) struct Logs {
-    ids: HashMap<PublicKey, Id>,
+    ids: Map<PublicKey, Id>,
     logs: Vec<Log>,
     /// Stands for a number that was never given out, so that looking up needs no error.
     none: Log,
@@ -42,7 +41,7 @@ pub(super) struct Logs {
 
 impl Logs {
     pub(super) fn new() -> Self {
-        Self { ids: HashMap::new(), logs: Vec::new(), none: Log::new(PublicKey([0; 32])) }
+        Self { ids: Map::new(), logs: Vec::new(), none: Log::new(PublicKey([0; 32])) }
     }
 
     /// The number of a key; made if new.

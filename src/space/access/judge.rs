@@ -4,8 +4,6 @@
 //! what was gathered so far. Each feed is judged in its order; where a dep names entries that are not judged yet,
 //! those come first. That ends, because an entry commits to its deps by hash.
 
-use std::collections::BTreeMap;
-
 use super::{
     Access,
     acts::{Act, Id},
@@ -13,6 +11,7 @@ use super::{
     rights::{Dead, Holding, Past, RightGrant, may_cut},
     types::{CutVerdict, Prefix, Signed, Trees},
 };
+use crate::collections::{Map, sort};
 
 /// What a followed dep comes to.
 pub(super) enum Resolved {
@@ -41,7 +40,7 @@ enum Step {
 /// The clipped past of an entry, and what is missing from it.
 #[derive(Default)]
 struct Weighed {
-    raised: BTreeMap<Id, u64>,
+    raised: Map<Id, u64>,
     unfollowed: Vec<Id>,
     /// (writer, length needed).
     missing: Vec<(Id, u64)>,
@@ -136,7 +135,7 @@ impl Access {
 
         let mut open: Vec<Id> = fact.map_or(&[][..], |fact| fact.changed.as_ref()).to_vec();
         open.extend(unfollowed.iter().chain(missing));
-        open.sort_unstable();
+        sort(&mut open);
         open.dedup();
         let mut weighed = Weighed::default();
         loop {
@@ -184,13 +183,13 @@ impl Access {
     }
 
     /// Whether a dep on a writer is followed: granted by the root, or by a right grant in the past gathered so far.
-    fn follows(&self, id: Id, index: u64, raised: &BTreeMap<Id, u64>, on: Id) -> bool {
+    fn follows(&self, id: Id, index: u64, raised: &Map<Id, u64>, on: Id) -> bool {
         let length = |author: Id| self.gathered(id, index, raised, author);
         self.rights.root.contains_key(&on)
             || self.rights.right_grants(on).iter().any(|grant| grant.index < length(grant.author))
     }
 
-    fn gathered(&self, id: Id, index: u64, raised: &BTreeMap<Id, u64>, other: Id) -> u64 {
+    fn gathered(&self, id: Id, index: u64, raised: &Map<Id, u64>, other: Id) -> u64 {
         match raised.get(&other) {
             _ if other == id => index,
             Some(length) => *length,
@@ -199,7 +198,7 @@ impl Access {
     }
 
     /// Adds the first entries of a feed, and their pasts; whether that is news.
-    fn join(&self, id: Id, raised: &mut BTreeMap<Id, u64>, on: Id, length: u64) -> bool {
+    fn join(&self, id: Id, raised: &mut Map<Id, u64>, on: Id, length: u64) -> bool {
         let has = self.gathered(id, 0, raised, on);
         if length <= has {
             return false;

@@ -5,12 +5,11 @@
 //! *columns* (for each other writer: from which index on its length is what). Everything below "judged" is
 //! derived, ends at `judged`, and is cut back by [`Log::cut_back`] when a judgement falls.
 
-use std::collections::BTreeMap;
-
 use super::{
     acts::{Act, Id},
     types::{CutVerdict, Prefix, Status},
 };
+use crate::collections::Map;
 use crate::crypto::{Hash, PublicKey};
 
 /// One feed.
@@ -25,9 +24,9 @@ pub(super) struct Log {
     /// Places in `facts` of those with acts, ascending.
     pub(super) acting: Vec<usize>,
     /// For each writer that the feed names: what it named, from which index on. Ascending.
-    pub(super) named: BTreeMap<Id, Vec<Named>>,
+    pub(super) named: Map<Id, Vec<Named>>,
     /// Entries of other branches, by hash: keys that they grant.
-    pub(super) strays: BTreeMap<Hash, Vec<Id>>,
+    pub(super) strays: Map<Hash, Vec<Id>>,
     pub(super) place: Place,
 
     /// Entries judged so far.
@@ -41,7 +40,7 @@ pub(super) struct Log {
     /// Where the clipped past takes in more than the author's own next entry. Ascending.
     pub(super) marks: Vec<Mark>,
     /// For each other writer: its length in the past, from which index on. Ascending in both.
-    pub(super) columns: BTreeMap<Id, Vec<(u64, u64)>>,
+    pub(super) columns: Map<Id, Vec<(u64, u64)>>,
     /// Runs of verdicts: each from an index on.
     pub(super) verdicts: Vec<(u64, Verdict)>,
     /// Deps that add nothing yet, where that changes.
@@ -156,15 +155,15 @@ impl Log {
             given: 0,
             facts: Vec::new(),
             acting: Vec::new(),
-            named: BTreeMap::new(),
-            strays: BTreeMap::new(),
+            named: Map::new(),
+            strays: Map::new(),
             place: Place::default(),
             judged: 0,
             cursor: 0,
             stalled: false,
             busy: false,
             marks: Vec::new(),
-            columns: BTreeMap::new(),
+            columns: Map::new(),
             verdicts: Vec::new(),
             open: Vec::new(),
             granted: Vec::new(),

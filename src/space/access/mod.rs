@@ -31,7 +31,7 @@ mod settle;
 mod tests;
 mod types;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use acts::{Act, Id, Logs, has_unknown};
 use log::{Fact, Log, Named};
@@ -44,6 +44,7 @@ pub use types::{
 };
 
 use super::{Entry, Role, RootRecord};
+use crate::collections::{Map, Set, sort_by};
 use crate::crypto::{Hash, PublicKey};
 
 /// The access engine of one space.
@@ -56,14 +57,14 @@ pub struct Access {
     rights: Rights,
     outcome: Outcome,
     /// Feeds whose heads, blocks or root cuts are news.
-    grown: BTreeSet<Id>,
+    grown: Set<Id>,
     records_grew: bool,
     /// Feeds to judge on.
-    todo: BTreeSet<Id>,
+    todo: Set<Id>,
     /// By the writer waited for: (length needed, who waits, index).
-    waiting: BTreeMap<Id, BTreeSet<(u64, Id, u64)>>,
+    waiting: Map<Id, Set<(u64, Id, u64)>>,
     /// By the target: entries with a cut that shows a head nobody knows.
-    headless: BTreeMap<Id, BTreeSet<(Id, u64)>>,
+    headless: Map<Id, Set<(Id, u64)>>,
     changes: VecDeque<Change>,
 }
 
@@ -75,11 +76,11 @@ impl Access {
             logs: Logs::new(),
             rights: Rights::default(),
             outcome: Outcome::default(),
-            grown: BTreeSet::new(),
+            grown: Set::new(),
             records_grew: false,
-            todo: BTreeSet::new(),
-            waiting: BTreeMap::new(),
-            headless: BTreeMap::new(),
+            todo: Set::new(),
+            waiting: Map::new(),
+            headless: Map::new(),
             changes: VecDeque::new(),
         }
     }
@@ -198,7 +199,7 @@ impl Access {
     }
 
     /// Hashes of the root records that count.
-    pub fn records(&self) -> &BTreeSet<Hash> {
+    pub fn records(&self) -> &Set<Hash> {
         &self.records.counted.records
     }
 
@@ -210,7 +211,7 @@ impl Access {
     /// All writers that are known, ascending by key.
     pub fn writers(&self) -> Vec<WriterState> {
         let mut all: Vec<_> = self.logs.iter().filter_map(|(id, _)| self.writer_state(id)).collect();
-        all.sort_unstable_by_key(|writer| writer.key);
+        sort_by(&mut all, |a, b| a.key.cmp(&b.key));
         all
     }
 

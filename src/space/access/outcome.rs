@@ -1,7 +1,5 @@
 //! The state over everything held: statuses, hides, what hangs on a fork. Reports what changed.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{
     Access,
     acts::{Act, Id},
@@ -12,6 +10,7 @@ use super::{
         WriterState,
     },
 };
+use crate::collections::{Map, Set, sort, sort_by};
 use crate::crypto::{Hash, PublicKey};
 
 /// What follows from all judgements together.
@@ -20,15 +19,15 @@ pub(super) struct Outcome {
     /// Some act came, went or was judged otherwise.
     pub(super) is_stale: bool,
     /// Feeds whose statuses may have changed.
-    touched: BTreeSet<Id>,
+    touched: Set<Id>,
     /// Forked feeds that no root cut pins.
-    pub(super) forks: BTreeSet<Id>,
+    pub(super) forks: Set<Id>,
     /// Right grants that do not count.
     dead: Dead,
     /// First index of each feed that is not shown.
-    hidden: BTreeMap<Id, u64>,
+    hidden: Map<Id, u64>,
     /// Keys whose grants hang on a fork.
-    lost: BTreeSet<Id>,
+    lost: Set<Id>,
 }
 
 impl Outcome {
@@ -102,10 +101,10 @@ impl Access {
     }
 
     /// First index of each feed that a standing hide names.
-    fn hidden(&self) -> BTreeMap<Id, u64> {
+    fn hidden(&self) -> Map<Id, u64> {
         type Rank = (u64, PublicKey, usize);
-        let mut hides: BTreeMap<Id, Vec<(Rank, u64)>> = BTreeMap::new();
-        let mut undone: BTreeMap<Id, Rank> = BTreeMap::new();
+        let mut hides: Map<Id, Vec<(Rank, u64)>> = Map::new();
+        let mut undone: Map<Id, Rank> = Map::new();
         for (author, index) in self.rights.hiders.iter().filter(|(id, index)| self.is_counted(*id, *index)) {
             let log = self.logs.get(*author);
             let past = Past::Of(*author, *index);
@@ -138,8 +137,8 @@ impl Access {
     }
 
     /// Keys that have no counted grant, but one that lies at or past a fork, or that hangs on such a key.
-    fn lost(&self) -> BTreeSet<Id> {
-        let mut lost = BTreeSet::new();
+    fn lost(&self) -> Set<Id> {
+        let mut lost = Set::new();
         let is_granted = |id: Id| self.final_holding(id).role.is_some();
         let grants = |fact: &Fact| fact.acts.iter().filter_map(Act::granted).collect::<Vec<Id>>();
         let stray = |id: Id, log: &Log| -> Vec<Id> {
@@ -267,7 +266,7 @@ impl Access {
             let after = runs.runs.partition_point(|(from, _)| *from < first);
             runs.runs.iter().skip(after).map(|(from, _)| *from).collect::<Vec<_>>()
         };
-        let mut points: BTreeSet<u64> = starts(&new).into_iter().chain(starts(&old)).collect();
+        let mut points: Set<u64> = starts(&new).into_iter().chain(starts(&old)).collect();
         points.extend([first, reordered, old.end, new.end]);
         let points: Vec<u64> = points.into_iter().filter(|at| *at >= first && *at <= new.end).collect();
         let mut queued: Option<(u64, u64, Status)> = None;
@@ -304,7 +303,7 @@ impl Access {
         if !log.listed && role.is_none() && cut.is_none() && !is_lost && !root_cut {
             return None;
         }
-        persons.sort_unstable();
+        sort(&mut persons);
         let (standing, closed) = match log.place.kind {
             Kind::Forked => (WriterStanding::Forked, Some(log.place.length)),
             Kind::RootCut => (WriterStanding::RootCut, Some(log.place.length)),
@@ -365,8 +364,8 @@ impl Access {
 
     pub(super) fn all_epochs(&self) -> Vec<EpochState> {
         type Rank = (u64, PublicKey, usize);
-        let mut made: BTreeMap<Hash, (Rank, u64, &[Id])> = BTreeMap::new();
-        let mut sealed: BTreeMap<Hash, BTreeSet<Id>> = BTreeMap::new();
+        let mut made: Map<Hash, (Rank, u64, &[Id])> = Map::new();
+        let mut sealed: Map<Hash, Set<Id>> = Map::new();
         for (id, log) in self.logs.iter() {
             for fact in log.acts() {
                 let is_key = |act: &Act| matches!(act, Act::Epoch { .. } | Act::Seal { .. });
@@ -396,11 +395,11 @@ impl Access {
                 let usable =
                     self.logs.id(&author).is_some_and(is_active) && keys.iter().all(|key| is_active(*key));
                 let mut recipients: Vec<_> = keys.iter().map(|key| self.logs.get(*key).key).collect();
-                recipients.sort_unstable();
+                sort(&mut recipients);
                 EpochState { id, author, index, order, usable, recipients }
             })
             .collect();
-        epochs.sort_unstable_by_key(|epoch| (epoch.order, epoch.author));
+        sort_by(&mut epochs, |a, b| (a.order, a.author).cmp(&(b.order, b.author)));
         epochs
     }
 }
@@ -409,7 +408,7 @@ impl Log {
     /// First index whose order is not as it was reported. Forgets what was reported.
     fn reordered(&mut self) -> Option<u64> {
         let former = self.former.take()?;
-        let mut points: BTreeSet<u64> = former.others.iter().map(|(from, _)| *from).collect();
+        let mut points: Set<u64> = former.others.iter().map(|(from, _)| *from).collect();
         let after = self.marks.partition_point(|mark| mark.from <= former.from);
         points.extend(self.marks.iter().skip(after).map(|mark| mark.from));
         points.into_iter().find(|at| {

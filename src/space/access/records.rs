@@ -1,9 +1,8 @@
 //! Root records: which of them count, by the chain of successors and this node's pins.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::types::{CountedGrant, GrantSource, Prefix};
 use crate::{
+    collections::{Map, Set},
     crypto::{Hash, PublicKey},
     space::{RootItem, RootRecord},
 };
@@ -11,8 +10,8 @@ use crate::{
 /// The set of root records, and what follows from it.
 pub(super) struct Records {
     space: PublicKey,
-    held: BTreeMap<Hash, Held>,
-    pins: BTreeMap<PublicKey, Hash>,
+    held: Map<Hash, Held>,
+    pins: Map<PublicKey, Hash>,
     /// What follows.
     pub(super) counted: Counted,
 }
@@ -21,16 +20,16 @@ pub(super) struct Records {
 #[derive(Default, Eq, PartialEq)]
 pub(super) struct Counted {
     /// Their hashes.
-    pub(super) records: BTreeSet<Hash>,
+    pub(super) records: Set<Hash>,
     /// Last root of the chain.
     pub(super) root: Option<PublicKey>,
     /// Roots with rival successors and no pin, ascending.
     pub(super) contested: Vec<PublicKey>,
-    pub(super) grants: BTreeMap<PublicKey, Vec<CountedGrant>>,
+    pub(super) grants: Map<PublicKey, Vec<CountedGrant>>,
     /// Where the root closed feeds.
-    pub(super) cuts: BTreeMap<PublicKey, BTreeSet<Prefix>>,
+    pub(super) cuts: Map<PublicKey, Set<Prefix>>,
     /// Entries whose device cuts the root took away.
-    pub(super) voids: BTreeSet<Hash>,
+    pub(super) voids: Set<Hash>,
     pub(super) unknown: bool,
 }
 
@@ -77,8 +76,7 @@ impl Counted {
 
 impl Records {
     pub(super) fn new(space: PublicKey) -> Self {
-        let mut records =
-            Self { space, held: BTreeMap::new(), pins: BTreeMap::new(), counted: Counted::default() };
+        let mut records = Self { space, held: Map::new(), pins: Map::new(), counted: Counted::default() };
         records.recount();
         records
     }
@@ -98,7 +96,7 @@ impl Records {
 
     /// Held records that no other names, ascending.
     pub(super) fn heads(&self) -> Vec<Hash> {
-        let named: BTreeSet<&Hash> = self.held.values().flat_map(|record| &record.links).collect();
+        let named: Set<&Hash> = self.held.values().flat_map(|record| &record.links).collect();
         self.held.keys().filter(|hash| !named.contains(hash)).copied().collect()
     }
 
@@ -119,12 +117,12 @@ impl Records {
     }
 
     /// (records that count, last root, roots whose succession is contested).
-    fn chain(&self) -> (BTreeSet<Hash>, PublicKey, Vec<PublicKey>) {
-        let (mut root, mut counted, mut seen) = (self.space, BTreeSet::new(), BTreeSet::new());
+    fn chain(&self) -> (Set<Hash>, PublicKey, Vec<PublicKey>) {
+        let (mut root, mut counted, mut seen) = (self.space, Set::new(), Set::new());
         loop {
             seen.insert(root);
             let mine = || self.held.iter().filter(|(_, record)| record.root == root);
-            let heirs: BTreeMap<Hash, PublicKey> = mine()
+            let heirs: Map<Hash, PublicKey> = mine()
                 .filter_map(|(hash, record)| Some((*hash, record.successor()?)))
                 .filter(|(_, next)| !seen.contains(next))
                 .collect();
@@ -138,7 +136,7 @@ impl Records {
                 return (counted, root, if heirs.is_empty() { Vec::new() } else { vec![root] });
             };
             // A superseded root: the successor and its ancestors.
-            let (mut line, mut todo) = (BTreeSet::new(), vec![*heir]);
+            let (mut line, mut todo) = (Set::new(), vec![*heir]);
             while let Some(hash) = todo.pop() {
                 let Some(record) = self.held.get(&hash) else { continue };
                 if line.insert(hash) {

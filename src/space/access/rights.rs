@@ -1,26 +1,25 @@
 //! Grants and cuts in a past: who holds what, who may grant or cut, which right grants are dead.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{
     Access,
     acts::{Act, Id},
 };
+use crate::collections::{Map, Set};
 use crate::space::{Grant, PersonId, Role};
 
 /// Every grant that was right when made and every effective device cut, of all judged entries.
 #[derive(Default)]
 pub(super) struct Rights {
     /// Root grants by key: they lie in every past.
-    pub(super) root: BTreeMap<Id, Vec<(PersonId, Role)>>,
+    pub(super) root: Map<Id, Vec<(PersonId, Role)>>,
     /// Right grants by the granted key.
-    pub(super) granted: BTreeMap<Id, Vec<RightGrant>>,
+    pub(super) granted: Map<Id, Vec<RightGrant>>,
     /// Effective cuts by (target, author): (index of the entry, lowest cut up to there), ascending.
-    pub(super) cuts: BTreeMap<(Id, Id), Vec<(u64, u64)>>,
+    pub(super) cuts: Map<(Id, Id), Vec<(u64, u64)>>,
     /// Keys that may have made right grants at or past a cut of theirs. May hold too many.
-    pub(super) overhang: BTreeSet<Id>,
+    pub(super) overhang: Set<Id>,
     /// Entries that hide or unhide.
-    pub(super) hiders: BTreeSet<(Id, u64)>,
+    pub(super) hiders: Set<(Id, u64)>,
 }
 
 /// A grant that was right when made.
@@ -38,7 +37,7 @@ pub(super) struct RightGrant {
 pub(super) type GrantRef = (Id, u64, usize);
 
 /// Right grants that do not count in a state.
-pub(super) type Dead = BTreeSet<GrantRef>;
+pub(super) type Dead = Set<GrantRef>;
 
 /// A set of entries closed under "in the past of".
 #[derive(Clone, Copy)]
@@ -135,7 +134,7 @@ impl Access {
 
     /// Right grants within a past that do not count in its state.
     pub(super) fn dead_in(&self, past: Past) -> Dead {
-        let (mut dead, mut queue) = (Dead::new(), BTreeSet::new());
+        let (mut dead, mut queue) = (Dead::new(), Set::new());
         let order = |author: Id, index: u64| (self.logs.get(author).order(index), author);
         for author in &self.rights.overhang {
             let Some(cut) = self.cut_in(past, *author) else { continue };

@@ -1,7 +1,5 @@
 //! What came: where each feed is closed now, and which judgements fall by it.
 
-use std::collections::BTreeSet;
-
 use super::{
     Access,
     acts::{Act, Id},
@@ -10,6 +8,7 @@ use super::{
     rights::Rights,
     types::{Change, Prefix, Signed, Trees},
 };
+use crate::collections::Set;
 
 impl Access {
     /// Judges all that came since the last settling.
@@ -70,7 +69,7 @@ impl Access {
     fn recount(&mut self) -> bool {
         let old = core::mem::take(&mut self.records.counted);
         self.records.recount();
-        let cut: BTreeSet<_> = old.cuts.keys().chain(self.records.counted.cuts.keys()).copied().collect();
+        let cut: Set<_> = old.cuts.keys().chain(self.records.counted.cuts.keys()).copied().collect();
         for key in cut {
             if old.cuts.get(&key) != self.records.counted.cuts.get(&key) {
                 let id = self.logs.intern(&key);

@@ -1,8 +1,7 @@
 //! What goes into the access engine and what comes out of it.
 
-use std::collections::BTreeMap;
-
 use crate::{
+    collections::Map,
     crypto::{Hash, PublicKey},
     space::{PersonId, Role, SealedName},
 };
@@ -222,4 +221,4 @@ pub struct EpochState {
 }
 
 /// A set of entries that is closed under "in the past of": length of each writer's feed in it.
-pub type Clock = BTreeMap<PublicKey, u64>;
+pub type Clock = Map<PublicKey, u64>;

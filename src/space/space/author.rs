@@ -4,10 +4,9 @@
 //! to the feed's cut; every 256th entry and every entry with access operations names all that was ever named. Only
 //! counted writers are named, so nothing that is named can be clipped by an honest reader.
 
-use std::collections::BTreeMap;
-
 use super::{Space, replay::Fresh};
 use crate::{
+    collections::Map,
     crypto::{Entropy, Hash, PublicKey},
     feed::Feed,
     space::{AccessOp, Dep, Entry, MAX_DEPS, MAX_ENTRY, MAX_OPS, Op, SpaceError, Status},
@@ -21,7 +20,7 @@ const FULL_CLOCK_EVERY: u64 = 256;
 #[derive(Clone, Default)]
 pub(super) struct Own {
     /// What own entries have named so far.
-    named: BTreeMap<PublicKey, (u64, Hash)>,
+    named: Map<PublicKey, (u64, Hash)>,
     /// Index of the last own entry with access operations.
     previous_access: Option<u64>,
 }

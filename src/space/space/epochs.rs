@@ -1,9 +1,8 @@
 //! Epochs: which content keys can be opened here, which one is for writing, and to whom they must be sealed.
 
-use std::collections::BTreeSet;
-
 use super::{Space, author::Draft};
 use crate::{
+    collections::Set,
     crypto::{Entropy, Hash, PublicKey, SealedKey, SecretKey32, seal_to},
     space::{AccessOp, EpochState, MAX_SEALS, Role, Seal, SpaceError, WriterStanding, WriterState},
     storage::Files,
@@ -25,7 +24,7 @@ impl Space {
 
     /// The epoch to seal under: the last usable one whose key is held; `None` if a new one must be made.
     pub fn usable_epoch(&self) -> Option<Hash> {
-        let newcomers: BTreeSet<PublicKey> =
+        let newcomers: Set<PublicKey> =
             self.access.grants().iter().filter(|grant| grant.from_now_on).map(|grant| grant.writer).collect();
         let fits = |epoch: &EpochState| {
             // Whoever gets nothing older than its grant cannot read under an older epoch: it needs a new one.
@@ -127,7 +126,7 @@ impl Space {
             return Ok(false);
         }
         let active = self.active_writers();
-        let newcomers: BTreeSet<PublicKey> =
+        let newcomers: Set<PublicKey> =
             self.access.grants().iter().filter(|grant| grant.from_now_on).map(|grant| grant.writer).collect();
         let mut drafts = Vec::new();
         for (epoch, recipients) in self.recipients(files)? {

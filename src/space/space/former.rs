@@ -1,9 +1,8 @@
 //! Who may still know the sign-in message key though it was removed.
 
-use std::collections::BTreeSet;
-
 use super::Space;
 use crate::{
+    collections::Set,
     crypto::{Hash, PublicKey},
     space::{RootItem, RootRecord, WriterStanding},
 };
@@ -18,7 +17,7 @@ impl Space {
     }
 
     /// Devices that the present root cut when it took over: what they know opens nothing any more.
-    fn cut_by_change(&self) -> BTreeSet<PublicKey> {
+    fn cut_by_change(&self) -> Set<PublicKey> {
         let root = self.root();
         let records: Vec<RootRecord> =
             self.records().filter_map(|bytes| RootRecord::decode(&self.key, bytes).ok()).collect();

@@ -1,9 +1,8 @@
 //! Reading: a key, a range, the past. Values come from the feeds; the view only says where they stand.
 
-use std::collections::HashMap;
-
 use super::{Space, trees::Judge};
 use crate::{
+    collections::{Map, sort_by},
     crypto::PublicKey,
     space::{
         Clock, Item, Op, Range, SpaceError, Status, Version,
@@ -59,7 +58,7 @@ impl Space {
             .iter()
             .flat_map(|(key, slot)| slot.ops().iter().map(|place| (rank(place), *key, *place)))
             .collect();
-        places.sort_unstable_by_key(|(rank, ..)| *rank);
+        sort_by(&mut places, |a, b| a.0.cmp(&b.0));
         let from = after.map_or(0, |after| {
             let at = places.iter().position(|(.., place)| self.version(place) == *after);
             at.map_or(places.len(), |at| at + 1)
@@ -154,7 +153,7 @@ impl Space {
 struct Loader<'a> {
     space: &'a Space,
     files: &'a Files,
-    entries: HashMap<(u32, u64), Loaded>,
+    entries: Map<(u32, u64), Loaded>,
 }
 
 struct Loaded {
@@ -167,7 +166,7 @@ const KEPT: usize = 16;
 
 impl<'a> Loader<'a> {
     fn new(space: &'a Space, files: &'a Files) -> Self {
-        Self { space, files, entries: HashMap::new() }
+        Self { space, files, entries: Map::new() }
     }
 
     fn item(&mut self, key: &str, heads: &[Place]) -> Result<Option<Item>, SpaceError> {

@@ -1,12 +1,11 @@
 //! From blocks to view: entries go to the access engine in index order; what it says of them moves the view.
 
-use std::collections::HashMap;
-
 use super::{
     Space,
     trees::{FeedTrees, Judge},
 };
 use crate::{
+    collections::Map,
     crypto::{MessageKey, PublicKey},
     feed::Feed,
     space::{AccessOp, Change, Entry, Op, SpaceError, SpaceEvent, Status, view::Place},
@@ -41,7 +40,7 @@ impl Tail {
 /// Entries that were just given: they need not be read again when they are judged.
 #[derive(Default)]
 pub(super) struct Fresh {
-    entries: HashMap<(PublicKey, u64), Entry>,
+    entries: Map<PublicKey, Map<u64, Entry>>,
     bytes: usize,
 }
 
@@ -134,7 +133,7 @@ impl Space {
             self.note_seals(files, writer, index, &entry)?;
         }
         fresh.bytes += bytes;
-        fresh.entries.insert((*writer, index), entry);
+        fresh.entries.entry(*writer).or_default().insert(index, entry);
         Ok(())
     }
 
@@ -182,7 +181,7 @@ impl Space {
                 if !was_shown && !shown {
                     continue;
                 }
-                if let Some(entry) = fresh.entries.get(&(writer, index)) {
+                if let Some(entry) = fresh.entries.get(&writer).and_then(|entries| entries.get(&index)) {
                     self.replace(&writer, index, entry, was_shown, shown);
                 } else {
                     self.stirred = true;

@@ -171,7 +171,7 @@ impl Space {
     /// Whether every record that the manifest names, and every ancestor of it, is held.
     pub fn is_complete(&self) -> bool {
         let Some(manifest) = self.manifest() else { return false };
-        let held: std::collections::BTreeSet<Hash> = self.record_hashes().collect();
+        let held: crate::collections::Set<Hash> = self.record_hashes().collect();
         let links =
             |(_, bytes): &(Hash, Vec<u8>)| RootRecord::decode(&self.key, bytes).map(|record| record.links);
         manifest.heads.iter().all(|head| held.contains(head))

@@ -2,6 +2,7 @@
 
 use super::{DeviceGrant, Keys, Space, author::Draft};
 use crate::{
+    collections::sort,
     crypto::{Entropy, Hash, MessageKey, PublicKey, Signer},
     space::{Kind, MAX_LINKS, Manifest, ManifestError, Op, PersonId, Role, RootItem, RootRecord, SpaceError},
     storage::Files,
@@ -231,7 +232,7 @@ impl Space {
         domain: &str,
     ) -> Result<(), SpaceError> {
         let mut heads = self.access.record_heads();
-        heads.sort_unstable();
+        sort(&mut heads);
         heads.truncate(crate::space::manifest::MAX_HEADS);
         let manifest = Manifest { kind, domain: domain.to_owned(), heads };
         let seq = next_seq(self.manifest.as_ref()).map_err(ManifestError::from)?;

@@ -1,9 +1,8 @@
 //! Seals that others made: noting them, opening those for this device, and what becomes readable by it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::Space;
 use crate::{
+    collections::{Map, Set},
     crypto::{Hash, PublicKey, Signer},
     space::{AccessOp, Entry, SpaceError, Status},
     storage::Files,
@@ -15,9 +14,9 @@ pub(super) struct Epochs {
     /// Entries with seals, whether they count or not: writer number, index.
     seals: Vec<(u32, u64)>,
     /// Entries in the view by the epoch of their sealed part.
-    sealed: BTreeMap<Hash, BTreeSet<(u32, u64)>>,
+    sealed: Map<Hash, Set<(u32, u64)>>,
     /// Who sealed an epoch's key to the root.
-    pub(super) rooted: BTreeMap<Hash, BTreeSet<u32>>,
+    pub(super) rooted: Map<Hash, Set<u32>>,
 }
 
 impl Epochs {
@@ -123,16 +122,13 @@ impl Space {
     }
 
     /// The epochs that counted entries made or are sealed under, and whom counted entries seal each to.
-    pub(super) fn recipients(
-        &self,
-        files: &Files,
-    ) -> Result<BTreeMap<Hash, BTreeSet<PublicKey>>, SpaceError> {
+    pub(super) fn recipients(&self, files: &Files) -> Result<Map<Hash, Set<PublicKey>>, SpaceError> {
         let made =
             self.access.epochs().into_iter().map(|epoch| (epoch.id, epoch.recipients.into_iter().collect()));
-        let mut recipients: BTreeMap<Hash, BTreeSet<PublicKey>> = made.collect();
+        let mut recipients: Map<Hash, Set<PublicKey>> = made.collect();
         // The entry that made an epoch may have been cut since, but others wrote under it before they knew.
-        let used = |(epoch, entries): (&Hash, &BTreeSet<_>)| (!entries.is_empty()).then_some(*epoch);
-        let orphans: BTreeSet<Hash> = self
+        let used = |(epoch, entries): (&Hash, &Set<_>)| (!entries.is_empty()).then_some(*epoch);
+        let orphans: Set<Hash> = self
             .epochs
             .sealed
             .iter()
@@ -142,7 +138,7 @@ impl Space {
         if orphans.is_empty() {
             return Ok(recipients);
         }
-        recipients.extend(orphans.iter().map(|epoch| (*epoch, BTreeSet::new())));
+        recipients.extend(orphans.iter().map(|epoch| (*epoch, Set::new())));
         for (number, index) in &self.epochs.seals {
             let writer = self.numbers.key(*number);
             if !matches!(self.access.status(&writer, *index), Some(Status::Counted | Status::Hidden)) {

@@ -1,8 +1,7 @@
 //! What the access engine asks about signed feeds, and what the view asks the access engine.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::{
+    collections::{Map, Set},
     crypto::{Hash, PublicKey},
     feed::{Branch, EquivocationProof, Feed, SignedHead, tree_hash},
     space::{Access, Cut, Prefix, Signed, Trees, view::Causality},
@@ -13,7 +12,7 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Numbers {
     keys: Vec<PublicKey>,
-    numbers: BTreeMap<PublicKey, u32>,
+    numbers: Map<PublicKey, u32>,
 }
 
 impl Numbers {
@@ -39,9 +38,9 @@ impl Numbers {
 #[derive(Default)]
 pub(super) struct Claims {
     /// Prefixes that a writer signed, as cuts prove.
-    proved: BTreeMap<PublicKey, BTreeSet<Prefix>>,
+    proved: Map<PublicKey, Set<Prefix>>,
     /// Writers that signed two branches.
-    forks: BTreeMap<PublicKey, Vec<EquivocationProof>>,
+    forks: Map<PublicKey, Vec<EquivocationProof>>,
 }
 
 impl Claims {
@@ -102,7 +101,7 @@ fn shown_by(cut: &Cut) -> Option<Vec<Prefix>> {
 /// Facts about signed feeds.
 pub(super) struct FeedTrees<'a> {
     pub(super) files: &'a Files,
-    pub(super) feeds: &'a BTreeMap<PublicKey, Feed>,
+    pub(super) feeds: &'a Map<PublicKey, Feed>,
     pub(super) claims: &'a Claims,
 }
 

@@ -3,14 +3,13 @@
 //! To writers the public and the private value of a key are one value. So a private put over a public value also
 //! removes that in clear, and a removal names the key in clear only where a public value of it exists.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{
     Space,
     author::{Draft, check_count},
     trees::Judge,
 };
 use crate::{
+    collections::{Map, Set},
     crypto::{Entropy, PublicKey},
     space::{Expect, Item, Op, SpaceError, Version, WriteOp, WriterStanding},
     storage::Files,
@@ -26,7 +25,7 @@ enum Slot {
 /// A write that is ready to be appended.
 struct Ready {
     ops: Vec<WriteOp>,
-    slots: BTreeMap<String, Slot>,
+    slots: Map<String, Slot>,
     first_private: usize,
     /// Its place among the drafts.
     at: usize,
@@ -67,7 +66,7 @@ impl Space {
         writes: Vec<Vec<WriteOp>>,
     ) -> Vec<Result<Vec<Item>, SpaceError>> {
         let mut results = Vec::with_capacity(writes.len());
-        let (mut group, mut touched): (Vec<Vec<WriteOp>>, BTreeSet<String>) = Default::default();
+        let (mut group, mut touched): (Vec<Vec<WriteOp>>, Set<String>) = Default::default();
         for ops in writes {
             // What depends on a write before it is planned after that one is done.
             let begins_epoch = self.usable_epoch().is_none();
@@ -119,11 +118,11 @@ impl Space {
             op.check()?;
             self.check_expect(op)?;
         }
-        let mut slots = BTreeMap::new();
+        let mut slots = Map::new();
         if ops.is_empty() {
             return Ok(Ready { ops, slots, first_private: 0, at: 0 });
         }
-        let last: BTreeMap<&str, usize> = ops.iter().enumerate().map(|(at, op)| (op.key(), at)).collect();
+        let last: Map<&str, usize> = ops.iter().enumerate().map(|(at, op)| (op.key(), at)).collect();
         let (mut public, mut private) = (Vec::new(), Vec::new());
         for (at, op) in ops.iter().enumerate() {
             if last.get(op.key()) == Some(&at) {

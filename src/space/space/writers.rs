@@ -1,9 +1,8 @@
 //! The writers of a space, as they are shown to people.
 
-use std::collections::BTreeMap;
-
 use super::Space;
 use crate::{
+    collections::Map,
     crypto::PublicKey,
     feed::Feed,
     space::{CountedGrant, PersonId, Role, WriterStanding},
@@ -37,7 +36,7 @@ pub struct WriterInfo {
 impl Space {
     /// Every writer that is known, ascending by key.
     pub fn writers(&self) -> Vec<WriterInfo> {
-        let mut grants: BTreeMap<PublicKey, CountedGrant> = BTreeMap::new();
+        let mut grants: Map<PublicKey, CountedGrant> = Map::new();
         for grant in self.access.grants() {
             // The last one that has a name tells it: a device may have been granted anew under a later epoch.
             let known = grants.get(&grant.writer).and_then(|grant| self.device_name(grant));

@@ -9,13 +9,12 @@
 
 mod slot;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use zeroize::Zeroize;
 
 pub(super) use slot::{Place, Slot};
 
 use super::Range;
+use crate::collections::LargeMap;
 
 /// What the view must know about entries; answered by the access engine.
 pub(super) trait Causality {
@@ -28,8 +27,8 @@ pub(super) trait Causality {
 /// Key → operations.
 #[derive(Default)]
 pub(super) struct View {
-    slots: BTreeMap<String, Slot>,
-    touched: BTreeSet<String>,
+    slots: LargeMap<String, Slot>,
+    touched: LargeMap<String, ()>,
 }
 
 impl View {
@@ -58,18 +57,18 @@ impl View {
     /// Takes away all that came out of sealed parts, and wipes the names of keys that only those named.
     pub(super) fn remove_private(&mut self, causality: &dyn Causality) {
         let mut gone = Vec::new();
-        for (key, slot) in &mut self.slots {
+        for (key, slot) in self.slots.iter_mut() {
             if slot.remove(|place| place.private, causality) {
                 if slot.is_empty() {
                     gone.push(key.clone());
                 } else {
-                    self.touched.insert(key.clone());
+                    self.touched.insert(key.clone(), ());
                 }
             }
         }
         for mut key in gone {
             self.forget(&key);
-            if let Some(mut touched) = self.touched.take(&key) {
+            if let Some((mut touched, ())) = self.touched.remove_entry(&key) {
                 touched.zeroize();
             }
             key.zeroize();
@@ -84,7 +83,7 @@ impl View {
     /// Keys of a range with what they hold, in its direction, its limit aside.
     pub(super) fn range<'a>(&'a self, range: &Range) -> Box<dyn Iterator<Item = (&'a str, &'a Slot)> + 'a> {
         let Some(bounds) = range.bounds() else { return Box::new(core::iter::empty()) };
-        let slots = self.slots.range::<String, _>(bounds).map(|(key, slot)| (key.as_str(), slot));
+        let slots = self.slots.range::<String>(bounds).map(|(key, slot)| (key.as_str(), slot));
         if range.reverse { Box::new(slots.rev()) } else { Box::new(slots) }
     }
 
@@ -95,12 +94,12 @@ impl View {
 
     /// Keys whose operations changed since the last call.
     pub(super) fn take_touched(&mut self) -> Vec<String> {
-        core::mem::take(&mut self.touched).into_iter().collect()
+        core::mem::take(&mut self.touched).into_keys().collect()
     }
 
     fn touch(&mut self, key: &str) {
-        if !self.touched.contains(key) {
-            self.touched.insert(key.to_owned());
+        if !self.touched.contains_key(key) {
+            self.touched.insert(key.to_owned(), ());
         }
     }
 

@@ -1,6 +1,7 @@
 //! What one key holds: its operations, heads first.
 
 use super::Causality;
+use crate::collections::sort_by;
 
 /// Where an operation stands. Writers are numbered by the space.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -43,11 +44,7 @@ impl Slot {
 
     /// Heads, the winner first.
     pub(in crate::space) fn heads(&self, causality: &dyn Causality) -> Vec<Place> {
-        let mut heads = self.ops.get(..self.heads).unwrap_or_default().to_vec();
-        if heads.len() > 1 {
-            heads.sort_by_cached_key(|place| core::cmp::Reverse(place.rank(causality)));
-        }
-        heads
+        ranked(self.ops.get(..self.heads).unwrap_or_default(), causality)
     }
 
     /// Every operation, in no order.
@@ -61,8 +58,8 @@ impl Slot {
         keep: impl Fn(&Place) -> bool,
         causality: &dyn Causality,
     ) -> Vec<Place> {
-        let ops = self.ops.iter().filter(|place| keep(place)).copied().collect();
-        Self::split(ops, causality).0
+        let ops: Vec<Place> = self.ops.iter().filter(|place| keep(place)).copied().collect();
+        Self::split(&ops, causality).0
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -107,7 +104,7 @@ impl Slot {
 
     /// Finds the heads anew.
     fn recompute(&mut self, causality: &dyn Causality) {
-        let (heads, rest) = Self::split(core::mem::take(&mut self.ops), causality);
+        let (heads, rest) = Self::split(&self.ops, causality);
         self.heads = heads.len();
         self.ops = heads;
         self.ops.extend(rest);
@@ -115,10 +112,9 @@ impl Slot {
 
     /// Heads (winner first) and the others. Highest rank first, one is a head iff no head has seen it: the past is
     /// transitive, and what is in the past ranks lower.
-    fn split(mut ops: Vec<Place>, causality: &dyn Causality) -> (Vec<Place>, Vec<Place>) {
-        ops.sort_by_cached_key(|place| core::cmp::Reverse(place.rank(causality)));
+    fn split(ops: &[Place], causality: &dyn Causality) -> (Vec<Place>, Vec<Place>) {
         let (mut heads, mut rest): (Vec<Place>, Vec<Place>) = (Vec::new(), Vec::new());
-        for place in ops {
+        for place in ranked(ops, causality) {
             if heads.iter().any(|head| place.is_before(head, causality)) {
                 rest.push(place);
             } else {
@@ -127,4 +123,14 @@ impl Slot {
         }
         (heads, rest)
     }
+}
+
+/// Operations, the highest rank first.
+fn ranked(ops: &[Place], causality: &dyn Causality) -> Vec<Place> {
+    if ops.len() < 2 {
+        return ops.to_vec();
+    }
+    let mut ranked: Vec<_> = ops.iter().map(|place| (place.rank(causality), *place)).collect();
+    sort_by(&mut ranked, |a, b| b.0.cmp(&a.0));
+    ranked.into_iter().map(|(_, place)| place).collect()
 }

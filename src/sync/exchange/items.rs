@@ -3,22 +3,23 @@
 //! Each side lists the hashes it has, per kind, and sends what the other did not list once that list is complete. Later ones
 //! are sent as they appear.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::{
     super::limits::{MAX_HASHES, MAX_ITEMS},
     Fault, ItemKind, Message, Replica, ReplicaError,
 };
+use crate::collections::{Map, Set, sort};
 use crate::crypto::{Hash, blake2b};
 
 #[derive(Default)]
 pub(super) struct Items {
     /// What the peer has.
-    theirs: BTreeSet<(ItemKind, Hash)>,
+    theirs: Set<(ItemKind, Hash)>,
     /// Kinds that the peer has listed whole.
-    heard: BTreeSet<ItemKind>,
+    heard: Set<ItemKind>,
     /// Kinds that were listed to the peer, or are being listed.
-    listing: BTreeMap<ItemKind, VecDeque<Hash>>,
+    listing: Map<ItemKind, VecDeque<Hash>>,
     queue: VecDeque<(ItemKind, Hash)>,
 }
 
@@ -74,7 +75,7 @@ impl Items {
             let fresh = !self.listing.contains_key(&kind);
             let waiting = self.listing.entry(kind).or_insert_with(|| {
                 let mut hashes = replica.items(kind);
-                hashes.sort_unstable();
+                sort(&mut hashes);
                 hashes.dedup();
                 hashes.into()
             });

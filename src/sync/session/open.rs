@@ -1,12 +1,13 @@
 //! The part of a session after its handshake: sealed frames, the queue, messages about channels.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use snow::TransportState;
 
 use super::{SendError, SessionOutput};
 use crate::{
     codec::Reader,
+    collections::Map,
     sync::{
         Bucket, CloseReason, Fault, Goodbye, Kind, Message,
         channel::{ChannelEvent, Channels, Place},
@@ -20,7 +21,7 @@ pub(super) struct Open {
     pub(super) noise: TransportState,
     pub(super) channels: Channels,
     pub(super) joiner: Joiner,
-    pub(super) buckets: BTreeMap<Kind, Bucket>,
+    pub(super) buckets: Map<Kind, Bucket>,
     /// Whole messages; of the first, `started` bytes are sent already.
     pub(super) queue: VecDeque<Vec<u8>>,
     pub(super) started: usize,

@@ -1,5 +1,7 @@
 //! Replicas over real feeds, and peers with links between them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::*;
 
 /// A replica over real feeds in real files, made durable after every change.
