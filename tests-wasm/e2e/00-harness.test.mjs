@@ -1,6 +1,5 @@
-// Guards what all other tests stand on: that this machine's browsers start, keep their profiles, reach each other
-// over WebRTC through both kinds of hub, and that the harness sees what it must see. On a page of its own, so that a
-// failure here is never the product's.
+// Guards what all other tests stand on: that this machine's browsers start and keep their profiles, and that the
+// harness sees what it must see. On a page of its own, so that a failure here is never the product's.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
@@ -9,9 +8,9 @@ import { scenario } from "./harness.mjs";
 
 const PAGE = `<!doctype html><meta charset="utf-8"><title>probe</title><link rel="icon" href="data:,">
 <input data-testid="name"><button data-testid="keep">keep</button><button data-testid="off" disabled>off</button>
-<p data-testid="hidden" hidden>hidden</p><p data-testid="kept"></p><p data-testid="link">not linked</p><script type="module" src="probe.js"></script>`;
+<p data-testid="hidden" hidden>hidden</p><p data-testid="kept"></p><script type="module" src="probe.js"></script>`;
 
-// Keeps a name in IndexedDB; links up with another tab over WebRTC when `?hub=` says through which hub.
+// Keeps a name in IndexedDB.
 const SCRIPT = String.raw`
 const say = (id, text) => { document.querySelector('[data-testid=' + id + ']').textContent = text; };
 const done = (request) => new Promise((resolve, reject) => { request.onsuccess = () => resolve(request.result); request.onerror = () => reject(request.error); });
@@ -25,42 +24,7 @@ document.querySelector("[data-testid=keep]").onclick = () => {
   const change = db.transaction("s", "readwrite", { durability: "strict" });
   change.objectStore("s").put(name, "name");
   change.oncomplete = () => say("kept", "kept: " + name);
-};
-const query = new URLSearchParams(location.search);
-if (query.has("hub")) link(query.get("hub"), query.has("offers"));
-function link(url, offers) {
-  const hub = new WebSocket(url);
-  const peer = new RTCPeerConnection();
-  const send = (data) => hub.send(JSON.stringify({ type: "publish", topic: "probe", from: offers, ...data }));
-  peer.onicecandidate = ({ candidate }) => { if (candidate) send({ candidate }); };
-  const use = (channel) => {
-    channel.onopen = () => channel.send("hello from " + (offers ? "one" : "the other"));
-    channel.onmessage = ({ data }) => say("link", data);
-  };
-  if (offers) use(peer.createDataChannel("probe"));
-  peer.ondatachannel = ({ channel }) => use(channel);
-  hub.onopen = () => {
-    hub.send(JSON.stringify({ type: "subscribe", topics: ["probe"] }));
-    send({ here: true });
-  };
-  let chain = Promise.resolve();
-  hub.onmessage = ({ data }) => { chain = chain.then(() => heard(JSON.parse(data))); };
-  async function heard(message) {
-    if (message.from === offers) return;
-    // Whoever came first missed the other's greeting, so the one that answers greets back.
-    if (message.here && !offers) send({ here: true });
-    else if (message.here && peer.localDescription) return;
-    else if (message.here) {
-      await peer.setLocalDescription();
-      send({ description: peer.localDescription });
-    } else if (message.description) {
-      await peer.setRemoteDescription(message.description);
-      if (offers) return;
-      await peer.setLocalDescription();
-      send({ description: peer.localDescription });
-    } else if (message.candidate) await peer.addIceCandidate(message.candidate);
-  }
-}`;
+};`;
 
 const POLICY = "default-src 'self'; script-src 'self'; connect-src 'self' ws:; img-src data:";
 
@@ -108,18 +72,5 @@ for (const kind of ["chrome", "firefox"]) {
     await assert.rejects(tab.byId("hidden", { timeout: 300 }), /waited 0.3 s/);
     await assert.rejects(tab.click("off", { timeout: 300 }), /waited 0.3 s/);
     assert.deepEqual(await tab.texts("hidden"), []);
-  }));
-}
-
-for (const [one, other, kind] of [["chrome", "firefox", "embedded"], ["firefox", "chrome", "y-webrtc"], ["chrome", "chrome", "embedded"]]) {
-  test(`${one} and ${other} reach each other over WebRTC through a hub (${kind}) that was restarted`, scenario(async (w) => {
-    const hub = await w.hub(kind);
-    await hub.stop();
-    await hub.start();
-    const url = `${await site(w)}?hub=${encodeURIComponent(hub.url.replace("y-webrtc+", ""))}`;
-    const first = await (await w.browser(one)).open(`${url}&offers`);
-    const second = await (await w.browser(other)).open(url);
-    await first.waitText("link", "hello from the other");
-    await second.waitText("link", "hello from one");
   }));
 }

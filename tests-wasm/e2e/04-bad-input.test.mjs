@@ -82,6 +82,37 @@ test("a host that answers with a web page is said to, and the link opens all the
   await reads(tab, ["read me"]);
 }));
 
+test("a host that names another diary later is not followed until the person says so", scenario(async (w) => {
+  const server = await w.server();
+  const query = { hub: server.hub };
+  const links = [];
+  for (const text of ["the one that was here first", "the other one"]) {
+    const origin = await (await w.browser("chrome")).open(address(server.url, query));
+    await setUp(origin, { device: "first" });
+    await post(origin, text);
+    links.push(await origin.textOf("link"));
+  }
+  const tab = await (await w.browser("chrome")).open("about:blank");
+  let named = links[0];
+  await tab.page.setRequestInterception(true);
+  tab.page.on("request", (request) => (request.url().endsWith("/.well-known/dat")
+    ? request.respond({ status: 200, contentType: "text/plain", body: `${named}\nTTL=0\n` })
+    : request.continue()));
+  await tab.goto(address(server.url, query));
+  await reads(tab, ["the one that was here first"]);
+  named = links[1];
+  await tab.reload();
+  await tab.byId("changed");
+  await reads(tab, ["the one that was here first"]);
+  await tab.click("keep-pinned");
+  await tab.waitGone("changed");
+  await tab.reload();
+  await tab.click("take-new");
+  await tab.waitText("post-item", "the other one");
+  await reads(tab, ["the other one"]);
+  await tab.waitGone("changed");
+}));
+
 test("values that cannot be stored are refused with their place, and the others stand", scenario(async (w) => {
   const server = await w.server();
   const tab = await (await w.browser("chrome")).open(server.url);

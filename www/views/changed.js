@@ -7,7 +7,10 @@ import { domain } from "../lib/settings.js";
 export function changed(app) {
   const known = h("code", {}), named = h("code", {});
   const place = problemPlace();
-  const choose = (link) => attempt(node, place, () => app.hypha.pin(link()));
+  const choose = (link) => attempt(node, place, async () => {
+    await app.hypha.pin(link());
+    app.update();
+  });
   const node = h("section", { class: "card warn", test: "changed", hidden: true }, heading(2, `${domain} now points to somebody else`),
     h("div", { role: "alert" },
       h("p", {}, "When you were here before, this address led to one diary. Now it names another one. Perhaps its owner began anew. Perhaps somebody has taken over the web host and wants to be taken for them."),

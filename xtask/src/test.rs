@@ -163,7 +163,10 @@ fn page() -> Result<Tally> {
 
 fn vectors() -> Result<Tally> {
     step::header("vectors: formats recomputed in JavaScript");
-    scripts(&paths::root().join("tests-wasm/vectors/js"), &[])
+    let folder = paths::root().join("tests-wasm/vectors");
+    // the libraries are those of the folder above: Node.js finds them from there
+    npm::install(&folder)?;
+    scripts(&folder.join("js"), &[])
 }
 
 fn packed(built: bool) -> Result<Tally> {

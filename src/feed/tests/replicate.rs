@@ -197,6 +197,19 @@ fn a_stream_costs_few_nodes_and_one_signature() {
 }
 
 #[test]
+fn an_empty_block_can_be_read_though_nothing_before_it_is_held() {
+    let list = vec![vec![7; 470], Vec::new(), vec![8; 3]];
+    let mut theirs = Files::new();
+    let writer = written(&mut theirs, 5, &list, &[3]);
+    let mut ours = Files::new();
+    let mut reader = Feed::open(&mut ours, writer.key()).unwrap();
+    let proof = writer.prove(&theirs, &ProofRequest { blocks: 1..2, from: 0, to: 3 }).unwrap();
+    reader.accept(&mut ours, &proof, &list[1..2]).unwrap();
+    assert_is(&ours, &reader, &list, |index| index == 1);
+    assert_eq!(reader.data_range(&ours, 1..2, 100).unwrap().blocks().collect::<Vec<_>>(), [b""]);
+}
+
+#[test]
 fn a_passed_head_still_brings_blocks_and_a_stale_one_says_so() {
     let list: Vec<_> = (0..30_u8).map(|n| vec![n; 3]).collect();
     let mut theirs = Files::new();
