@@ -12,6 +12,7 @@ use crate::step::step;
 use crate::{npm, paths, tools};
 use anyhow::{Context, Result, bail, ensure};
 use blake2::{Blake2b, Digest, digest::consts::U32};
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,6 +41,8 @@ const WASM_OPT: &[&str] = &[
     "--enable-nontrapping-float-to-int",
     "--enable-reference-types",
     "--enable-sign-ext",
+    // wasm-bindgen's names, hashes among them, are read by the glue only
+    "--minify-imports-and-exports-and-modules",
     "--strip-debug",
     "--strip-producers",
     "--strip-target-features",
@@ -113,10 +116,11 @@ fn core(compiled: &Path) -> Result<PathBuf> {
         let (raw, small) = (out.join("core_bg.wasm"), out.join("small.wasm"));
         let mut command = Command::new(&node);
         command.arg(&wasm_opt).args(WASM_OPT).arg(&raw).arg("--output").arg(&small);
-        process::must(&mut command, TRANSFORM, Output::Kept)?;
+        let names = process::must(&mut command, TRANSFORM, Output::Kept)?;
         fs::rename(small, raw)?;
         let glue = out.join("core.js");
-        Ok(fs::write(&glue, without_comments(&fs::read_to_string(&glue)?))?)
+        let script = without_comments(&fs::read_to_string(&glue)?);
+        Ok(fs::write(&glue, with_names(&script, &names)?)?)
     })?;
     fs::write(stamp, hash)?;
     Ok(out)
@@ -135,6 +139,34 @@ fn without_comments(script: &str) -> String {
         in_comment &= !line.ends_with("*/");
     }
     out
+}
+
+/// The glue with the names that the module has now: of imports wherever they stand, since no other word looks like
+/// theirs, of exports behind `wasm.`, and of the one module, `a`.
+fn with_names(script: &str, names: &str) -> Result<String> {
+    const MODULE: &str = "\"./core_bg.js\": import0";
+    // among what else it may print: `imports` with module, name before and name now, `exports` without the module
+    let names = names.find('{').zip(names.rfind('}')).and_then(|(start, end)| names.get(start..=end));
+    let names: HashMap<String, Vec<Vec<String>>> =
+        serde_json::from_str(names.unwrap_or_default()).context("wasm-opt printed no list of names")?;
+    ensure!(script.matches(MODULE).count() == 1, "the glue has no place where its imports are handed over");
+    let (mut imports, mut exports) = (HashMap::new(), HashMap::new());
+    for name in names.values().flatten() {
+        match name.as_slice() {
+            [module, old, new] if module == "./core_bg.js" => imports.insert(old.as_str(), new.as_str()),
+            [old, new] => exports.insert(old.as_str(), new.as_str()),
+            _ => bail!("wasm-opt printed a name that is neither the glue's import nor an export: {name:?}"),
+        };
+    }
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '$';
+    let mut out = String::with_capacity(script.len());
+    for word in script.replace(MODULE, "\"a\": import0").split_inclusive(|letter| !is_letter(letter)) {
+        let name = word.trim_end_matches(|letter| !is_letter(letter));
+        let known = if out.ends_with("wasm.") { &exports } else { &imports };
+        out.push_str(known.get(name).unwrap_or(&name));
+        out.push_str(word.get(name.len()..).unwrap_or_default());
+    }
+    Ok(out)
 }
 
 fn assemble(core: &Path) -> Result<()> {
@@ -227,6 +259,17 @@ mod tests {
         let script =
             "/**\n * A.\n */\nfunction a(b) {\n    /** B. */\n    // c\n\n    return b / 2 ** 3; // d\n}\n";
         assert_eq!(without_comments(script), "function a(b) {\nreturn b / 2 ** 3; // d\n}\n");
+    }
+
+    #[test]
+    fn glue_gets_the_names_of_the_module() {
+        let names =
+            r#"{"imports":[["./core_bg.js","__wbg_now_12","$"]],"exports":[["now","b"],["memory","c"]]}"#;
+        let script =
+            "now: __wbg_now_12(wasm.now(1), wasm.memory.buffer, wasm.nowhere);\n\"./core_bg.js\": import0,\n";
+        let named = "now: $(wasm.b(1), wasm.c.buffer, wasm.nowhere);\n\"a\": import0,\n";
+        assert_eq!(with_names(script, names).unwrap(), named);
+        assert!(with_names("", names).is_err() && with_names(script, "").is_err());
     }
 
     #[test]
