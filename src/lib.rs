@@ -5,7 +5,7 @@
 //! test, in a simulator, under a fuzzer and in the page. `browser` and `js` are the only users of web APIs.
 //!
 //! ```text
-//! collections   sorted maps and sets in little code
+//! words    sorted maps and sets in little code (collections)
 //! crypto   passphrase, key tree, signatures, sealing, hashing
 //! codec    one deterministic encoding, hard limits
 //! storage  random-access files in pages
@@ -24,21 +24,21 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::as_conversions, reason = "numbers in tests are chosen, not received"))]
 
-#[cfg(target_arch = "wasm32")]
-pub mod browser;
-pub mod codec;
 pub mod collections;
 pub mod crypto;
+pub mod codec;
+pub mod storage;
 pub mod feed;
-#[cfg(target_arch = "wasm32")]
-pub mod js;
+pub mod value;
+pub mod space;
+pub mod sync;
 pub mod mesh;
 pub mod node;
-pub mod space;
-pub mod storage;
-pub mod sync;
+#[cfg(target_arch = "wasm32")]
+pub mod browser;
+#[cfg(target_arch = "wasm32")]
+pub mod js;
 #[cfg(test)]
 mod testing;
-pub mod value;
 #[cfg(test)]
 mod vectors;
