@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod net;
+mod spaces;
 
 use net::{Net, blocks, signer};
 
