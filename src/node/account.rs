@@ -41,6 +41,13 @@ pub(crate) struct Device {
     pub(crate) request: ([u8; 16], u64, u64),
 }
 
+impl Device {
+    /// Whether it was let in.
+    pub(crate) fn is_granted(&self) -> bool {
+        matches!(self.stage, Stage::Granted | Stage::Locked)
+    }
+}
+
 /// How far the device has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Stage {
@@ -48,6 +55,8 @@ pub(crate) enum Stage {
     Requesting,
     /// Was granted.
     Granted,
+    /// Was granted, and locked by hand: keys that a browser still remembers are not used.
+    Locked,
     /// Was removed.
     Revoked,
 }
@@ -69,6 +78,7 @@ impl Account {
                 Stage::Requesting => 1,
                 Stage::Granted => 2,
                 Stage::Revoked => 3,
+                Stage::Locked => 4,
             };
             let (id, time, expires) = device.request;
             out.raw(&device.install_id)
@@ -107,6 +117,7 @@ impl Account {
                     1 => Stage::Requesting,
                     2 => Stage::Granted,
                     3 => Stage::Revoked,
+                    4 => Stage::Locked,
                     got => return Err(DecodeError::Unknown { what: "stage", got: u64::from(got) }),
                 },
                 remember: reader.u8()? == 1,

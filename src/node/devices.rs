@@ -2,7 +2,11 @@
 
 use zeroize::Zeroizing;
 
-use super::{ErrorCode, Event, Node, NodeError, Output, State, account::Stage, approving::no_space};
+use super::{
+    ErrorCode, Event, Node, NodeError, Output, State,
+    account::{Device, Stage},
+    approving::no_space,
+};
 use crate::{
     crypto::{PublicKey, Purpose, RootSecret},
     space::{Role, Space, WriterInfo, WriterStanding},
@@ -14,6 +18,8 @@ impl Node {
         self.require_writer()?;
         if let Some(device) = &mut self.account.device {
             device.remember = false;
+            // What the browser remembers may outlive a reload that comes at once; this does not.
+            device.stage = Stage::Locked;
         }
         self.save_account();
         self.wipe_secrets();
@@ -23,7 +29,7 @@ impl Node {
 
     pub(super) fn unlock(&mut self, secret: &RootSecret) -> Result<(), NodeError> {
         self.check_root(&secret.root().public())?;
-        let Some(device) = self.account.device.clone().filter(|device| device.stage == Stage::Granted) else {
+        let Some(device) = self.account.device.clone().filter(Device::is_granted) else {
             return Err(NodeError::bad_input("this device is not signed in; sign in with the passphrase"));
         };
         let install = secret.writer_base().install(&device.install_id, &device.name);
@@ -37,6 +43,10 @@ impl Node {
         let secrets = super::node::Secrets { install, message: None };
         home.unlock(&mut self.files, secrets.keys(&home.key()))?;
         self.secrets = Some(secrets);
+        if let Some(device) = &mut self.account.device {
+            device.stage = Stage::Granted;
+        }
+        self.save_account();
         self.learn_names();
         self.load_drafts();
         self.tell_state();
@@ -50,7 +60,7 @@ impl Node {
             .device
             .clone()
             .ok_or_else(|| NodeError::bad_input("this device is not signed in"))?;
-        if device.stage == Stage::Granted && self.secrets.is_some() {
+        if device.is_granted() && self.secrets.is_some() {
             let home = self.home.as_mut().ok_or_else(no_space)?;
             home.cut(&mut self.files, self.now, self.entropy.as_mut(), device.writer)?;
             self.own_writes = true;
@@ -108,7 +118,7 @@ impl Node {
         });
         match device.stage {
             Stage::Requesting if granted && !cut => self.let_in(),
-            Stage::Granted | Stage::Requesting if cut => self.removed(),
+            Stage::Granted | Stage::Locked | Stage::Requesting if cut => self.removed(),
             _ => {}
         }
         self.drop_granted_requests();

@@ -191,7 +191,7 @@ impl Node {
             Some(Stage::Requesting) => State::Requesting,
             Some(Stage::Revoked) => State::Revoked,
             Some(Stage::Granted) if self.secrets.is_some() => State::Writer,
-            Some(Stage::Granted) => State::Locked,
+            Some(Stage::Granted | Stage::Locked) => State::Locked,
         }
     }
 

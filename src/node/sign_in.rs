@@ -44,7 +44,7 @@ impl Node {
                     "this device is already asking to be let in; cancel that first",
                 ));
             }
-            Some(Stage::Granted) => {
+            Some(Stage::Granted | Stage::Locked) => {
                 return Err(NodeError::new(
                     ErrorCode::Conflict,
                     "this device is already one of yours; unlock it instead",

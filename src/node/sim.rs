@@ -17,7 +17,7 @@ pub(super) struct Browser {
     pub(super) node: Option<Node>,
     options: Options,
     backend: MemoryBackend,
-    remembered: Option<Vec<u8>>,
+    pub(super) remembered: Option<Vec<u8>>,
     rtc: BTreeMap<LinkId, FakeRtc>,
     /// Open sockets and their generation.
     sockets: BTreeMap<HubId, u64>,

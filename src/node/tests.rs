@@ -79,6 +79,22 @@ fn a_second_device_is_let_in_and_both_write() {
 }
 
 #[test]
+fn a_lock_holds_whatever_the_browser_still_remembers() {
+    let mut world = World::new(12);
+    let (first, _) = sign_up(&mut world);
+    let kept = world.browsers[first].remembered.clone();
+    assert!(kept.is_some());
+    world.call(first, Call::Lock).unwrap();
+    assert_eq!((world.node(first).state(), &world.browsers[first].remembered), (State::Locked, &None));
+    // The reload came before the browser had forgotten.
+    world.browsers[first].remembered = kept;
+    world.reload(first);
+    assert_eq!(world.node(first).state(), State::Locked);
+    world.call(first, Call::Unlock { secret: secret(1) }).unwrap();
+    world.call(first, post("a", "b")).unwrap();
+}
+
+#[test]
 fn a_wrong_passphrase_is_found_out_offline() {
     let mut world = World::new(1);
     let (_, key) = sign_up(&mut world);
