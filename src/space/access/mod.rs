@@ -230,6 +230,12 @@ impl Access {
         self.logs.id(writer).is_some_and(|id| self.rights.is_granted(id))
     }
 
+    /// Every key for which [`Access::is_followed`] holds, also one whose only grant stands past a cut: its cuts take
+    /// effect, so its feed has to be had.
+    pub fn followed(&self) -> Vec<PublicKey> {
+        self.rights.granted_keys().map(|id| self.logs.get(id).key).collect()
+    }
+
     /// Grants that count, of the root and of entries.
     pub fn grants(&self) -> Vec<CountedGrant> {
         self.counted_grants()

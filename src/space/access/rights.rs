@@ -61,6 +61,12 @@ impl Rights {
         self.root.contains_key(&key) || self.granted.contains_key(&key)
     }
 
+    /// Every such key.
+    pub(super) fn granted_keys(&self) -> impl Iterator<Item = Id> {
+        let by_entries = self.granted.keys().filter(|key| !self.root.contains_key(key));
+        self.root.keys().chain(by_entries).copied()
+    }
+
     pub(super) fn right_grants(&self, key: Id) -> &[RightGrant] {
         self.granted.get(&key).map_or(&[], Vec::as_slice)
     }

@@ -148,13 +148,8 @@ impl Space {
             if self.events.back() != Some(&SpaceEvent::Writers) {
                 self.events.push_back(SpaceEvent::Writers);
             }
-            let followed: Vec<PublicKey> = self
-                .access
-                .writers()
-                .iter()
-                .map(|writer| writer.key)
-                .filter(|key| !self.feeds.contains_key(key) && self.access.is_followed(key))
-                .collect();
+            let mut followed = self.access.followed();
+            followed.retain(|key| !self.feeds.contains_key(key));
             for writer in followed {
                 self.open_feed(files, writer)?;
                 self.advance(files, &writer)?;

@@ -220,3 +220,22 @@ proptest! {
         }
     }
 }
+
+/// A device that was let in past a cut that its sponsor had not heard of: nothing it wrote counts, and yet its feed is
+/// had by everybody, since a cut in it would take effect.
+#[test]
+fn a_feed_granted_past_a_cut_is_followed_by_all() {
+    let mut devices = devices();
+    let (sponsor, newcomer) = (devices[0].grant_of().writer, devices[3].grant_of().writer);
+    run(&mut devices, &Step::Act { device: 0, target: 3, act: Act::Grant }, 0);
+    pull(&mut devices, 3, 0, |to, from| assert!(to.pull(from, &sponsor, 4)));
+    run(&mut devices, &Step::Act { device: 1, target: 0, act: Act::Cut }, 1);
+    run(&mut devices, &Step::Batch { device: 3, keys: vec![(0, false)] }, 2);
+    assert_eq!(devices[3].space.clock()[&newcomer], 1);
+    level(&mut devices);
+    for device in &devices {
+        assert_eq!(device.space.clock()[&newcomer], 1);
+        assert!(public(device).is_empty());
+        assert!(device.space.role(&newcomer).is_none());
+    }
+}
