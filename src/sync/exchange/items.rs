@@ -9,13 +9,15 @@ use super::{
     super::limits::{MAX_HASHES, MAX_ITEMS},
     Fault, ItemKind, Message, Replica, ReplicaError,
 };
-use crate::collections::{Map, Set, sort};
+use crate::collections::{LargeMap, Map, Set, sort};
 use crate::crypto::{Hash, blake2b};
 
 #[derive(Default)]
 pub(super) struct Items {
     /// What the peer has.
-    theirs: Set<(ItemKind, Hash)>,
+    /// A peer chooses the order in which it fills this, so it must not be a plain sorted vector.
+    theirs: LargeMap<(ItemKind, Hash), ()>,
+    count: usize,
     /// Kinds that the peer has listed whole.
     heard: Set<ItemKind>,
     /// Kinds that were listed to the peer, or are being listed.
@@ -44,7 +46,7 @@ impl Items {
         if !more {
             self.heard.insert(kind);
             let lacking = replica.items(kind).into_iter().map(|hash| (kind, hash));
-            self.queue.extend(lacking.filter(|item| !self.theirs.contains(item)));
+            self.queue.extend(lacking.filter(|item| !self.theirs.contains_key(item)));
         }
         Ok(())
     }
@@ -65,7 +67,7 @@ impl Items {
 
     pub(super) fn added(&mut self, kind: ItemKind, hash: Hash) {
         // Before the peer's list is complete, the comparison will find it.
-        if self.heard.contains(&kind) && !self.theirs.contains(&(kind, hash)) {
+        if self.heard.contains(&kind) && !self.theirs.contains_key(&(kind, hash)) {
             self.queue.push_back((kind, hash));
         }
     }
@@ -87,7 +89,7 @@ impl Items {
         loop {
             let (kind, hash) = self.queue.pop_front()?;
             // Sent once; and the peer may have shown it meanwhile.
-            if self.theirs.insert((kind, hash))
+            if self.theirs.insert((kind, hash), ()).is_none()
                 && let Some(bytes) = replica.item(kind, &hash)
             {
                 return Some(Message::Item { kind, bytes });
@@ -96,8 +98,8 @@ impl Items {
     }
 
     fn note(&mut self, kind: ItemKind, hash: Hash) -> Result<(), Fault> {
-        self.theirs.insert((kind, hash));
-        if self.theirs.len() > MAX_ITEMS {
+        self.count += usize::from(self.theirs.insert((kind, hash), ()).is_none());
+        if self.count > MAX_ITEMS {
             return Err(Fault::Limit { what: "items", max: MAX_ITEMS });
         }
         Ok(())
