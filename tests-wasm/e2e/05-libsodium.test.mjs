@@ -10,6 +10,7 @@ import path from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
 import { scenario } from "./harness.mjs";
+import { words } from "../vectors/js/vectors.mjs";
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
 const ROOTS = {
@@ -17,7 +18,6 @@ const ROOTS = {
   sodium: path.join(HERE, "node_modules/libsodium-wrappers-sumo/dist/modules-sumo-esm"),
   core: path.join(HERE, "node_modules/libsodium-sumo/dist/modules-sumo-esm"),
 };
-const LIST = path.join(HERE, "../../src/crypto/eff_large_wordlist.txt");
 const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm", ".html": "text/html" };
 
 const PAGE = `<!doctype html><meta charset="utf-8"><title>libsodium</title><link rel="icon" href="data:,">
@@ -103,7 +103,6 @@ function randomDomain() {
 /** The same words as a person may type them. */
 const retyped = (words) => [words, ` ${words.toUpperCase()}\n`, words.replaceAll(" ", "-"), words.replaceAll(" ", " \t ")][randomInt(4)];
 
-const words = readFileSync(LIST, "utf8").trim().split(/\r?\n/).map((line) => line.split(/\s+/).at(-1));
 
 for (const kind of ["chrome", "firefox"]) {
   test(`${kind}: root secrets are libsodium's`, scenario(async (w, t) => {
