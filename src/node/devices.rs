@@ -64,6 +64,7 @@ impl Node {
             let home = self.home.as_mut().ok_or_else(no_space)?;
             home.cut(&mut self.files, self.now, self.entropy.as_mut(), device.writer)?;
             self.own_writes = true;
+            self.departed = Some(device.writer);
         }
         self.account.device = None;
         self.asking = None;

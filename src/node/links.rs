@@ -129,7 +129,7 @@ impl Node {
     /// Tells peers of what was written here.
     pub(super) fn announce(&mut self) {
         let Some(home) = &self.home else { return };
-        let own = self.account.device.as_ref().map(|device| device.writer);
+        let own = self.account.device.as_ref().map(|device| device.writer).or(self.departed.take());
         let items = item_hashes(home);
         let gained: Vec<_> = items.iter().filter(|item| !self.links.items.contains(item)).copied().collect();
         self.links.items = items;

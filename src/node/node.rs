@@ -62,6 +62,8 @@ pub struct Node {
     pub(super) told: Option<State>,
     /// Set when storage failed: nothing is written any more.
     pub(super) broken: Option<NodeError>,
+    /// This device's feed until just now: it wrote its last entry by signing out.
+    pub(super) departed: Option<PublicKey>,
     /// Something of our own was written since the last batch.
     pub(super) own_writes: bool,
     pub(super) now: u64,
@@ -130,6 +132,7 @@ impl Node {
             replies: Vec::new(),
             told: None,
             broken: None,
+            departed: None,
             own_writes: false,
             now,
         };

@@ -153,6 +153,30 @@ fn a_removed_device_is_told_and_reads_on() {
 }
 
 #[test]
+fn who_signs_out_is_out_everywhere_at_once() {
+    let mut world = World::new(13);
+    let (first, key) = sign_up(&mut world);
+    let second = world.browser(Some(key));
+    world.until("read", |world| world.node(second).writers().len() == 1);
+    let words = sign_in(&mut world, second, true);
+    approve(&mut world, first, words);
+    world.until("let in", |world| world.node(second).state() == State::Writer);
+    world.call(second, put("mine", "private", true)).unwrap();
+    let writer = world.node(second).own_writer().unwrap();
+    world.call(second, Call::Forget).unwrap();
+    assert_eq!((world.node(second).state(), &world.browsers[second].remembered), (State::Visitor, &None));
+    assert!(keys(&world, second).is_empty());
+    let cut = |world: &World| {
+        let writers = world.node(first).writers();
+        writers.iter().any(|known| known.key == writer && known.state == crate::space::WriterStanding::Cut)
+    };
+    let start = world.now;
+    world.until("told", cut);
+    assert!(world.now - start < 5000, "over the connection that is there");
+    assert_eq!(keys(&world, first), ["mine"], "what it wrote before stays");
+}
+
+#[test]
 fn a_host_that_changes_its_mind_is_not_followed() {
     let mut world = World::new(4);
     let (_, key) = sign_up(&mut world);
