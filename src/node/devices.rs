@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::{
-    ErrorCode, Event, Node, NodeError, Output, State,
+    ErrorCode, Event, Node, NodeError, Output, Reply, State,
     account::{Device, Stage},
     approving::no_space,
 };
@@ -12,19 +12,40 @@ use crate::{
     space::{Role, Space, WriterInfo, WriterStanding},
 };
 
+/// A lock that is being stored.
+pub(super) struct Locking {
+    /// The call.
+    id: u32,
+    /// The batch that holds it.
+    pub(super) after: Option<u64>,
+}
+
 impl Node {
-    /// Drops all keys from memory, and what "stay signed in" kept.
-    pub(super) fn lock(&mut self) -> Result<(), NodeError> {
+    /// Drops all keys from memory, and what "stay signed in" kept. The page is told once that is stored: what says
+    /// "locked" must be so after a reload that comes at once.
+    pub(super) fn lock(&mut self, id: u32) -> Result<(), NodeError> {
         self.require_writer()?;
         if let Some(device) = &mut self.account.device {
             device.remember = false;
-            // What the browser remembers may outlive a reload that comes at once; this does not.
+            // Counts whatever the browser still remembers.
             device.stage = Stage::Locked;
         }
+        self.remember(None);
         self.save_account();
+        self.locking = Some(Locking { id, after: None });
+        Ok(())
+    }
+
+    /// Completes a lock that is stored by now, or that never will be.
+    pub(super) fn finish_lock(&mut self) {
+        let broken = self.broken.clone();
+        let done = |locking: &mut Locking| {
+            broken.is_some() || locking.after.is_some_and(|seq| self.durable.is_stored(seq))
+        };
+        let Some(locking) = self.locking.take_if(done) else { return };
         self.wipe_secrets();
         self.tell_state();
-        Ok(())
+        self.reply(locking.id, broken.map_or(Ok(Reply::Done), Err));
     }
 
     pub(super) fn unlock(&mut self, secret: &RootSecret) -> Result<(), NodeError> {

@@ -53,6 +53,16 @@ impl Durable {
         }
     }
 
+    /// The last batch given to storage.
+    pub(crate) const fn last_given(&self) -> u64 {
+        self.given
+    }
+
+    /// Whether a batch is stored.
+    pub(crate) const fn is_stored(&self, seq: u64) -> bool {
+        self.stored >= seq
+    }
+
     /// A batch is stored.
     pub(crate) fn stored(&mut self, seq: u64) {
         self.stored = self.stored.max(seq);

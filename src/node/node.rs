@@ -16,6 +16,7 @@ use super::{
     Call, ErrorCode, Event, Input, NodeError, Options, Output, Reply, State, Words,
     account::{Account, Device, Stage},
     chores::Chores,
+    devices::Locking,
     drafts::Draft,
     durable::Durable,
     links::Links,
@@ -51,6 +52,7 @@ pub struct Node {
     pub(super) writes: VecDeque<(u32, Vec<WriteOp>)>,
     pub(super) syncing: Vec<Syncing>,
     pub(super) chores: Chores,
+    pub(super) locking: Option<Locking>,
     pub(super) mesh: Mesh,
     pub(super) links: Links,
     pub(super) durable: Durable,
@@ -126,6 +128,7 @@ impl Node {
             writes: VecDeque::new(),
             syncing: Vec::new(),
             chores: Chores::new(now),
+            locking: None,
             mesh,
             durable: Durable::default(),
             drafted: Vec::new(),
@@ -151,6 +154,7 @@ impl Node {
             Input::Committed { seq } => {
                 self.files.committed(seq);
                 self.durable.stored(seq);
+                self.finish_lock();
                 if let Some(compaction) = self.files.compaction(false) {
                     self.durable.now(Output::Compact(compaction));
                 }
@@ -193,6 +197,8 @@ impl Node {
             None => State::Visitor,
             Some(Stage::Requesting) => State::Requesting,
             Some(Stage::Revoked) => State::Revoked,
+            // A lock shows once it is stored.
+            Some(Stage::Locked) if self.locking.is_some() => State::Writer,
             Some(Stage::Granted) if self.secrets.is_some() => State::Writer,
             Some(Stage::Granted | Stage::Locked) => State::Locked,
         }
@@ -292,6 +298,10 @@ impl Node {
         self.pump_links();
         self.check_syncing();
         self.store(false);
+        let given = self.durable.last_given();
+        if let Some(locking) = &mut self.locking {
+            locking.after.get_or_insert(given);
+        }
         let drafted = core::mem::take(&mut self.drafted);
         if !drafted.is_empty() {
             self.durable.after_commit(Output::Event(Event::Changed(drafted)));
@@ -354,6 +364,7 @@ impl Node {
             }
         }
         self.broken = Some(failure.clone());
+        self.finish_lock();
         self.event(Event::Failed(failure));
     }
 
@@ -380,7 +391,11 @@ impl Node {
             Call::Cut { writer, secret } => self.cut(writer, secret),
             Call::Deny { request, block } => self.deny(request, block),
             Call::Forget => self.forget(),
-            Call::Lock => self.lock(),
+            Call::Lock => match self.lock(id) {
+                // Answered when it is stored.
+                Ok(()) => return,
+                Err(error) => Err(error),
+            },
             Call::Pin { key } => self.pin(key),
             Call::Recover { secret, device, remember, cut_others } => {
                 self.recover(&secret, &device, remember, cut_others)

@@ -86,6 +86,17 @@ fn a_lock_holds_whatever_the_browser_still_remembers() {
     assert!(kept.is_some());
     world.call(first, Call::Lock).unwrap();
     assert_eq!((world.node(first).state(), &world.browsers[first].remembered), (State::Locked, &None));
+    // Nothing says "locked" before it is stored.
+    world.call(first, Call::Unlock { secret: secret(1) }).unwrap();
+    world.browsers[first].slow_disk = true;
+    let id = world.calls(first, vec![Call::Lock])[0];
+    world.run(1000);
+    assert!(world.node(first).state() == State::Writer && !world.browsers[first].replies.contains_key(&id));
+    world.browsers[first].slow_disk = false;
+    world.reload(first);
+    assert_eq!(world.node(first).state(), State::Locked, "a device that is not remembered");
+    world.call(first, Call::Unlock { secret: secret(1) }).unwrap();
+    world.call(first, Call::Lock).unwrap();
     // The reload came before the browser had forgotten.
     world.browsers[first].remembered = kept;
     world.reload(first);
