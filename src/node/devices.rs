@@ -14,8 +14,8 @@ use crate::{
 
 /// A lock that is being stored.
 pub(super) struct Locking {
-    /// The call.
-    id: u32,
+    /// Who asked for it.
+    calls: Vec<u32>,
     /// The batch that holds it.
     pub(super) after: Option<u64>,
 }
@@ -25,6 +25,10 @@ impl Node {
     /// "locked" must be so after a reload that comes at once.
     pub(super) fn lock(&mut self, id: u32) -> Result<(), NodeError> {
         self.require_writer()?;
+        if let Some(locking) = &mut self.locking {
+            locking.calls.push(id);
+            return Ok(());
+        }
         if let Some(device) = &mut self.account.device {
             device.remember = false;
             // Counts whatever the browser still remembers.
@@ -32,7 +36,7 @@ impl Node {
         }
         self.remember(None);
         self.save_account();
-        self.locking = Some(Locking { id, after: None });
+        self.locking = Some(Locking { calls: vec![id], after: None });
         Ok(())
     }
 
@@ -45,7 +49,13 @@ impl Node {
         let Some(locking) = self.locking.take_if(done) else { return };
         self.wipe_secrets();
         self.tell_state();
-        self.reply(locking.id, broken.map_or(Ok(Reply::Done), Err));
+        for id in locking.calls {
+            match &broken {
+                // Nothing is stored any more, so there is nothing to wait for.
+                Some(error) => self.durable.now(Output::Reply { id, result: Err(error.clone()) }),
+                None => self.reply(id, Ok(Reply::Done)),
+            }
+        }
     }
 
     pub(super) fn unlock(&mut self, secret: &RootSecret) -> Result<(), NodeError> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::{
-    crypto::{Entropy, Hash, Host, Passphrase, PublicKey, RootSecret, request_words},
+    crypto::{Entropy, Host, PublicKey, RootSecret, request_words},
     mesh::{HubFrame, HubId, LinkId, MeshInput, MeshOutput, RtcCommand, RtcEvent, fake::FakeRtc},
     space::{Expect, Range, WriteOp},
     storage::{Files, MemoryBackend},
@@ -141,6 +141,13 @@ impl World {
                 self.entropy.fill(&mut bytes);
                 self.later(5, Task::Frame(to, end, bytes));
             }
+        }
+    }
+
+    /// What waits for the disk finds it full.
+    pub(super) fn fail_disk(&mut self, at: usize) {
+        for seq in core::mem::take(&mut self.browsers[at].held) {
+            self.handle(at, Input::CommitFailed { seq, quota: true, error: "full".to_owned() });
         }
     }
 
@@ -284,7 +291,7 @@ impl World {
                 }
                 Output::Compact(compaction) => self.browsers[at].backend.compact(&compaction),
                 Output::DeriveWords { hash } => {
-                    self.input(at, 60, Input::Words { hash, words: words(&hash) })
+                    self.input(at, 60, Input::Words { hash, words: request_words(&hash) })
                 }
                 Output::Event(event) => self.browsers[at].events.push(event),
                 Output::LookUp { .. } => {
@@ -390,13 +397,8 @@ impl World {
     }
 }
 
-fn words(hash: &Hash) -> Result<Words, crate::crypto::KdfError> {
-    request_words(hash)
-}
-
 /// A root secret as a passphrase gives it, without the second that Argon2id takes.
 pub(super) fn secret(seed: u8) -> RootSecret {
-    let _ = Passphrase::DEFAULT_WORDS;
     RootSecret::from_bytes([seed; 32])
 }
 

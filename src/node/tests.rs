@@ -106,6 +106,21 @@ fn a_lock_holds_whatever_the_browser_still_remembers() {
 }
 
 #[test]
+fn every_lock_is_answered_also_when_the_disk_is_full() {
+    let mut world = World::new(14);
+    let (first, _) = sign_up(&mut world);
+    let ids = world.calls(first, vec![Call::Lock, Call::Lock]);
+    world.until("answers", |world| ids.iter().all(|id| world.browsers[first].replies.contains_key(id)));
+    assert!(ids.iter().all(|id| world.browsers[first].replies[id].is_ok()));
+    world.call(first, Call::Unlock { secret: secret(1) }).unwrap();
+    world.browsers[first].slow_disk = true;
+    let id = world.calls(first, vec![Call::Lock])[0];
+    world.fail_disk(first);
+    let code = world.browsers[first].replies[&id].as_ref().unwrap_err().code;
+    assert_eq!((code, world.node(first).state()), (ErrorCode::Quota, State::Locked));
+}
+
+#[test]
 fn a_wrong_passphrase_is_found_out_offline() {
     let mut world = World::new(1);
     let (_, key) = sign_up(&mut world);
