@@ -16,7 +16,7 @@ export class Hypha extends EventTarget {
   #node;
   #domain;
   #options;
-  #home;
+  #spaces = new Map(); // by key
   #signIn;
   #ready;
   #told; // the state that listeners know
@@ -74,9 +74,13 @@ export class Hypha extends EventTarget {
   get state() { return this.#node.snapshot.state; }
   /** The space of this domain, once one is known. */
   get home() {
-    const about = this.#node.snapshot.home;
-    if (about && this.#home?.key !== about.key) this.#home = new Space(this.#node, about, this.#domain);
-    return about && this.#home;
+    return this.#space(this.#node.snapshot.home);
+  }
+  // One object for one space, so that watches and listeners of all who hold it are the same.
+  #space(key) {
+    const about = key && this.#node.snapshot.spaces.find((space) => space.key === key);
+    if (about && !this.#spaces.has(key)) this.#spaces.set(key, new Space(this.#node, about, this.#domain));
+    return about && this.#spaces.get(key);
   }
   /** The sign-in that waits, also after a reload. */
   get signingIn() {
@@ -144,7 +148,7 @@ export class Hypha extends EventTarget {
   }
 
   spaces() {
-    return this.home ? [this.home] : [];
+    return this.#node.snapshot.spaces.map(({ key }) => this.#space(key));
   }
 
   /** Reads the space of this link here from now on. */
@@ -173,7 +177,8 @@ export class Hypha extends EventTarget {
 
   /** Storage in bytes, hubs, peers, memory in bytes. */
   async stats() {
-    const { hubs, peers, writers } = this.#node.snapshot;
+    const { hubs, peers, spaces } = this.#node.snapshot;
+    const writers = spaces.flatMap((space) => space.writers);
     const { usage, quota } = (await navigator.storage?.estimate?.().catch(() => undefined)) ?? {};
     const entries = writers.reduce((sum, writer) => sum + writer.held, 0);
     return { storage: { usage, quota }, hubs, peers: peers.length, feeds: writers.length, entries, memory: this.#node.memory };
@@ -214,7 +219,10 @@ export class Hypha extends EventTarget {
 
   #tell(name, detail) {
     const fire = (type, value) => this.dispatchEvent(new CustomEvent(type, { detail: value }));
-    if (name === "changed") return this.#home && Space.changed(this.#home, detail);
+    if (name === "changed") {
+      const space = this.#spaces.get(detail.space);
+      return space && Space.changed(space, detail.keys);
+    }
     if (name === "state") return this.#stateChanged(detail) && fire("statechange", detail);
     if (name === "requests") return fire("request", this.requests());
     if (name === "denied") return this.#signIn && SignIn.end(this.#signIn, SignIn.ended());

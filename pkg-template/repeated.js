@@ -9,18 +9,18 @@ const CLOCK_MS = 50; // clocks of tabs of one machine differ by rounding only
 export async function repeated(node, method, given, since) {
   const { state, words, home } = node.snapshot;
   if (method === "signIn" && state === "requesting" && words) return { result: words };
-  if (method === "signUp" && state === "writer") return { result: { key: home.key } };
+  if (method === "signUp" && state === "writer") return { result: { key: home } };
   if (method === "unlock" && state === "writer") return { result: undefined };
-  if (method === "write") return written(node, given[0], since);
+  if (method === "write") return written(node, ...given, since);
   return undefined;
 }
 
 // A write is there if each of its keys holds, from this device and since the call, just what was to be written. The
 // batch was one entry, so it is there whole or not at all.
-async function written(node, ops, since) {
+async function written(node, space, ops, since) {
   const entries = [];
   for (const { type, key, bytes, private: secret } of ops) {
-    const entry = await node.call("get", key);
+    const entry = await node.call("get", space, key);
     if (type === "delete") {
       if (entry) return undefined;
       entries.push({ key, value: undefined, conflicts: [], private: false, mine: true });

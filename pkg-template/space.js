@@ -9,22 +9,31 @@ const MANY = 50; // changed keys from which on reading the whole prefix is cheap
 
 export class Space extends EventTarget {
   #node;
-  #about; // { key, link, discoveryKey }
+  #last; // what the node's snapshot said of this space: { key, link, discoveryKey, writable, level, writers, clock }
   #domain;
   #watches = new Set();
 
   constructor(node, about, domain) {
     super();
     this.#node = node;
-    this.#about = about;
+    this.#last = about;
     this.#domain = domain;
     for (const what of ["messages", "presence", "blobs"]) Object.defineProperty(this, what, { value: refusing(what) });
+  }
+
+  // What was true at last stays readable when the space is left.
+  get #about() {
+    return (this.#last = this.#node.snapshot.spaces.find(({ key }) => key === this.#last.key) ?? this.#last);
+  }
+
+  #call(method, ...given) {
+    return this.#node.call(method, this.#last.key, ...given);
   }
 
   get key() { return this.#about.key; }
   get link() { return this.#about.link; }
   get discoveryKey() { return this.#about.discoveryKey; }
-  get writable() { return ["writer", "requesting"].includes(this.#node.snapshot.state); }
+  get writable() { return this.#about.writable; }
   get title() { return undefined; }
 
   async put(key, value, { private: secret, expect } = {}) {
@@ -32,7 +41,7 @@ export class Space extends EventTarget {
   }
 
   async get(key) {
-    return this.#node.call("get", key);
+    return this.#call("get", key);
   }
 
   async delete(key, { expect } = {}) {
@@ -49,13 +58,13 @@ export class Space extends EventTarget {
     } catch (error) {
       throw toError(error, "BAD_INPUT");
     }
-    return this.#node.call("write", encoded);
+    return this.#call("write", encoded);
   }
 
   /** Read in pages, so that stopping early reads no more; what is written meanwhile shows if it lies ahead. */
   async *list({ limit = Infinity, ...range } = {}) {
     while (limit > 0) {
-      const page = await this.#node.call("list", { ...range, limit: Math.min(limit, PAGE) });
+      const page = await this.#call("list", { ...range, limit: Math.min(limit, PAGE) });
       yield* page;
       if (page.length < Math.min(limit, PAGE)) return;
       limit -= page.length;
@@ -74,11 +83,11 @@ export class Space extends EventTarget {
   }
 
   clock() {
-    return this.#node.snapshot.clock;
+    return this.#about.clock;
   }
 
   writers() {
-    return this.#node.snapshot.writers;
+    return this.#about.writers;
   }
 
   replicas() {
@@ -88,17 +97,17 @@ export class Space extends EventTarget {
   /** Removes a device: for good with the passphrase, else provisionally. */
   async cut(writer, { passphrase, descendants } = {}) {
     if (descendants) throw unsupported("cutting what a device let in");
-    if (passphrase === undefined) return this.#node.call("cut", writer, undefined);
+    if (passphrase === undefined) return this.#call("cut", writer, undefined);
     const root = await deriveRoot(passphrase, this.#domain);
     try {
-      await this.#node.call("cut", writer, root);
+      await this.#call("cut", writer, root);
     } finally {
       root.fill(0);
     }
   }
 
   async sync({ timeout = 30_000 } = {}) {
-    await this.#node.call("sync", Math.min(Math.max(0, timeout), 0xffffffff) >>> 0);
+    await this.#call("sync", Math.min(Math.max(0, timeout), 0xffffffff) >>> 0);
   }
 
   /** Called by the node's owner when values changed. */

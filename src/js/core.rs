@@ -19,7 +19,7 @@ use crate::browser::driver::{Config, Driver, Page, Pending};
 use crate::crypto::{
     Hash, Host, KdfError, Link, PublicKey, RootSecret, index_of, parse_hex, parse_hex32, word,
 };
-use crate::node::{Call, Event, Lookup, Options, Reply, Words};
+use crate::node::{Call, Event, Lookup, Options, Reply, SpaceCall, Words};
 use crate::space::Range;
 
 /// A running node.
@@ -51,16 +51,17 @@ impl Core {
         self.driver.read(snapshot::snapshot).map_err(|error| to_js(&error))
     }
 
-    /// The entry under a key, or undefined.
-    pub fn get(&self, key: &JsValue) -> Result<JsValue, JsValue> {
-        let key = text("key", key)?;
-        let found =
-            self.driver.read(|node| node.get(&key)).and_then(|found| found).map_err(|error| to_js(&error))?;
+    /// The entry under a key of a space (the domain's if it is undefined, here and below), or undefined.
+    pub fn get(&self, space: &JsValue, key: &JsValue) -> Result<JsValue, JsValue> {
+        let (space, key) = (space_key(space)?, text("key", key)?);
+        let found = self.driver.read(|node| node.get(space, &key)).and_then(|found| found);
+        let found = found.map_err(|error| to_js(&error))?;
         Ok(found.as_ref().map_or(JsValue::UNDEFINED, item::found))
     }
 
     /// The entries of `{ prefix?, gt?, gte?, lt?, lte?, reverse?, limit? }`.
-    pub fn list(&self, range: &JsValue) -> Result<JsValue, JsValue> {
+    pub fn list(&self, space: &JsValue, range: &JsValue) -> Result<JsValue, JsValue> {
+        let space = space_key(space)?;
         let bound = |name: &str| optional_text(name, &property(range, name));
         let range = Range {
             prefix: bound("prefix")?,
@@ -71,13 +72,13 @@ impl Core {
             reverse: flag("reverse", &property(range, "reverse"))?,
             limit: optional_count("limit", &property(range, "limit"))?,
         };
-        let found = self.driver.read(|node| node.list(&range)).and_then(|found| found);
+        let found = self.driver.read(|node| node.list(space, &range)).and_then(|found| found);
         Ok(item::all_found(&found.map_err(|error| to_js(&error))?))
     }
 
     /// Writes what `encodeOps` made; the entries once they are durable.
-    pub fn write(&self, ops: &Array) -> Result<Promise, JsValue> {
-        Ok(self.call(Call::Write { ops: ops::read_ops(ops)? }))
+    pub fn write(&self, space: &JsValue, ops: &Array) -> Result<Promise, JsValue> {
+        self.act(space, SpaceCall::Write { ops: ops::read_ops(ops)? })
     }
 
     /// Begins a space; `{ key, claim? }`, where `claim` is the signature over the host's nonce.
@@ -160,10 +161,10 @@ impl Core {
     }
 
     /// Removes a device: for good with the root secret, else provisionally.
-    pub fn cut(&self, writer: &JsValue, root: &JsValue) -> Result<Promise, JsValue> {
-        let writer = PublicKey(parse_hex32(&text("writer", writer)?).map_err(bad_input)?);
+    pub fn cut(&self, space: &JsValue, writer: &JsValue, root: &JsValue) -> Result<Promise, JsValue> {
+        let writer = public_key("writer", writer)?;
         let secret = if root.is_undefined() { None } else { Some(secret(root)?) };
-        Ok(self.call(Call::Cut { writer, secret }))
+        self.act(space, SpaceCall::Cut { writer, secret })
     }
 
     /// Joins one more hub.
@@ -179,8 +180,8 @@ impl Core {
     }
 
     /// Resolves when level with every connected peer.
-    pub fn sync(&self, timeout_ms: u32) -> Promise {
-        self.call(Call::Sync { timeout_ms: u64::from(timeout_ms) })
+    pub fn sync(&self, space: &JsValue, timeout_ms: u32) -> Result<Promise, JsValue> {
+        self.act(space, SpaceCall::Sync { timeout_ms: u64::from(timeout_ms) })
     }
 
     /// Lets go of everything, once all is stored.
@@ -190,6 +191,10 @@ impl Core {
             driver.close().await;
             Ok(JsValue::UNDEFINED)
         })
+    }
+
+    fn act(&self, space: &JsValue, act: SpaceCall) -> Result<Promise, JsValue> {
+        Ok(self.call(Call::In { space: space_key(space)?, act }))
     }
 
     fn call(&self, call: Call) -> Promise {
@@ -280,6 +285,14 @@ fn read_config(options: &JsValue) -> Result<Config, JsValue> {
 fn parse_link(link: &str) -> Result<PublicKey, JsValue> {
     use crate::node::{ErrorCode, NodeError};
     Link::parse(link).map(|link| link.0).map_err(|error| to_js(&NodeError::new(ErrorCode::BadLink, error)))
+}
+
+fn public_key(name: &'static str, key: &JsValue) -> Result<PublicKey, JsValue> {
+    Ok(PublicKey(parse_hex32(&text(name, key)?).map_err(bad_input)?))
+}
+
+fn space_key(key: &JsValue) -> Result<Option<PublicKey>, JsValue> {
+    if key.is_undefined() { Ok(None) } else { public_key("space", key).map(Some) }
 }
 
 fn secret(root: &JsValue) -> Result<RootSecret, JsValue> {

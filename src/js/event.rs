@@ -11,13 +11,15 @@ use crate::node::Event;
 /// Name and detail. The package turns them into the events of its classes.
 pub(super) fn to_js(event: &Event) -> (&'static str, JsValue) {
     match event {
-        Event::Changed(keys) => {
-            ("changed", keys.iter().map(|key| JsValue::from_str(key)).collect::<Array>().into())
+        Event::Changed { space, keys } => {
+            let keys: Array = keys.iter().map(|key| JsValue::from_str(key)).collect();
+            ("changed", object([("space", hex(space.as_bytes()).into()), ("keys", keys.into())]))
         }
         Event::Denied => ("denied", JsValue::UNDEFINED),
-        Event::Equivocation { writer } => {
-            ("equivocation", object([("writer", hex(writer.as_bytes()).into())]))
-        }
+        Event::Equivocation { space, writer } => (
+            "equivocation",
+            object([("space", hex(space.as_bytes()).into()), ("writer", hex(writer.as_bytes()).into())]),
+        ),
         Event::Failed(failure) => ("failed", error::to_js(failure)),
         Event::Granted { writer, own } => {
             ("granted", object([("writer", hex(writer.as_bytes()).into()), ("own", (*own).into())]))

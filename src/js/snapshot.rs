@@ -9,8 +9,8 @@ use super::item::{number, request, words};
 use super::value::object;
 use crate::crypto::{Link, PublicKey, Signature, hex};
 use crate::mesh::{Carrier, HubInfo, HubState, LinkState};
-use crate::node::{Node, PeerView};
-use crate::space::{Role, WriterInfo, WriterStanding};
+use crate::node::{Node, PeerView, SpaceView};
+use crate::space::{Clock, Role, WriterInfo, WriterStanding};
 
 /// State, home, devices, requests, peers, hubs.
 pub(super) fn snapshot(node: &Node) -> JsValue {
@@ -19,16 +19,15 @@ pub(super) fn snapshot(node: &Node) -> JsValue {
     object([
         ("state", node.state().as_str().into()),
         ("ready", node.is_ready().into()),
-        ("home", node.home().map_or(JsValue::UNDEFINED, |key| home(&key))),
+        ("home", texts(node.home().map(|key| hex(key.as_bytes())))),
+        ("spaces", node.spaces().iter().map(space).collect::<Array>().into()),
         ("writer", texts(own.map(|key| hex(key.as_bytes())))),
         ("device", texts(node.device_name().map(str::to_owned))),
         ("words", node.sign_in_words().map_or(JsValue::UNDEFINED, |four| words(&four))),
         ("otherLink", texts(node.other_key().map(|key| Link(key).to_string()))),
         ("requests", node.requests().iter().map(request).collect::<Array>().into()),
-        ("writers", node.writers().iter().map(|info| writer(info, own)).collect::<Array>().into()),
         ("peers", node.peers().iter().map(peer).collect::<Array>().into()),
         ("hubs", node.hubs().iter().map(hub).collect::<Array>().into()),
-        ("clock", clock(node)),
     ])
 }
 
@@ -40,16 +39,22 @@ pub(super) fn signed_up(key: &PublicKey, claim: Option<&Signature>) -> JsValue {
     ])
 }
 
-fn home(key: &PublicKey) -> JsValue {
+/// What of a space is known without waiting.
+fn space(view: &SpaceView<'_>) -> JsValue {
+    let space = view.space;
+    let (key, own) = (space.key(), space.writer());
     object([
         ("key", hex(key.as_bytes()).into()),
-        ("link", Link(*key).to_string().into()),
+        ("link", Link(key).to_string().into()),
         ("discoveryKey", hex(&key.discovery_key().0).into()),
+        ("writable", view.writable.into()),
+        ("level", view.level.into()),
+        ("writers", space.writers().iter().map(|info| writer(info, own)).collect::<Array>().into()),
+        ("clock", clock(&space.clock())),
     ])
 }
 
-fn clock(node: &Node) -> JsValue {
-    let clock = node.clock();
+fn clock(clock: &Clock) -> JsValue {
     let lengths: Vec<(String, JsValue)> =
         clock.iter().map(|(writer, length)| (hex(writer.as_bytes()), number(*length))).collect();
     object(lengths.iter().map(|(writer, length)| (writer.as_str(), length.clone())))

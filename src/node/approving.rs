@@ -17,7 +17,7 @@ impl Node {
                 "these are not the words of this request; look at the other device again, and deny the request if it shows none of the three",
             ));
         }
-        let home = self.home.as_mut().ok_or_else(no_space)?;
+        let home = self.spaces.home_mut().ok_or_else(no_space)?;
         if home.role(&request.writer).is_none() {
             let grant = DeviceGrant {
                 writer: request.writer,
@@ -44,7 +44,7 @@ impl Node {
 
     /// A request came out of an envelope.
     pub(super) fn requested(&mut self, request: Request, hash: Hash) {
-        let Some(home) = &self.home else { return };
+        let Some(home) = self.spaces.home() else { return };
         let may_decide = self.state() == State::Writer && self.own_role() == Some(Role::Admin);
         let granted = home.role(&request.writer).is_some();
         if may_decide
@@ -69,15 +69,15 @@ impl Node {
 
     /// The key under which devices ask: from the space, or derived at sign-in.
     pub(super) fn message_key(&self) -> Option<&MessageKey> {
-        self.home
-            .as_ref()
+        self.spaces
+            .home()
             .and_then(|home| home.message_key())
             .or_else(|| self.secrets.as_ref()?.message.as_ref())
     }
 
     /// Requests of devices that were let in meanwhile fall away on every device.
     pub(super) fn drop_granted_requests(&mut self) {
-        let Some(home) = &self.home else { return };
+        let Some(home) = self.spaces.home() else { return };
         if self.requests.retain(self.now, |writer| home.role(writer).is_some()) {
             self.event(Event::Requests);
         }

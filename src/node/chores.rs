@@ -1,7 +1,11 @@
 //! What a device does for the others without being asked.
 
 use super::{Event, Node, NodeError, State};
-use crate::space::SpaceError;
+use crate::{
+    crypto::Entropy,
+    space::{Space, SpaceError},
+    storage::Files,
+};
 
 /// When it is time for what.
 pub(super) struct Chores {
@@ -30,35 +34,37 @@ impl Node {
 
     pub(super) fn do_chores(&mut self) {
         if self.chores.seal_at.take_if(|at| *at <= self.now).is_some() {
-            self.chore(|node, home| home.maintain(&mut node.files, node.now, node.entropy.as_mut()));
+            self.chore(|space, files, now, entropy| space.maintain(files, now, entropy));
         }
         if self.chores.acknowledge_at <= self.now {
             self.chores.acknowledge_at = self.now.saturating_add(LOOK_AGAIN_MS);
-            let own = self.own_writer();
-            let last = self
-                .writers()
-                .into_iter()
-                .find(|writer| Some(writer.key) == own)
-                .and_then(|own| own.last_time);
-            if last.is_none_or(|last| self.now.saturating_sub(last) >= DAY_MS) {
-                self.chore(|node, home| home.acknowledge(&mut node.files, node.now, node.entropy.as_mut()));
-            }
+            self.chore(|space, files, now, entropy| {
+                let last = space.writer().and_then(|own| space.last_time(&own));
+                let due = last.is_none_or(|last| now.saturating_sub(last) >= DAY_MS);
+                if due { space.acknowledge(files, now, entropy) } else { Ok(false) }
+            });
         }
     }
 
-    fn chore(&mut self, act: impl FnOnce(&mut Self, &mut crate::space::Space) -> Result<bool, SpaceError>) {
+    /// Does something in each space that this device may write to.
+    fn chore(&mut self, act: Act) {
         if self.state() != State::Writer {
             return;
         }
-        let Some(mut home) = self.home.take() else { return };
-        let result = act(self, &mut home);
-        self.home = Some(home);
-        match result {
-            Ok(wrote) => self.own_writes |= wrote,
-            Err(error) => self.event(Event::Failed(NodeError::from(error))),
+        let mut failed = Vec::new();
+        for joined in self.spaces.iter_mut().filter(|joined| joined.space.is_writable()) {
+            match act(&mut joined.space, &mut self.files, self.now, self.entropy.as_mut()) {
+                Ok(wrote) => self.own_writes |= wrote,
+                Err(error) => failed.push(error),
+            }
+        }
+        for error in failed {
+            self.event(Event::Failed(NodeError::from(error)));
         }
     }
 }
+
+type Act = fn(&mut Space, &mut Files, u64, &mut dyn Entropy) -> Result<bool, SpaceError>;
 
 const DAY_MS: u64 = 24 * 3600 * 1000;
 const FIRST_LOOK_MS: u64 = 60_000;

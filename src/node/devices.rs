@@ -6,10 +6,11 @@ use super::{
     ErrorCode, Event, Node, NodeError, Output, Reply, State,
     account::{Device, Stage},
     approving::no_space,
+    spaces::Joined,
 };
 use crate::{
     crypto::{PublicKey, Purpose, RootSecret},
-    space::{Role, Space, WriterInfo, WriterStanding},
+    space::{Role, Space, WriterStanding},
 };
 
 /// A lock that is being stored.
@@ -64,7 +65,7 @@ impl Node {
             return Err(NodeError::bad_input("this device is not signed in; sign in with the passphrase"));
         };
         let install = secret.writer_base().install(&device.install_id, &device.name);
-        let home = self.home.as_mut().ok_or_else(no_space)?;
+        let home = self.spaces.home_mut().ok_or_else(no_space)?;
         if install.signer(Purpose::Entries, &home.key(), "").public() != device.writer {
             return Err(NodeError::new(
                 ErrorCode::WrongPassphrase,
@@ -74,6 +75,7 @@ impl Node {
         let secrets = super::node::Secrets { install, message: None };
         home.unlock(&mut self.files, secrets.keys(&home.key()))?;
         self.secrets = Some(secrets);
+        self.unlock_others();
         if let Some(device) = &mut self.account.device {
             device.stage = Stage::Granted;
         }
@@ -92,7 +94,7 @@ impl Node {
             .clone()
             .ok_or_else(|| NodeError::bad_input("this device is not signed in"))?;
         if device.is_granted() && self.secrets.is_some() {
-            let home = self.home.as_mut().ok_or_else(no_space)?;
+            let home = self.spaces.home_mut().ok_or_else(no_space)?;
             home.cut(&mut self.files, self.now, self.entropy.as_mut(), device.writer)?;
             self.own_writes = true;
             self.departed = Some(device.writer);
@@ -107,27 +109,31 @@ impl Node {
     }
 
     /// Removes a device: for good with the passphrase, provisionally without.
-    pub(super) fn cut(&mut self, writer: PublicKey, secret: Option<RootSecret>) -> Result<(), NodeError> {
+    pub(super) fn cut(
+        &mut self,
+        space: PublicKey,
+        writer: PublicKey,
+        secret: Option<RootSecret>,
+    ) -> Result<(), NodeError> {
         let root = secret.map(|secret| secret.root());
         match &root {
-            Some(root) => self.check_root(&root.public())?,
+            Some(root) if self.spaces.home_key() == Some(space) => self.check_root(&root.public())?,
+            Some(_) => {
+                return Err(NodeError::bad_input(
+                    "the passphrase decides in the space of its domain only; cut without it here",
+                ));
+            }
             None => self.require_writer()?,
         }
-        let home = self.home.as_mut().ok_or_else(no_space)?;
-        if home.role(&writer).is_none() && !home.writers().iter().any(|known| known.key == writer) {
+        let joined = self.spaces.get_mut(&space).ok_or_else(no_space)?;
+        let space = &mut joined.space;
+        if space.role(&writer).is_none() && !space.writers().iter().any(|known| known.key == writer) {
             return Err(NodeError::bad_input("no device of this space has that key"));
         }
+        let (files, now, entropy) = (&mut self.files, self.now, self.entropy.as_mut());
         match &root {
-            Some(root) => home.root_cut(
-                &mut self.files,
-                self.now,
-                self.entropy.as_mut(),
-                root,
-                writer,
-                None,
-                Vec::new(),
-            )?,
-            None => home.cut(&mut self.files, self.now, self.entropy.as_mut(), writer)?,
+            Some(root) => space.root_cut(files, now, entropy, root, writer, None, Vec::new())?,
+            None => space.cut(files, now, entropy, writer)?,
         }
         self.own_writes = true;
         Ok(())
@@ -135,14 +141,13 @@ impl Node {
 
     /// Reads the names of devices anew.
     pub(super) fn learn_names(&mut self) {
-        let writers = self.home.as_ref().map(Space::writers).unwrap_or_default();
-        self.names = writers.into_iter().filter_map(|writer| Some((writer.key, writer.device?))).collect();
+        self.spaces.iter_mut().for_each(Joined::learn_names);
     }
 
     /// What follows from a change of who may write: let in, removed, requests that are settled.
     pub(super) fn writers_changed(&mut self) {
         let Some(device) = self.account.device.clone() else { return };
-        let Some(home) = &self.home else { return };
+        let Some(home) = self.spaces.home() else { return };
         let granted = home.role(&device.writer).is_some();
         let cut = home.writers().iter().any(|writer| {
             writer.key == device.writer
@@ -172,9 +177,7 @@ impl Node {
         self.secrets = None;
         self.drafts.clear();
         self.requests.clear();
-        if let Some(home) = &mut self.home {
-            home.lock();
-        }
+        self.spaces.iter_mut().for_each(|joined| joined.space.lock());
         self.learn_names();
         self.remember(None);
         self.event(Event::Requests);
@@ -184,12 +187,27 @@ impl Node {
         self.durable.now(Output::Remember(bytes));
     }
 
+    /// The keys are here: other spaces are unlocked with theirs.
+    pub(super) fn unlock_others(&mut self) {
+        let Some(secrets) = &self.secrets else { return };
+        let mut failed = None;
+        for joined in self.spaces.iter_mut() {
+            let keys = secrets.keys(&joined.space.key());
+            if joined.space.writer() != Some(keys.signer.public()) {
+                failed = joined.space.unlock(&mut self.files, keys).err().or(failed);
+            }
+        }
+        if let Some(error) = failed {
+            self.event(Event::Failed(error.into()));
+        }
+    }
+
     pub(super) fn own_role(&self) -> Option<Role> {
-        self.home.as_ref()?.role(&self.device()?.writer)
+        self.spaces.home()?.role(&self.device()?.writer)
     }
 
     pub(super) fn home_key(&self) -> Result<PublicKey, NodeError> {
-        self.home.as_ref().map(Space::key).ok_or_else(no_space)
+        self.spaces.home().map(Space::key).ok_or_else(no_space)
     }
 
     pub(super) fn require_writer(&self) -> Result<(), NodeError> {
@@ -208,10 +226,5 @@ impl Node {
                 "this device only reads; sign in with the passphrase to write",
             )),
         }
-    }
-
-    /// The devices of this space.
-    pub fn writers(&self) -> Vec<WriterInfo> {
-        self.home.as_ref().map(|home| home.writers()).unwrap_or_default()
     }
 }

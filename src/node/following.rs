@@ -1,18 +1,23 @@
 //! What follows from what the space says, and from time.
 
 use super::{Event, Node, Output};
-use crate::collections::sort;
-use crate::space::SpaceEvent;
+use crate::{collections::sort, crypto::PublicKey, space::SpaceEvent};
 
 impl Node {
-    /// Tells the page what changed in the space, and draws consequences.
-    pub(super) fn follow_space(&mut self) {
+    /// Tells the page what changed in the spaces, and draws consequences.
+    pub(super) fn follow_spaces(&mut self) {
         self.go_on_beginning();
+        for space in self.spaces.keys() {
+            self.follow(space);
+        }
+    }
+
+    fn follow(&mut self, space: PublicKey) {
         let (mut changed, mut writers, mut follows) = (Vec::new(), false, false);
-        while let Some(event) = self.home.as_mut().and_then(|home| home.poll()) {
+        while let Some(event) = self.spaces.get_mut(&space).and_then(|joined| joined.space.poll()) {
             match event {
                 SpaceEvent::Changed { keys } => changed.extend(keys),
-                SpaceEvent::Equivocation { writer } => self.event(Event::Equivocation { writer }),
+                SpaceEvent::Equivocation { writer } => self.event(Event::Equivocation { space, writer }),
                 SpaceEvent::Follows { .. } => follows = true,
                 SpaceEvent::Writers => writers = true,
                 // What was retracted is among the keys that changed.
@@ -20,20 +25,24 @@ impl Node {
             }
         }
         if follows {
-            self.refresh_links();
+            self.refresh_links(space);
         }
         if writers {
-            self.notice_recovery();
-            self.learn_names();
+            if let Some(joined) = self.spaces.get_mut(&space) {
+                joined.learn_names();
+            }
             self.seal_later();
-            self.writers_changed();
+            if self.spaces.home_key() == Some(space) {
+                self.notice_recovery();
+                self.writers_changed();
+            }
             self.event(Event::Writers);
         }
         if !changed.is_empty() {
             sort(&mut changed);
             changed.dedup();
             // A page that shows its own post may be left the same moment: what it shows must be stored.
-            self.durable.send(Output::Event(Event::Changed(changed)));
+            self.durable.send(Output::Event(Event::Changed { space, keys: changed }));
         }
     }
 

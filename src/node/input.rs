@@ -69,13 +69,6 @@ pub enum Call {
         /// From the new one.
         new: RootSecret,
     },
-    /// Remove a device.
-    Cut {
-        /// Its writer key.
-        writer: PublicKey,
-        /// With it the cut is final, without it provisional.
-        secret: Option<RootSecret>,
-    },
     /// Do not let a device in.
     Deny {
         /// The request.
@@ -85,6 +78,13 @@ pub enum Call {
     },
     /// Sign out: cut itself, wipe keys, keep public data.
     Forget,
+    /// Something of one space.
+    In {
+        /// Which; the domain's if none is named.
+        space: Option<PublicKey>,
+        /// What.
+        act: SpaceCall,
+    },
     /// Drop all keys from memory.
     Lock,
     /// Read this space on this domain from now on; also resolves a key that changed.
@@ -128,15 +128,26 @@ pub enum Call {
         /// Nonce of the host, if its `.well-known/dat` is to be claimed.
         claim: Option<[u8; 32]>,
     },
-    /// Resolve when level with every connected peer.
-    Sync {
-        /// For how long to try, in ms.
-        timeout_ms: u64,
-    },
     /// Take the keys into memory again.
     Unlock {
         /// From the passphrase.
         secret: RootSecret,
+    },
+}
+
+/// What a page asks of one space.
+pub enum SpaceCall {
+    /// Remove a device.
+    Cut {
+        /// Its writer key.
+        writer: PublicKey,
+        /// With it the cut is final, without it provisional. Only in the home space.
+        secret: Option<RootSecret>,
+    },
+    /// Resolve when level with every connected peer.
+    Sync {
+        /// For how long to try, in ms.
+        timeout_ms: u64,
     },
     /// Write one entry.
     Write {

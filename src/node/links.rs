@@ -1,24 +1,21 @@
-//! The links of a node: each is a session with a peer, and on it an exchange for the space that both share.
+//! The links of a node: each is a session with a peer, and on it an exchange for each space that both share.
 //!
 //! ```text
-//! mesh ──LinkOpen, LinkData──▶ session ──Message──▶ exchange ⇄ space
+//! mesh ──LinkOpen, LinkData──▶ session ──Message──▶ exchanges ⇄ spaces
 //!      ◀──────── send ───────          ◀── pump ───
 //! ```
 //! A peer's fault ends its session and link, and nothing else.
 
 use std::collections::VecDeque;
 
-use super::{
-    Event, Node, Output,
-    replica::{SpaceReplica, item_hashes},
-};
+use super::{Event, Node, Output, replica::SpaceReplica, spaces::Joined};
 use crate::{
     collections::Map,
-    crypto::{Entropy, Hash, PublicKey, SecretKey32},
+    crypto::{Entropy, PublicKey, SecretKey32},
     mesh::{self, LinkId, MeshEvent, MeshOutput},
     sync::{
-        Carrier, Envelope, EnvelopeKind, Exchange, Goodbye, ItemKind, Message, NodeKey, PeerId, Relay, Role,
-        Session, SessionConfig, SessionOutput, Verdict, Wants,
+        Carrier, ChannelId, Envelope, EnvelopeKind, Exchange, Goodbye, Message, NodeKey, PeerId, Role,
+        Session, SessionConfig, SessionOutput, Verdict,
     },
 };
 
@@ -26,15 +23,12 @@ use crate::{
 pub(super) struct Links {
     key: NodeKey,
     links: Map<LinkId, Link>,
-    wants: Wants,
-    relay: Option<Relay>,
-    /// Items of the space that peers were told of.
-    items: Vec<(ItemKind, Hash)>,
 }
 
 struct Link {
     session: Session,
-    exchange: Option<Exchange>,
+    /// By space.
+    exchanges: Map<PublicKey, Exchange>,
     /// Frames that the link did not take yet.
     stalled: VecDeque<Vec<u8>>,
 }
@@ -46,20 +40,27 @@ pub struct PeerView {
     pub link: mesh::PeerInfo,
     /// Round trip of the last heartbeat, in ms.
     pub round_trip: Option<u64>,
-    /// Whether the space is shared with it, and nothing it has is missing here.
+    /// Whether a space is shared with it, and nothing that it has of any is missing here.
     pub level: Option<bool>,
+}
+
+impl Link {
+    fn space_of(&self, channel: ChannelId) -> Option<PublicKey> {
+        self.exchanges.iter().find(|(_, exchange)| exchange.channel() == channel).map(|(space, _)| *space)
+    }
+
+    fn level(&self) -> Option<bool> {
+        if self.exchanges.is_empty() { None } else { Some(self.exchanges.values().all(Exchange::is_level)) }
+    }
 }
 
 impl Links {
     pub(super) fn new(entropy: &mut dyn Entropy) -> Self {
-        let key = NodeKey::generate(entropy);
-        Self { key, links: Map::new(), wants: Wants::new(), relay: None, items: Vec::new() }
+        Self { key: NodeKey::generate(entropy), links: Map::new() }
     }
 
     /// A space is there: open it on every link.
     pub(super) fn open_channels(&mut self, space: &PublicKey) {
-        self.relay = Some(Relay::new(space.discovery_key()));
-        self.items.clear();
         for link in self.links.values_mut() {
             // A link whose handshake is not done opens it then.
             let _ = link.session.open(*space);
@@ -68,20 +69,20 @@ impl Links {
 
     /// A space is gone: close it on every link.
     fn close_channels(&mut self, space: &PublicKey, now: u64) {
-        self.relay = None;
         for link in self.links.values_mut() {
-            let channel = link.exchange.as_ref().map(Exchange::channel);
-            link.session.leave(space, channel, now);
-            if let Some(exchange) = link.exchange.take() {
-                exchange.close(&mut self.wants);
-            }
+            let exchange = link.exchanges.remove(space);
+            link.session.leave(space, exchange.as_ref().map(Exchange::channel), now);
         }
+    }
+
+    fn exchanges_of(&mut self, space: PublicKey) -> impl Iterator<Item = &mut Exchange> {
+        self.links.values_mut().filter_map(move |link| link.exchanges.get_mut(&space))
     }
 
     pub(super) fn deadline(&self) -> Option<u64> {
         self.links
             .values()
-            .flat_map(|link| [link.session.deadline(), link.exchange.as_ref().and_then(Exchange::deadline)])
+            .flat_map(|link| link.exchanges.values().map(Exchange::deadline).chain([link.session.deadline()]))
             .flatten()
             .min()
     }
@@ -119,7 +120,7 @@ impl Node {
             let own = self.links.links.get(&link.link);
             PeerView {
                 round_trip: own.and_then(|own| own.session.rtt()),
-                level: own.and_then(|own| own.exchange.as_ref()).map(Exchange::is_level),
+                level: own.and_then(Link::level),
                 link,
             }
         };
@@ -128,22 +129,20 @@ impl Node {
 
     /// Tells peers of what was written here.
     pub(super) fn announce(&mut self) {
-        let Some(home) = &self.home else { return };
-        let own = self.account.device.as_ref().map(|device| device.writer).or(self.departed.take());
-        let items = item_hashes(home);
-        let gained: Vec<_> = items.iter().filter(|item| !self.links.items.contains(item)).copied().collect();
-        self.links.items = items;
-        for exchange in self.links.links.values_mut().filter_map(|link| link.exchange.as_mut()) {
-            own.iter().for_each(|feed| exchange.changed(feed));
-            gained.iter().for_each(|(kind, hash)| exchange.item_added(*kind, *hash));
+        let departed = self.departed.take();
+        for joined in self.spaces.iter_mut() {
+            let new = joined.untold();
+            let feeds = [joined.space.writer(), departed];
+            for exchange in self.links.exchanges_of(joined.space.key()) {
+                feeds.iter().flatten().for_each(|feed| exchange.changed(feed));
+                new.iter().for_each(|(kind, hash)| exchange.item_added(*kind, *hash));
+            }
         }
     }
 
-    /// What the space follows has changed: peers may have what is wanted now.
-    pub(super) fn refresh_links(&mut self) {
-        for exchange in self.links.links.values_mut().filter_map(|link| link.exchange.as_mut()) {
-            exchange.refresh();
-        }
+    /// What a space follows has changed: peers may have what is wanted now.
+    pub(super) fn refresh_links(&mut self, space: PublicKey) {
+        self.links.exchanges_of(space).for_each(Exchange::refresh);
     }
 
     /// Seals a sign-in message and sends it to every peer of the space.
@@ -160,15 +159,15 @@ impl Node {
         else {
             return;
         };
-        if let Some(relay) = &mut self.links.relay {
-            relay.publish(&envelope);
+        if let Some(joined) = self.spaces.get_mut(&space) {
+            joined.relay.publish(&envelope);
         }
-        self.forward(&envelope, None);
+        self.forward(space, &envelope, None);
     }
 
-    /// Whether there is a peer of this space, and nothing that any of them has is missing.
-    pub(super) fn is_level(&self) -> bool {
-        self.links.links.values().filter_map(|link| link.exchange.as_ref()).all(Exchange::is_level)
+    /// Whether nothing that a peer of this space has is missing.
+    pub(super) fn is_level(&self, space: &PublicKey) -> bool {
+        self.links.links.values().filter_map(|link| link.exchanges.get(space)).all(Exchange::is_level)
     }
 
     pub(super) fn tick_links(&mut self) {
@@ -178,15 +177,16 @@ impl Node {
         }
     }
 
-    /// The space of this domain is another one from now on.
-    pub(super) fn close_home(&mut self, space: &PublicKey) {
+    /// A space is not read here any more.
+    pub(super) fn close_space(&mut self, space: &PublicKey) {
         self.links.close_channels(space, self.now);
         self.mesh.leave(space, self.now, self.entropy.as_mut());
+        self.spaces.remove(space);
     }
 
-    fn forward(&mut self, envelope: &Envelope, but: Option<LinkId>) {
+    fn forward(&mut self, space: PublicKey, envelope: &Envelope, but: Option<LinkId>) {
         for (id, link) in &mut self.links.links {
-            if let (Some(exchange), true) = (&link.exchange, Some(*id) != but) {
+            if let (Some(exchange), true) = (link.exchanges.get(&space), Some(*id) != but) {
                 // A peer that is full misses it; messages are repeated.
                 let _ = link.session.send(exchange.channel(), &Message::Envelope(envelope.clone()));
             }
@@ -209,12 +209,11 @@ impl Node {
                 match Session::new(config, self.entropy.as_mut(), self.now) {
                     Ok(mut session) => {
                         // At once: what the peer opens may come with the end of the handshake.
-                        if let Some(home) = &self.home {
-                            let _ = session.open(home.key());
+                        for space in self.spaces.keys() {
+                            let _ = session.open(space);
                         }
-                        self.links
-                            .links
-                            .insert(link, Link { session, exchange: None, stalled: VecDeque::new() });
+                        let own = Link { session, exchanges: Map::new(), stalled: VecDeque::new() };
+                        self.links.links.insert(link, own);
                     }
                     Err(_) => self.close_link(link),
                 }
@@ -233,8 +232,10 @@ impl Node {
             }
             MeshEvent::LinkClosed { link, .. } => self.drop_link(link),
             MeshEvent::LinkSpaces { link, .. } => {
-                if let (Some(own), Some(home)) = (self.links.links.get_mut(&link), &self.home) {
-                    let _ = own.session.open(home.key());
+                if let Some(own) = self.links.links.get_mut(&link) {
+                    for space in self.spaces.keys() {
+                        let _ = own.session.open(space);
+                    }
                 }
             }
         }
@@ -256,9 +257,10 @@ impl Node {
             if !link.stalled.is_empty() {
                 return moved;
             }
-            if let (Some(exchange), Some(home)) = (&mut link.exchange, &mut self.home) {
-                let replica = SpaceReplica::new(home, &mut self.files);
-                if let Err(fault) = exchange.pump(&mut link.session, &replica, &mut self.links.wants, now) {
+            for (space, exchange) in &mut link.exchanges {
+                let Some(Joined { space, wants, .. }) = self.spaces.get_mut(space) else { continue };
+                let replica = SpaceReplica::new(space, &mut self.files);
+                if let Err(fault) = exchange.pump(&mut link.session, &replica, wants, now) {
                     link.session.fail(fault);
                 }
             }
@@ -279,44 +281,50 @@ impl Node {
             }
             SessionOutput::Established { .. } => self.event(Event::Peers),
             SessionOutput::ChannelOpened { channel, space } => {
-                if self.home.as_ref().is_none_or(|home| home.key() != space) {
+                if self.spaces.get(&space).is_none() {
                     return;
                 }
-                link.exchange = Some(Exchange::new(PeerId(id.0), channel, self.now));
+                link.exchanges.insert(space, Exchange::new(PeerId(id.0), channel, self.now));
                 if let Some(secrets) = &self.secrets {
                     let _ = link.session.prove(channel, &secrets.keys(&space).signer);
                 }
-                self.ask_again_soon();
-                self.send_request();
-                self.event(Event::Peers);
-            }
-            SessionOutput::ChannelClosed { .. } => {
-                if let Some(exchange) = link.exchange.take() {
-                    exchange.close(&mut self.links.wants);
+                if self.spaces.home_key() == Some(space) {
+                    self.ask_again_soon();
+                    self.send_request();
                 }
                 self.event(Event::Peers);
             }
-            SessionOutput::Message { message, .. } => self.message(id, message),
+            SessionOutput::ChannelClosed { space, .. } => {
+                let exchange = link.exchanges.remove(&space);
+                if let (Some(exchange), Some(joined)) = (exchange, self.spaces.get_mut(&space)) {
+                    exchange.close(&mut joined.wants);
+                }
+                self.event(Event::Peers);
+            }
+            SessionOutput::Message { channel, message } => self.message(id, channel, message),
             SessionOutput::Closed { .. } => self.close_link(id),
             SessionOutput::ChannelRefused { .. } | SessionOutput::Proven { .. } => {}
         }
     }
 
-    fn message(&mut self, id: LinkId, message: Message) {
-        let (Some(link), Some(home)) = (self.links.links.get_mut(&id), &mut self.home) else { return };
-        let Some(exchange) = &mut link.exchange else { return };
-        let mut replica = SpaceReplica::new(home, &mut self.files);
-        let result = exchange.receive(message, &mut replica, &mut self.links.wants, self.now);
+    fn message(&mut self, id: LinkId, channel: ChannelId, message: Message) {
+        let Some(link) = self.links.links.get_mut(&id) else { return };
+        let Some(key) = link.space_of(channel) else { return };
+        let (Some(exchange), Some(joined)) = (link.exchanges.get_mut(&key), self.spaces.get_mut(&key)) else {
+            return;
+        };
+        let mut replica = SpaceReplica::new(&mut joined.space, &mut self.files);
+        let result = exchange.receive(message, &mut replica, &mut joined.wants, self.now);
         let SpaceReplica { grown, gained, .. } = replica;
-        if !grown.is_empty() || !gained.is_empty() {
-            for exchange in self.links.links.values_mut().filter_map(|link| link.exchange.as_mut()) {
+        if gained || !grown.is_empty() {
+            let new = joined.untold();
+            for exchange in self.links.exchanges_of(key) {
                 grown.iter().for_each(|feed| exchange.changed(feed));
-                gained.iter().for_each(|(kind, hash)| exchange.item_added(*kind, *hash));
+                new.iter().for_each(|(kind, hash)| exchange.item_added(*kind, *hash));
             }
-            self.links.items.extend(gained);
         }
         match result {
-            Ok(Some(Message::Envelope(envelope))) => self.envelope(id, &envelope),
+            Ok(Some(Message::Envelope(envelope))) => self.envelope(key, id, &envelope),
             Ok(_) => {}
             Err(fault) => {
                 if let Some(link) = self.links.links.get_mut(&id) {
@@ -327,12 +335,15 @@ impl Node {
     }
 
     /// An ephemeral message: passed on to the others, and opened if it is for us.
-    fn envelope(&mut self, from: LinkId, envelope: &Envelope) {
-        let Some(relay) = &mut self.links.relay else { return };
-        match relay.receive(PeerId(from.0), envelope, self.now) {
+    fn envelope(&mut self, space: PublicKey, from: LinkId, envelope: &Envelope) {
+        let Some(joined) = self.spaces.get_mut(&space) else { return };
+        match joined.relay.receive(PeerId(from.0), envelope, self.now) {
             Verdict::Deliver { forward } => {
                 if let Some(forward) = forward {
-                    self.forward(&forward, Some(from));
+                    self.forward(space, &forward, Some(from));
+                }
+                if self.spaces.home_key() != Some(space) {
+                    return;
                 }
                 let key = self.message_key().map(|key| SecretKey32(*key.as_bytes()));
                 if let (EnvelopeKind::SignIn, Some(key)) = (envelope.kind, key)
@@ -341,7 +352,7 @@ impl Node {
                     self.sign_in_message(&plain);
                 }
             }
-            Verdict::Forward(forward) => self.forward(&forward, Some(from)),
+            Verdict::Forward(forward) => self.forward(space, &forward, Some(from)),
             Verdict::Drop(_) => {}
         }
     }
@@ -353,12 +364,10 @@ impl Node {
 
     fn drop_link(&mut self, id: LinkId) {
         if let Some(mut link) = self.links.links.remove(&id) {
-            if let Some(exchange) = link.exchange.take() {
-                exchange.close(&mut self.links.wants);
-            }
             link.session.close(Goodbye::Leaving);
-            if let Some(relay) = &mut self.links.relay {
-                relay.forget_peer(PeerId(id.0));
+            for joined in self.spaces.iter_mut() {
+                joined.wants.forget_peer(PeerId(id.0));
+                joined.relay.forget_peer(PeerId(id.0));
             }
         }
         self.event(Event::Peers);

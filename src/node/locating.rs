@@ -58,15 +58,15 @@ impl Node {
                 "this device is signed in to the space that was here before; sign out first",
             ));
         }
-        if let Some(old) = self.home.take() {
-            self.close_home(&old.key());
+        if let Some(old) = self.spaces.home_key() {
+            self.close_space(&old);
         }
         self.account.pinned = Some(key);
         self.account.other = None;
         self.open_home(key)?;
         self.save_account();
         self.tell_state();
-        self.event(Event::Changed(Vec::new()));
+        self.event(Event::Changed { space: key, keys: Vec::new() });
         Ok(())
     }
 

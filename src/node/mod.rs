@@ -4,6 +4,7 @@
 //! ([`Input`]) and carries out what comes out ([`Output`]).
 
 mod account;
+mod acting;
 mod approving;
 mod chores;
 mod device_name;
@@ -31,6 +32,7 @@ pub(crate) mod sign_in_message;
 pub(crate) mod sign_up;
 #[cfg(test)]
 mod sim;
+mod spaces;
 mod state;
 mod syncing;
 #[cfg(test)]
@@ -39,11 +41,12 @@ mod writing;
 
 pub use error::{ErrorCode, NodeError};
 pub use found::Found;
-pub use input::{Call, Input};
+pub use input::{Call, Input, SpaceCall};
 pub use links::PeerView;
 pub use lookup::{Lookup, WellKnown};
 pub use node::Node;
 pub use options::Options;
 pub use output::{Event, Output, Reply};
+pub use reading::SpaceView;
 pub use request_queue::{RequestInfo, Words};
 pub use state::State;

@@ -8,8 +8,6 @@
 //! The driver handles what has come, then drains [`Node::poll`]. Writes of one such turn share one signature and one
 //! commit. Nothing of one's own leaves, and no reply is given, before it is durable.
 
-use std::collections::VecDeque;
-
 use zeroize::Zeroizing;
 
 use super::{
@@ -23,13 +21,14 @@ use super::{
     request_queue::RequestQueue,
     sign_in::Asking,
     sign_up::Beginning,
+    spaces::Spaces,
     syncing::Syncing,
+    writing::Writing,
 };
 use crate::{
-    collections::Map,
     crypto::{Entropy, InstallSecret, MessageKey, PublicKey, Purpose},
     mesh::Mesh,
-    space::{Keys, Space, WriteOp},
+    space::{Keys, Space},
     storage::Files,
 };
 
@@ -39,17 +38,15 @@ pub struct Node {
     pub(super) entropy: Box<dyn Entropy>,
     pub(super) files: Files,
     pub(super) account: Account,
-    pub(super) home: Option<Space>,
+    pub(super) spaces: Spaces,
     pub(super) secrets: Option<Secrets>,
     pub(super) requests: RequestQueue,
     /// Devices that the root let in.
     pub(super) by_root: Vec<PublicKey>,
-    /// Names of devices, where they may be read.
-    pub(super) names: Map<PublicKey, String>,
     pub(super) drafts: Vec<Draft>,
     pub(super) asking: Option<Asking>,
     pub(super) beginning: Option<Beginning>,
-    pub(super) writes: VecDeque<(u32, Vec<WriteOp>)>,
+    pub(super) writes: Vec<Writing>,
     pub(super) syncing: Vec<Syncing>,
     pub(super) chores: Chores,
     pub(super) locking: Option<Locking>,
@@ -118,14 +115,13 @@ impl Node {
             entropy,
             files,
             account,
-            home: None,
+            spaces: Spaces::default(),
             secrets: remembered.and_then(Secrets::from_remembered),
             by_root: Vec::new(),
-            names: Map::new(),
             drafts: Vec::new(),
             asking: None,
             beginning: None,
-            writes: VecDeque::new(),
+            writes: Vec::new(),
             syncing: Vec::new(),
             chores: Chores::new(now),
             locking: None,
@@ -190,7 +186,7 @@ impl Node {
         if self.options.replica {
             return State::Replica;
         }
-        if self.home.is_none() || self.beginning.is_some() {
+        if self.spaces.home().is_none() || self.beginning.is_some() {
             return State::Uninitialised;
         }
         match self.account.device.as_ref().map(|device| device.stage) {
@@ -243,7 +239,7 @@ impl Node {
 
     /// Puts a device where it was before the reload.
     fn resume(&mut self) -> Result<(), NodeError> {
-        let (Some(device), Some(home)) = (self.account.device.clone(), self.home.as_mut()) else {
+        let (Some(device), Some(home)) = (self.account.device.clone(), self.spaces.home_mut()) else {
             self.secrets = None;
             return Ok(());
         };
@@ -254,6 +250,7 @@ impl Node {
             (Some(secrets), Stage::Granted) => {
                 let keys = secrets.keys(&home.key());
                 home.unlock(&mut self.files, keys)?;
+                self.unlock_others();
                 self.learn_names();
                 self.load_drafts();
             }
@@ -273,10 +270,21 @@ impl Node {
 
     /// Opens the space of this domain and looks for its peers.
     pub(super) fn open_home(&mut self, key: PublicKey) -> Result<(), NodeError> {
+        self.open_space(key)?;
+        self.spaces.set_home(key);
+        Ok(())
+    }
+
+    /// Opens a space and looks for its peers.
+    pub(super) fn open_space(&mut self, key: PublicKey) -> Result<(), NodeError> {
+        if self.spaces.get(&key).is_some() {
+            return Ok(());
+        }
         let space = Space::open(&mut self.files, key)?;
-        self.home = Some(space);
         self.mesh.join(key, self.now, self.entropy.as_mut()).map_err(NodeError::bad_input)?;
+        self.spaces.insert(space);
         self.links.open_channels(&key);
+        self.unlock_others();
         Ok(())
     }
 
@@ -290,7 +298,7 @@ impl Node {
                 self.announce();
             }
             self.pump_links();
-            self.follow_space();
+            self.follow_spaces();
             if !self.own_writes {
                 break;
             }
@@ -303,8 +311,8 @@ impl Node {
             locking.after.get_or_insert(given);
         }
         let drafted = core::mem::take(&mut self.drafted);
-        if !drafted.is_empty() {
-            self.durable.after_commit(Output::Event(Event::Changed(drafted)));
+        if let (false, Some(space)) = (drafted.is_empty(), self.spaces.home_key()) {
+            self.durable.after_commit(Output::Event(Event::Changed { space, keys: drafted }));
         }
         for (id, result) in core::mem::take(&mut self.replies) {
             self.durable.after_commit(Output::Reply { id, result });
@@ -388,7 +396,6 @@ impl Node {
             Call::Approve { request, words } => self.approve(request, words),
             Call::CancelSignIn => self.cancel_sign_in(),
             Call::ChangePassphrase { old, new } => self.change_passphrase(&old, &new),
-            Call::Cut { writer, secret } => self.cut(writer, secret),
             Call::Deny { request, block } => self.deny(request, block),
             Call::Forget => self.forget(),
             Call::Lock => match self.lock(id) {
@@ -414,13 +421,10 @@ impl Node {
                     Err(error) => Err(error),
                 }
             }
-            Call::Sync { timeout_ms } => {
-                self.syncing.push(Syncing { id, until: self.now.saturating_add(timeout_ms) });
-                return;
-            }
-            Call::Write { ops } => match self.accept_write(id, ops) {
-                // Answered when it was flushed.
-                Ok(()) => return,
+            Call::In { space, act } => match self.act(id, space, act) {
+                // Answered in its time.
+                Ok(None) => return,
+                Ok(Some(reply)) => return self.reply(id, Ok(reply)),
                 Err(error) => Err(error),
             },
         };

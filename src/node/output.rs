@@ -61,8 +61,13 @@ pub enum Reply {
 /// What a page is told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// Values under these keys changed.
-    Changed(Vec<String>),
+    /// Values changed.
+    Changed {
+        /// In which space.
+        space: PublicKey,
+        /// Under which keys.
+        keys: Vec<String>,
+    },
     /// A device was let in.
     Granted {
         /// Its writer key.
@@ -72,6 +77,8 @@ pub enum Event {
     },
     /// A device signed two histories.
     Equivocation {
+        /// In which space.
+        space: PublicKey,
         /// Its writer key.
         writer: PublicKey,
     },

@@ -1,24 +1,24 @@
 //! What a page reads: values, devices, requests, peers, hubs.
 
-use super::{Found, Node, NodeError, RequestInfo, State, approving::no_space};
+use super::{Found, Node, NodeError, RequestInfo, State, approving::no_space, drafts::Draft, spaces::Joined};
 use crate::{
     collections::sort_by,
     crypto::PublicKey,
     mesh::HubInfo,
-    space::{Clock, Item, Range, Space},
+    space::{Clock, Item, Range, Space, WriterInfo},
 };
 
 impl Node {
     /// The space of this domain.
     pub fn home(&self) -> Option<PublicKey> {
-        self.home.as_ref().filter(|_| self.state() != State::Uninitialised).map(Space::key)
+        self.spaces.home().filter(|_| self.state() != State::Uninitialised).map(Space::key)
     }
 
-    /// The value under a key, with the conflicts; drafts first.
-    pub fn get(&self, key: &str) -> Result<Option<Found>, NodeError> {
-        let home = self.home.as_ref().ok_or_else(no_space)?;
+    /// The value under a key of a space (the domain's if none is named), with the conflicts; drafts first.
+    pub fn get(&self, space: Option<PublicKey>, key: &str) -> Result<Option<Found>, NodeError> {
+        let joined = self.joined(space)?;
         let draft = self
-            .drafts
+            .drafts_of(&joined.space)
             .iter()
             .rev()
             .flat_map(|draft| self.draft_items(draft))
@@ -26,16 +26,17 @@ impl Node {
         if let Some(found) = draft {
             return Ok(found.item.value.is_some().then_some(found));
         }
-        Ok(home.get(&self.files, key)?.map(|item| self.found_item(item)))
+        Ok(joined.space.get(&self.files, key)?.map(|item| self.found_item(joined, item)))
     }
 
     /// The values of a range of keys; drafts among them.
-    pub fn list(&self, range: &Range) -> Result<Vec<Found>, NodeError> {
-        let home = self.home.as_ref().ok_or_else(no_space)?;
-        let mut found: Vec<Found> =
-            home.list(&self.files, range)?.into_iter().map(|item| self.found_item(item)).collect();
-        if !self.drafts.is_empty() {
-            for draft in self.drafts.iter().flat_map(|draft| self.draft_items(draft)) {
+    pub fn list(&self, space: Option<PublicKey>, range: &Range) -> Result<Vec<Found>, NodeError> {
+        let joined = self.joined(space)?;
+        let items = joined.space.list(&self.files, range)?;
+        let mut found: Vec<Found> = items.into_iter().map(|item| self.found_item(joined, item)).collect();
+        let drafts = self.drafts_of(&joined.space);
+        if !drafts.is_empty() {
+            for draft in drafts.iter().flat_map(|draft| self.draft_items(draft)) {
                 if range.contains(&draft.item.key) {
                     found.retain(|other| other.item.key != draft.item.key);
                     if draft.item.value.is_some() {
@@ -54,7 +55,7 @@ impl Node {
 
     /// Requests that wait for this person's decision, in order of arrival.
     pub fn requests(&self) -> Vec<RequestInfo> {
-        let suspect = self.home.as_ref().is_some_and(Space::is_known_to_removed);
+        let suspect = self.spaces.home().is_some_and(Space::is_known_to_removed);
         self.requests.list(self.now, suspect)
     }
 
@@ -63,9 +64,29 @@ impl Node {
         self.mesh.hubs()
     }
 
-    /// How far each writer's feed is held.
-    pub fn clock(&self) -> Clock {
-        self.home.as_ref().map(|home| home.clock()).unwrap_or_default()
+    /// How far each writer's feed of a space is held.
+    pub fn clock(&self, space: Option<PublicKey>) -> Clock {
+        self.joined(space).map(|joined| joined.space.clock()).unwrap_or_default()
+    }
+
+    /// The devices of a space.
+    pub fn writers(&self, space: Option<PublicKey>) -> Vec<WriterInfo> {
+        self.joined(space).map(|joined| joined.space.writers()).unwrap_or_default()
+    }
+
+    /// The spaces of this node: the domain's first.
+    pub fn spaces(&self) -> Vec<SpaceView<'_>> {
+        let home = self.home();
+        let others = self.spaces.keys().into_iter().filter(|key| Some(*key) != self.spaces.home_key());
+        let view = |key: PublicKey| {
+            let space = &self.spaces.get(&key)?.space;
+            let writable = match Some(key) == home {
+                true => matches!(self.state(), State::Writer | State::Requesting),
+                false => space.is_writable(),
+            };
+            Some(SpaceView { space, writable, level: self.is_level(&key) })
+        };
+        home.into_iter().chain(others).filter_map(view).collect()
     }
 
     /// The key of this device, if it has one.
@@ -88,10 +109,42 @@ impl Node {
         self.account.other
     }
 
-    /// Name of a device, where it is known and may be read.
-    pub(super) fn found_item(&self, item: Item) -> Found {
-        let own = self.device().filter(|device| device.writer == item.writer);
-        let device = own.map(|device| device.name.clone()).or_else(|| self.names.get(&item.writer).cloned());
-        Found { mine: own.is_some(), device, item, draft: false }
+    /// A space that is read here; the domain's if none is named.
+    pub(super) fn joined(&self, space: Option<PublicKey>) -> Result<&Joined, NodeError> {
+        match space {
+            Some(key) => self.spaces.get(&key).ok_or_else(|| not_here(&key)),
+            None => self.spaces.home_key().and_then(|key| self.spaces.get(&key)).ok_or_else(no_space),
+        }
     }
+
+    /// Drafts are of the domain's space only: whoever waits there writes nowhere.
+    fn drafts_of(&self, space: &Space) -> &[Draft] {
+        if self.spaces.home_key() == Some(space.key()) { &self.drafts } else { &[] }
+    }
+
+    pub(super) fn found_item(&self, joined: &Joined, item: Item) -> Found {
+        let mine = match joined.space.writer() {
+            Some(own) => own == item.writer,
+            None => self.own_writer() == Some(item.writer),
+        };
+        let own = if mine { self.device_name().map(str::to_owned) } else { None };
+        let device = own.or_else(|| joined.names.get(&item.writer).cloned());
+        Found { mine, device, item, draft: false }
+    }
+}
+
+/// A space as a page sees it.
+pub struct SpaceView<'a> {
+    /// What is read of it.
+    pub space: &'a Space,
+    /// Whether this device writes to it, or drafts for it.
+    pub writable: bool,
+    /// Whether nothing that a connected peer has of it is missing.
+    pub level: bool,
+}
+
+pub(super) fn not_here(space: &PublicKey) -> NodeError {
+    NodeError::bad_input(format!(
+        "the space hypha://{space} is not among those of this browser; join it first"
+    ))
 }

@@ -29,7 +29,7 @@ impl Node {
             ));
         }
         self.check_root(&secret.root().public())?;
-        if self.home.as_ref().is_none_or(|home| home.records().next().is_none()) {
+        if self.spaces.home().is_none_or(|home| home.records().next().is_none()) {
             return Err(NodeError::new(
                 ErrorCode::NotAuthorised,
                 "nothing of this space has reached this browser yet; leave the page open until a device, a visitor or a replica that has a copy is there",
@@ -38,7 +38,7 @@ impl Node {
         self.give_up_asking();
         let (device, secrets) = self.new_install(secret, name, remember)?;
         let grant = grant_of(&device);
-        let home = self.home.as_mut().ok_or_else(no_space)?;
+        let home = self.spaces.home_mut().ok_or_else(no_space)?;
         let keys = secrets.keys(&home.key());
         let (root, message) = (secret.root(), secret.message_key());
         home.recover(
@@ -65,7 +65,7 @@ impl Node {
         let before = self.device().cloned().ok_or_else(no_space)?;
         let (device, secrets) = self.new_install(new, before.name, before.remember)?;
         let grant = grant_of(&device);
-        let home = self.home.as_mut().ok_or_else(no_space)?;
+        let home = self.spaces.home_mut().ok_or_else(no_space)?;
         if home.is_former_root(&new.root().public()) {
             return Err(NodeError::bad_input("this passphrase was used before; draw another"));
         }
@@ -87,7 +87,7 @@ impl Node {
 
     /// Tells the page when the passphrase let a device in that no other device did.
     pub(super) fn notice_recovery(&mut self) {
-        let Some(home) = &self.home else { return };
+        let Some(home) = self.spaces.home() else { return };
         let granted = |bytes: &[u8]| -> Vec<PublicKey> {
             let items = RootRecord::decode(&home.key(), bytes).map(|record| record.items).unwrap_or_default();
             items

@@ -16,13 +16,13 @@ pub(super) struct SpaceReplica<'a> {
     pub(super) files: &'a mut Files,
     /// Feeds that got longer or fuller.
     pub(super) grown: Vec<PublicKey>,
-    /// Items that are new.
-    pub(super) gained: Vec<(ItemKind, Hash)>,
+    /// Whether an item is new.
+    pub(super) gained: bool,
 }
 
 impl<'a> SpaceReplica<'a> {
     pub(super) const fn new(space: &'a mut Space, files: &'a mut Files) -> Self {
-        Self { space, files, grown: Vec::new(), gained: Vec::new() }
+        Self { space, files, grown: Vec::new(), gained: false }
     }
 }
 
@@ -119,9 +119,7 @@ impl Replica for SpaceReplica<'_> {
             ItemKind::Value => Ok(false),
         };
         let new = new.map_err(refusal)?;
-        if new {
-            self.gained.push((kind, blake2b(&[bytes])));
-        }
+        self.gained |= new;
         Ok(new)
     }
 }

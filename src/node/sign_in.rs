@@ -53,7 +53,7 @@ impl Node {
             Some(Stage::Revoked) | None => {}
         }
         let root = secret.root().public();
-        if self.home.is_none() {
+        if self.spaces.home().is_none() {
             // Nothing is known of this domain: the passphrase itself says which space it is.
             self.account.pinned = Some(root);
             self.open_home(root)?;
@@ -83,7 +83,7 @@ impl Node {
 
     /// Whether a root key is the last one of this space's chain.
     pub(super) fn check_root(&self, root: &PublicKey) -> Result<(), NodeError> {
-        let Some(home) = &self.home else {
+        let Some(home) = self.spaces.home() else {
             return Err(NodeError::new(ErrorCode::NotAuthorised, "no space is known for this domain yet"));
         };
         if *root == home.root() {
@@ -172,7 +172,7 @@ impl Node {
 
     /// An admin's answer to a request, ours or another device's.
     pub(super) fn answered(&mut self, answer: &Answer) {
-        let by_admin = self.home.as_ref().is_some_and(|home| home.role(&answer.admin) == Some(Role::Admin));
+        let by_admin = self.spaces.home().is_some_and(|home| home.role(&answer.admin) == Some(Role::Admin));
         if !by_admin {
             return;
         }
@@ -236,7 +236,7 @@ impl Node {
         if !remember {
             self.remember(None);
         }
-        if let (Some(secrets), Some(home)) = (&self.secrets, &mut self.home) {
+        if let (Some(secrets), Some(home)) = (&self.secrets, self.spaces.home_mut()) {
             let keys = secrets.keys(&home.key());
             if let Err(error) = home.unlock(&mut self.files, keys) {
                 self.event(Event::Failed(error.into()));

@@ -32,7 +32,7 @@ impl Node {
         remember: bool,
         claim: Option<[u8; 32]>,
     ) -> Result<(), NodeError> {
-        if let Some(home) = &self.home {
+        if let Some(home) = self.spaces.home() {
             return Err(NodeError::new(
                 ErrorCode::Conflict,
                 format!(
@@ -51,7 +51,7 @@ impl Node {
 
     /// Goes on with a set-up when nobody spoke up, or gives it up when somebody did.
     pub(super) fn go_on_beginning(&mut self) {
-        let known = self.home.as_ref().is_some_and(|home| home.records().next().is_some());
+        let known = self.spaces.home().is_some_and(|home| home.records().next().is_some());
         let due = self.beginning.as_ref().is_some_and(|beginning| known || self.now >= beginning.until);
         let Some(beginning) = self.beginning.take_if(|_| due) else { return };
         let id = beginning.id;
@@ -62,7 +62,7 @@ impl Node {
 
     /// The person has the passphrase of a space that exists: read it from now on.
     fn already_begun(&mut self) -> NodeError {
-        self.account.pinned = self.home.as_ref().map(Space::key);
+        self.account.pinned = self.spaces.home().map(Space::key);
         self.save_account();
         NodeError::new(
             ErrorCode::Conflict,
@@ -72,8 +72,10 @@ impl Node {
 
     fn found(&mut self, beginning: Beginning) -> Result<Reply, NodeError> {
         let Beginning { secret, name, remember, claim, .. } = beginning;
-        let home =
-            self.home.as_mut().ok_or_else(|| NodeError::new(ErrorCode::Closed, "the set-up was given up"))?;
+        let home = self
+            .spaces
+            .home_mut()
+            .ok_or_else(|| NodeError::new(ErrorCode::Closed, "the set-up was given up"))?;
         let key = home.key();
         let root = secret.root();
         let install_id = self.entropy.array16();

@@ -403,17 +403,24 @@ pub(super) fn secret(seed: u8) -> RootSecret {
 }
 
 /// A public post.
+/// A call that is about the domain's space.
+pub(super) const fn of_home(act: SpaceCall) -> Call {
+    Call::In { space: None, act }
+}
+
 pub(super) fn post(key: &str, text: &str) -> Call {
     put(key, text, false)
 }
 
 pub(super) fn put(key: &str, text: &str, private: bool) -> Call {
     let value = crate::codec::encode_value(&crate::codec::Value::Text(text.to_owned())).unwrap();
-    Call::Write { ops: vec![WriteOp::Put { key: key.to_owned(), value, private, expect: Expect::Any }] }
+    of_home(SpaceCall::Write {
+        ops: vec![WriteOp::Put { key: key.to_owned(), value, private, expect: Expect::Any }],
+    })
 }
 
 /// Keys of all that a browser reads, in order.
 pub(super) fn keys(world: &World, at: usize) -> Vec<String> {
-    let Ok(found) = world.node(at).list(&Range::default()) else { return Vec::new() };
+    let Ok(found) = world.node(at).list(None, &Range::default()) else { return Vec::new() };
     found.into_iter().map(|found| found.item.key).collect()
 }

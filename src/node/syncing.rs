@@ -1,10 +1,12 @@
 //! Calls that wait until this node is level with its peers.
 
 use super::{ErrorCode, Node, NodeError, Reply};
+use crate::crypto::PublicKey;
 
 /// A call that waits.
 pub(super) struct Syncing {
     pub(super) id: u32,
+    pub(super) space: PublicKey,
     /// ms since 1970.
     pub(super) until: u64,
 }
@@ -15,9 +17,9 @@ impl Node {
         if self.syncing.is_empty() {
             return;
         }
-        let (level, now) = (self.is_level(), self.now);
-        for Syncing { id, until } in core::mem::take(&mut self.syncing) {
-            if level {
+        let now = self.now;
+        for Syncing { id, space, until } in core::mem::take(&mut self.syncing) {
+            if self.is_level(&space) {
                 self.reply(id, Ok(Reply::Done));
             } else if now >= until {
                 self.reply(
@@ -28,7 +30,7 @@ impl Node {
                     )),
                 );
             } else {
-                self.syncing.push(Syncing { id, until });
+                self.syncing.push(Syncing { id, space, until });
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The flows, in a simulated world.
 
 use super::{
-    sim::{World, keys, post, put, secret},
+    sim::{World, keys, of_home, post, put, secret},
     *,
 };
 use crate::space::{Expect, WriteOp};
@@ -60,7 +60,7 @@ fn a_second_device_is_let_in_and_both_write() {
         world.call(second, put("answer", "private too", true)).unwrap();
         world.until("private data comes back", |world| keys(world, first).contains(&"answer".to_owned()));
         let names: Vec<_> =
-            world.node(second).writers().into_iter().filter_map(|writer| writer.device).collect();
+            world.node(second).writers(None).into_iter().filter_map(|writer| writer.device).collect();
         assert!(names.contains(&"First".to_owned()) && names.contains(&"Second".to_owned()), "{names:?}");
 
         // Not remembered: a reload locks, the passphrase unlocks.
@@ -125,7 +125,7 @@ fn a_wrong_passphrase_is_found_out_offline() {
     let mut world = World::new(1);
     let (_, key) = sign_up(&mut world);
     let second = world.browser(Some(key));
-    world.until("read", |world| world.node(second).writers().len() == 1);
+    world.until("read", |world| world.node(second).writers(None).len() == 1);
     world.stop_hub();
     let call = Call::SignIn { secret: secret(9), device: "Second".into(), remember: false };
     assert_eq!(world.call(second, call).unwrap_err().code, ErrorCode::WrongPassphrase);
@@ -137,7 +137,7 @@ fn wrong_words_do_not_let_a_device_in() {
     let mut world = World::new(2);
     let (first, key) = sign_up(&mut world);
     let second = world.browser(Some(key));
-    world.until("read", |world| world.node(second).writers().len() == 1);
+    world.until("read", |world| world.node(second).writers(None).len() == 1);
     sign_in(&mut world, second, false);
     world.until("request shown", |world| !world.node(first).requests().is_empty());
     let request = world.node(first).requests().remove(0);
@@ -156,14 +156,14 @@ fn a_removed_device_is_told_and_reads_on() {
     let mut world = World::new(3);
     let (first, key) = sign_up(&mut world);
     let second = world.browser(Some(key));
-    world.until("read", |world| world.node(second).writers().len() == 1);
+    world.until("read", |world| world.node(second).writers(None).len() == 1);
     let words = sign_in(&mut world, second, true);
     approve(&mut world, first, words);
     world.until("let in", |world| world.node(second).state() == State::Writer);
     let writer = world.node(second).own_writer().unwrap();
-    let wrong = world.call(first, Call::Cut { writer, secret: Some(secret(2)) }).unwrap_err();
+    let wrong = world.call(first, of_home(SpaceCall::Cut { writer, secret: Some(secret(2)) })).unwrap_err();
     assert_eq!(wrong.code, ErrorCode::WrongPassphrase);
-    world.call(first, Call::Cut { writer, secret: Some(secret(1)) }).unwrap();
+    world.call(first, of_home(SpaceCall::Cut { writer, secret: Some(secret(1)) })).unwrap();
     world.until("told", |world| world.node(second).state() == State::Revoked);
     assert_eq!(world.call(second, post("x", "no")).unwrap_err().code, ErrorCode::Revoked);
     world.call(first, post("after", "public")).unwrap();
@@ -183,7 +183,7 @@ fn who_signs_out_is_out_everywhere_at_once() {
     let mut world = World::new(13);
     let (first, key) = sign_up(&mut world);
     let second = world.browser(Some(key));
-    world.until("read", |world| world.node(second).writers().len() == 1);
+    world.until("read", |world| world.node(second).writers(None).len() == 1);
     let words = sign_in(&mut world, second, true);
     approve(&mut world, first, words);
     world.until("let in", |world| world.node(second).state() == State::Writer);
@@ -193,7 +193,7 @@ fn who_signs_out_is_out_everywhere_at_once() {
     assert_eq!((world.node(second).state(), &world.browsers[second].remembered), (State::Visitor, &None));
     assert!(keys(&world, second).is_empty());
     let cut = |world: &World| {
-        let writers = world.node(first).writers();
+        let writers = world.node(first).writers(None);
         writers.iter().any(|known| known.key == writer && known.state == crate::space::WriterStanding::Cut)
     };
     let start = world.now;
@@ -207,7 +207,7 @@ fn a_host_that_changes_its_mind_is_not_followed() {
     let mut world = World::new(4);
     let (_, key) = sign_up(&mut world);
     let second = world.browser(Some(key));
-    world.until("read", |world| world.node(second).writers().len() == 1);
+    world.until("read", |world| world.node(second).writers(None).len() == 1);
     let other = secret(7).root().public();
     world.browsers[second].lookup = Lookup::Found(format!("hypha://{other}"));
     world.now += 2 * 3600 * 1000;
@@ -245,7 +245,7 @@ fn a_hub_that_dies_takes_nothing_with_it() {
     let mut world = World::new(6);
     let (first, key) = sign_up(&mut world);
     let second = world.browser(Some(key));
-    world.until("connected", |world| world.node(second).writers().len() == 1);
+    world.until("connected", |world| world.node(second).writers(None).len() == 1);
     world.stop_hub();
     world.call(first, post("over the link", "that is there")).unwrap();
     world.until("read", |world| keys(world, second).len() == 1);
@@ -281,12 +281,12 @@ fn ten_thousand_entries_arrive_whole() {
     let before = world.browsers[first].sent;
     let second = world.browser(Some(key));
     world.until("all there", |world| {
-        world.node(second).home().is_some() && world.node(second).clock() == world.node(first).clock()
+        world.node(second).home().is_some() && world.node(second).clock(None) == world.node(first).clock(None)
     });
     assert_eq!(keys(&world, second).len(), 10_000);
     let sent = world.browsers[first].sent - before;
     println!("10,000 entries of 100 bytes: {sent} bytes sent");
-    world.call(second, Call::Sync { timeout_ms: 10_000 }).unwrap();
+    world.call(second, of_home(SpaceCall::Sync { timeout_ms: 10_000 })).unwrap();
 }
 
 #[test]
@@ -295,10 +295,12 @@ fn all_devices_lost_the_passphrase_begins_again() {
     let (first, key) = sign_up(&mut world);
     world.call(first, put("old", "private", true)).unwrap();
     let visitor = world.browser(Some(key));
-    world.until("a visitor has a copy", |world| world.node(visitor).clock() == world.node(first).clock());
+    world.until("a visitor has a copy", |world| {
+        world.node(visitor).clock(None) == world.node(first).clock(None)
+    });
     world.kill(first);
     let second = world.browser(Some(key));
-    world.until("copied", |world| world.node(second).clock() == world.node(visitor).clock());
+    world.until("copied", |world| world.node(second).clock(None) == world.node(visitor).clock(None));
     let recover = |seed, cut_others| Call::Recover {
         secret: secret(seed),
         device: "Second".into(),
@@ -323,7 +325,7 @@ fn another_passphrase_takes_the_place_of_the_old_one() {
     let mut world = World::new(11);
     let (first, key) = sign_up(&mut world);
     let second = world.browser(Some(key));
-    world.until("read", |world| world.node(second).writers().len() == 1);
+    world.until("read", |world| world.node(second).writers(None).len() == 1);
     let words = sign_in(&mut world, second, true);
     approve(&mut world, first, words);
     world.until("let in", |world| world.node(second).state() == State::Writer);
@@ -358,11 +360,14 @@ fn writes_of_one_turn_are_as_if_one_after_another() {
     let (first, _) = sign_up(&mut world);
     let put_if = |key: &str, expect| {
         let value = crate::codec::encode_value(&crate::codec::Value::Null).unwrap();
-        Call::Write { ops: vec![WriteOp::Put { key: key.into(), value, private: false, expect }] }
+        of_home(SpaceCall::Write {
+            ops: vec![WriteOp::Put { key: key.into(), value, private: false, expect }],
+        })
     };
     let huge = post("huge", &"x".repeat(1 << 20));
-    let delete = Call::Write { ops: vec![WriteOp::Delete { key: "a".into(), expect: Expect::Any }] };
-    let before = world.node(first).clock();
+    let delete =
+        of_home(SpaceCall::Write { ops: vec![WriteOp::Delete { key: "a".into(), expect: Expect::Any }] });
+    let before = world.node(first).clock(None);
     let ids = world.calls(
         first,
         vec![
@@ -373,7 +378,7 @@ fn writes_of_one_turn_are_as_if_one_after_another() {
             put("c", "3", true),
             delete,
             put_if("a", Expect::Absent),
-            Call::Write { ops: vec![] },
+            of_home(SpaceCall::Write { ops: vec![] }),
         ],
     );
     world.until("answers", |world| ids.iter().all(|id| world.browsers[first].replies.contains_key(id)));
@@ -384,7 +389,7 @@ fn writes_of_one_turn_are_as_if_one_after_another() {
     assert!([0, 2, 4, 5, 6].into_iter().all(|at| code(at).is_none()));
     assert_eq!(keys(&world, first), ["a", "b", "c"]);
     let own = world.node(first).own_writer().unwrap();
-    assert_eq!(world.node(first).clock()[&own] - before[&own], 5);
+    assert_eq!(world.node(first).clock(None)[&own] - before[&own], 5);
     world.reload(first);
     assert_eq!(keys(&world, first), ["a", "b", "c"]);
 }
@@ -396,7 +401,7 @@ fn a_peer_that_sends_random_bytes_loses_its_link_and_nobody_else_does() {
         let (first, key) = sign_up(&mut world);
         let (honest, hostile) = (world.browser(Some(key)), world.browser(Some(key)));
         for reader in [honest, hostile] {
-            world.until("connected", |world| world.node(reader).writers().len() == 1);
+            world.until("connected", |world| world.node(reader).writers(None).len() == 1);
         }
         world.babble(hostile, first, 1 + seed as usize * 700);
         world.run(200);

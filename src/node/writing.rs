@@ -5,45 +5,74 @@ use zeroize::Zeroizing;
 use super::{
     ErrorCode, Event, Found, Node, NodeError, Reply, State,
     drafts::{Draft, MAX_DRAFTS, open_drafts, seal_drafts},
+    reading::not_here,
 };
-use crate::space::{Expect, Item, Op, Version, WriteOp};
+use crate::{
+    crypto::PublicKey,
+    space::{Expect, Item, Op, Version, WriteOp},
+};
+
+/// A write that waits for the end of the turn.
+pub(super) struct Writing {
+    id: u32,
+    space: PublicKey,
+    ops: Vec<WriteOp>,
+}
 
 impl Node {
     /// Takes a write in; it is carried out when the turn ends, together with the others.
-    pub(super) fn accept_write(&mut self, id: u32, ops: Vec<WriteOp>) -> Result<(), NodeError> {
+    pub(super) fn accept_write(
+        &mut self,
+        id: u32,
+        space: PublicKey,
+        ops: Vec<WriteOp>,
+    ) -> Result<Option<Reply>, NodeError> {
         if ops.is_empty() {
             return Err(NodeError::bad_input("nothing to write: give at least one operation"));
         }
-        if self.state() == State::Requesting {
-            let drafted = self.draft(&ops)?;
-            self.reply(id, Ok(Reply::Found(drafted)));
-            return Ok(());
+        if self.state() == State::Requesting && self.spaces.home_key() == Some(space) {
+            return Ok(Some(Reply::Found(self.draft(&ops)?)));
         }
         self.require_writer()?;
-        self.writes.push_back((id, ops));
-        Ok(())
+        self.writes.push(Writing { id, space, ops });
+        Ok(None)
     }
 
-    /// Carries out the writes of this turn: one entry each, one signature and one commit for all.
+    /// Carries out the writes of this turn: one entry each, one signature and one commit for all of a space.
     pub(super) fn flush_writes(&mut self) {
-        let writes = core::mem::take(&mut self.writes);
-        let Some(home) = self.home.as_mut().filter(|_| self.secrets.is_some()) else {
-            for (id, _) in writes {
-                self.reply(
-                    id,
-                    Err(NodeError::new(ErrorCode::Locked, "this device was locked before it wrote")),
-                );
+        let mut waiting = core::mem::take(&mut self.writes);
+        while let Some(space) = waiting.first().map(|first| first.space) {
+            let (now, rest) = waiting.into_iter().partition(|write| write.space == space);
+            waiting = rest;
+            self.write_all(space, now);
+        }
+    }
+
+    fn write_all(&mut self, space: PublicKey, writes: Vec<Writing>) {
+        let (ids, entries): (Vec<_>, Vec<_>) = writes.into_iter().map(|write| (write.id, write.ops)).unzip();
+        let locked = || NodeError::new(ErrorCode::Locked, "this device was locked before it wrote");
+        let unlocked = self.secrets.is_some();
+        let results: Vec<Result<Vec<Item>, NodeError>> = match self.spaces.get_mut(&space) {
+            Some(joined) if unlocked => {
+                self.own_writes = true;
+                let space = &mut joined.space;
+                let results = space.write_many(&mut self.files, self.now, self.entropy.as_mut(), entries);
+                results.into_iter().map(|result| result.map_err(NodeError::from)).collect()
             }
+            Some(_) => entries.iter().map(|_| Err(locked())).collect(),
+            None => entries.iter().map(|_| Err(not_here(&space))).collect(),
+        };
+        let Ok(joined) = self.joined(Some(space)) else {
+            ids.into_iter().zip(results).for_each(|(id, result)| {
+                self.reply(id, result.map(|_| Reply::Done));
+            });
             return;
         };
-        let (ids, entries): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
-        let results = home.write_many(&mut self.files, self.now, self.entropy.as_mut(), entries);
-        self.own_writes = true;
-        for (id, result) in ids.into_iter().zip(results) {
-            let result = result
-                .map(|items| Reply::Found(items.into_iter().map(|item| self.found_item(item)).collect()));
-            self.reply(id, result.map_err(NodeError::from));
-        }
+        let found = |items: Vec<Item>| {
+            Reply::Found(items.into_iter().map(|item| self.found_item(joined, item)).collect())
+        };
+        let replies: Vec<_> = results.into_iter().map(|result| result.map(found)).collect();
+        ids.into_iter().zip(replies).for_each(|(id, result)| self.reply(id, result));
     }
 
     fn draft(&mut self, ops: &[WriteOp]) -> Result<Vec<Found>, NodeError> {
@@ -98,7 +127,7 @@ impl Node {
 
     /// What was written while waiting is appended now.
     pub(super) fn append_drafts(&mut self) {
-        let Some(home) = &mut self.home else { return };
+        let Some(home) = self.spaces.home_mut() else { return };
         let drafts = core::mem::take(&mut self.drafts);
         for draft in drafts {
             let put = |op: Op, private: bool| match op {

@@ -136,6 +136,11 @@ impl Space {
         Manifest::decode(self.manifest.as_ref()?.value()).ok()
     }
 
+    /// Sequence of the held manifest, 0 for none.
+    pub fn manifest_seq(&self) -> u64 {
+        self.manifest.as_ref().map_or(0, SignedValue::seq)
+    }
+
     /// The manifest as it is sent: an encoded signed value.
     pub fn manifest_bytes(&self) -> Option<Vec<u8>> {
         self.manifest.as_ref().map(SignedValue::encode)

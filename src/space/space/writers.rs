@@ -54,7 +54,7 @@ impl Space {
                 held: self.contiguous(&state.key),
                 state: state.standing,
                 cut_at: state.cut_at,
-                last_time: self.tails.get(&state.key).and_then(|tail| tail.last_time),
+                last_time: self.last_time(&state.key),
                 install_id: grant.map_or([0; 16], |grant| grant.install_id),
                 persons: state.persons,
             }
@@ -65,6 +65,11 @@ impl Space {
     /// Whether a writer's entries count and it is not cut.
     pub fn is_active(&self, writer: &PublicKey) -> bool {
         self.access.writer(writer).is_some_and(|state| state.standing == WriterStanding::Active)
+    }
+
+    /// Wall time of a writer's last entry here, ms since 1970, by its own clock.
+    pub fn last_time(&self, writer: &PublicKey) -> Option<u64> {
+        self.tails.get(writer).and_then(|tail| tail.last_time)
     }
 
     fn device_name(&self, grant: &CountedGrant) -> Option<String> {
