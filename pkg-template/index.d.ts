@@ -220,11 +220,11 @@ export class Space extends EventTarget {
   invite(o?: { role?: "admin" | "writer"; uses?: number; expires?: Date }): Promise<string>;
   /** Not in this version: rejects with `UNSUPPORTED`. */
   object<T>(type: string, id?: string): Promise<T>;
-  /** Not in this version: throws `UNSUPPORTED`. */
-  checkout(clock: Clock): never;
+  /** The space as of a clock and all that is in its past, under today's cuts. */
+  checkout(clock: Clock): SpaceView;
   /** Not in this version: throws `UNSUPPORTED`. */
   code(): never;
-  /** Not in this version: the first step rejects with `UNSUPPORTED`. */
+  /** Every operation that counts, in order. `live`: goes on with what comes later, in the order of its coming. */
   history(o?: { key?: string; live?: boolean }): AsyncIterableIterator<Entry>;
   /** Not in this version: the first step rejects with `UNSUPPORTED`. */
   quarantine(): AsyncIterableIterator<Entry>;
@@ -245,6 +245,13 @@ export class Space extends EventTarget {
     listener: EventListenerOrEventListenerObject | null,
     options?: boolean | AddEventListenerOptions,
   ): void;
+}
+
+/** A space as of a clock. */
+export interface SpaceView {
+  readonly clock: Clock;
+  get(key: string): Promise<Entry | undefined>;
+  list(o?: Range): AsyncIterableIterator<Entry>;
 }
 
 export type Clock = Readonly<Record<string, number>>;

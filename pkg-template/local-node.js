@@ -6,7 +6,7 @@ import { lookUp } from "./host.js";
 import { wasm } from "./wasm.js";
 
 /** What other tabs may ask of a node. */
-export const METHODS = new Set(["addHub", "approve", "cancelSignIn", "changePassphrase", "cut", "deny", "forget", "get", "list", "lock", "pin", "recover", "removeHub",
+export const METHODS = new Set(["addHub", "approve", "cancelSignIn", "changePassphrase", "cut", "deny", "forget", "get", "history", "list", "lock", "pin", "recover", "removeHub",
   "signIn", "signUp", "sync", "unlock", "write"]);
 
 export class LocalNode {

@@ -62,9 +62,13 @@ export class Space extends EventTarget {
   }
 
   /** Read in pages, so that stopping early reads no more; what is written meanwhile shows if it lies ahead. */
-  async *list({ limit = Infinity, ...range } = {}) {
+  list(range) {
+    return this.#pages(range);
+  }
+
+  async *#pages({ limit = Infinity, ...range } = {}, clock) {
     while (limit > 0) {
-      const page = await this.#call("list", { ...range, limit: Math.min(limit, PAGE) });
+      const page = await this.#call("list", { ...range, limit: Math.min(limit, PAGE) }, clock);
       yield* page;
       if (page.length < Math.min(limit, PAGE)) return;
       limit -= page.length;
@@ -84,6 +88,41 @@ export class Space extends EventTarget {
 
   clock() {
     return this.#about.clock;
+  }
+
+  /** The space as of a clock and all that is in its past, under today's cuts. */
+  checkout(clock) {
+    const { ...then } = clock;
+    const get = (key) => this.#call("get", key, then);
+    const list = (range) => this.#pages(range, then);
+    return Object.freeze({ clock: Object.freeze(then), get, list });
+  }
+
+  /** Every operation that counts, in order. `live`: goes on with what comes later, in the order of its coming. */
+  async *history({ key, live = false } = {}) {
+    const come = live ? new Arrivals(this) : undefined;
+    const seen = new Set();
+    try {
+      for (let after; ;) {
+        const page = await this.#call("history", key, after, PAGE * 10);
+        for (const entry of page) live && seen.add(entry.version);
+        yield* page;
+        if (page.length < PAGE * 10) break;
+        after = page.at(-1).version;
+      }
+      while (come) {
+        for (const changed of await come.next()) {
+          if (key !== undefined && changed !== key) continue;
+          for (const entry of await this.#call("history", changed)) {
+            if (seen.has(entry.version)) continue;
+            seen.add(entry.version);
+            yield entry;
+          }
+        }
+      }
+    } finally {
+      come?.stop();
+    }
   }
 
   writers() {
@@ -140,18 +179,45 @@ export class Space extends EventTarget {
   }
 }
 
+// Keys that change from now on, for a loop that reads them in its own time.
+class Arrivals {
+  #space;
+  #keys = new Set();
+  #wake;
+  #hear = ({ detail }) => {
+    for (const key of detail) this.#keys.add(key);
+    this.#wake?.();
+  };
+
+  constructor(space) {
+    this.#space = space;
+    space.addEventListener("change", this.#hear);
+  }
+
+  async next() {
+    if (this.#keys.size === 0) await new Promise((resolve) => (this.#wake = resolve));
+    const keys = [...this.#keys];
+    this.#keys.clear();
+    return keys;
+  }
+
+  stop() {
+    this.#space.removeEventListener("change", this.#hear);
+  }
+}
+
 // What the API names and this version lacks: said plainly, not left undefined.
 for (const name of ["pinReplica", "unpinReplica", "hide", "adopt", "leave", "invite", "object"]) {
   Space.prototype[name] = async () => {
     throw unsupported(`space.${name}()`);
   };
 }
-for (const name of ["checkout", "code"]) {
+for (const name of ["code"]) {
   Space.prototype[name] = () => {
     throw unsupported(`space.${name}()`);
   };
 }
-for (const name of ["history", "quarantine"]) {
+for (const name of ["quarantine"]) {
   Space.prototype[name] = async function* () {
     throw unsupported(`space.${name}()`);
   };

@@ -107,7 +107,7 @@ impl Tab {
 
     async fn until_entry(&self, key: &str) -> JsValue {
         for _ in 0..1_000 {
-            let entry = self.core.get(&JsValue::UNDEFINED, &key.into()).unwrap();
+            let entry = self.core.get(&JsValue::UNDEFINED, &key.into(), &JsValue::UNDEFINED).unwrap();
             if entry.is_object() {
                 return entry;
             }
@@ -149,7 +149,7 @@ async fn a_device_signs_up_another_is_let_in_and_both_survive_a_reload() {
     assert_eq!(second.state(), "visitor");
     assert_eq!(field(&field(&second.until_entry("public").await, "value"), "n"), 1);
     assert!(
-        second.core.get(&JsValue::UNDEFINED, &"secret".into()).unwrap().is_undefined(),
+        second.core.get(&JsValue::UNDEFINED, &"secret".into(), &JsValue::UNDEFINED).unwrap().is_undefined(),
         "a visitor reads nothing private"
     );
     let refused = second.write("[{type: 'put', key: 'a', value: 1}]").await.unwrap_err();
@@ -175,15 +175,29 @@ async fn a_device_signs_up_another_is_let_in_and_both_survive_a_reload() {
     second.close().await;
     let second = Tab::open(Some("second"), "{}").await;
     assert_eq!(second.state(), "writer", "it stays signed in, and knows its space without a link");
-    assert_eq!(string(&second.core.get(&JsValue::UNDEFINED, &"secret".into()).unwrap(), "value"), "x");
+    assert_eq!(
+        string(
+            &second.core.get(&JsValue::UNDEFINED, &"secret".into(), &JsValue::UNDEFINED).unwrap(),
+            "value"
+        ),
+        "x"
+    );
     done(second.core.lock()).await;
     assert_eq!(second.state(), "locked");
     second.close().await;
     let second = Tab::open(Some("second"), "{}").await;
     assert_eq!(second.state(), "locked", "locking forgets what was remembered");
-    assert!(second.core.get(&JsValue::UNDEFINED, &"secret".into()).unwrap().is_undefined());
+    assert!(
+        second.core.get(&JsValue::UNDEFINED, &"secret".into(), &JsValue::UNDEFINED).unwrap().is_undefined()
+    );
     done(second.core.unlock(&root()).unwrap()).await;
-    assert_eq!(string(&second.core.get(&JsValue::UNDEFINED, &"secret".into()).unwrap(), "value"), "x");
+    assert_eq!(
+        string(
+            &second.core.get(&JsValue::UNDEFINED, &"secret".into(), &JsValue::UNDEFINED).unwrap(),
+            "value"
+        ),
+        "x"
+    );
     second.close().await;
 }
 
@@ -202,13 +216,17 @@ async fn callbacks_may_call_and_fail_and_keys_go_from_tab_to_tab() {
     for promise in many {
         done(promise).await;
     }
-    let all = Array::from(&tab.core.list(&JsValue::UNDEFINED, &js("{prefix: 'k', limit: 1000}")).unwrap());
+    let all = Array::from(
+        &tab.core.list(&JsValue::UNDEFINED, &js("{prefix: 'k', limit: 1000}"), &JsValue::UNDEFINED).unwrap(),
+    );
     assert_eq!(all.length(), 100);
     let heard = field(&tab.page, "heard");
     assert!(Array::from(&heard).includes(&"changed".into(), 0), "the callback that throws was called");
     assert_eq!(string(&heard, "inside"), "writer", "a callback may read the node that calls it");
     let some = Array::from(
-        &tab.core.list(&JsValue::UNDEFINED, &js("{gte: 'k10', lt: 'k12', reverse: true}")).unwrap(),
+        &tab.core
+            .list(&JsValue::UNDEFINED, &js("{gte: 'k10', lt: 'k12', reverse: true}"), &JsValue::UNDEFINED)
+            .unwrap(),
     );
     let keys: Vec<String> = some.iter().map(|entry| string(&entry, "key")).collect();
     assert_eq!(keys, ["k11", "k10"]);
@@ -224,7 +242,7 @@ async fn callbacks_may_call_and_fail_and_keys_go_from_tab_to_tab() {
     let fenced = tab.write("[{type: 'put', key: 'late', value: 1}]").await.unwrap_err();
     assert_eq!(string(&fenced, "code"), "STORAGE");
     tab.close().await;
-    assert!(core.get(&JsValue::UNDEFINED, &"late".into()).unwrap().is_undefined());
+    assert!(core.get(&JsValue::UNDEFINED, &"late".into(), &JsValue::UNDEFINED).unwrap().is_undefined());
     done(core.close()).await;
     let tab = Tab::open(Some("callbacks"), "{tabs: false}").await;
     assert_eq!(tab.state(), "locked");
@@ -280,7 +298,7 @@ async fn bad_options_and_arguments_are_named() {
     }
     let tab = Tab::open(None, "{tabs: false}").await;
     let bad = |result: Result<JsValue, JsValue>| string(&result.unwrap_err(), "code");
-    assert_eq!(bad(tab.core.list(&JsValue::UNDEFINED, &js("{limit: -1}"))), "BAD_INPUT");
+    assert_eq!(bad(tab.core.list(&JsValue::UNDEFINED, &js("{limit: -1}"), &JsValue::UNDEFINED)), "BAD_INPUT");
     assert_eq!(bad(tab.core.unlock(&js("new Uint8Array(31)")).map(Into::into)), "BAD_INPUT");
     assert_eq!(bad(tab.core.approve("zz", &JsValue::UNDEFINED).map(Into::into)), "BAD_INPUT");
     assert_eq!(bad(tab.core.pin(&"x".into()).map(Into::into)), "BAD_LINK");

@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use js_sys::{Array, Function, Promise, Uint8Array};
+use js_sys::{Array, Function, Object, Promise, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
@@ -19,8 +19,8 @@ use crate::browser::driver::{Config, Driver, Page, Pending};
 use crate::crypto::{
     Hash, Host, KdfError, Link, PublicKey, RootSecret, index_of, parse_hex, parse_hex32, word,
 };
-use crate::node::{Call, Event, Lookup, Options, Reply, SpaceCall, Words};
-use crate::space::Range;
+use crate::node::{Call, ErrorCode, Event, Lookup, Node, NodeError, Options, Reply, SpaceCall, Words};
+use crate::space::{Clock, Range};
 
 /// A running node.
 #[wasm_bindgen]
@@ -42,7 +42,7 @@ impl Core {
 
     /// The keys of the unlocked node, for other tabs of this browser; undefined while it has none. The caller wipes them.
     pub fn keys(&self) -> Result<JsValue, JsValue> {
-        let keys = self.driver.read(crate::node::Node::session_keys).map_err(|error| to_js(&error))?;
+        let keys = self.driver.read(Node::session_keys).map_err(|error| to_js(&error))?;
         Ok(keys.map_or(JsValue::UNDEFINED, |keys| Uint8Array::from(keys.as_slice()).into()))
     }
 
@@ -51,17 +51,20 @@ impl Core {
         self.driver.read(snapshot::snapshot).map_err(|error| to_js(&error))
     }
 
-    /// The entry under a key of a space (the domain's if it is undefined, here and below), or undefined.
-    pub fn get(&self, space: &JsValue, key: &JsValue) -> Result<JsValue, JsValue> {
-        let (space, key) = (space_key(space)?, text("key", key)?);
-        let found = self.driver.read(|node| node.get(space, &key)).and_then(|found| found);
-        let found = found.map_err(|error| to_js(&error))?;
+    /// The entry under a key of a space (the domain's if it is undefined, here and below), or undefined; as of a clock
+    /// `{ [writer]: length }`, if one is given.
+    pub fn get(&self, space: &JsValue, key: &JsValue, clock: &JsValue) -> Result<JsValue, JsValue> {
+        let (space, key, clock) = (space_key(space)?, text("key", key)?, optional_clock(clock)?);
+        let found = self.read(|node| match &clock {
+            Some(clock) => node.get_at(space, clock, &key),
+            None => node.get(space, &key),
+        })?;
         Ok(found.as_ref().map_or(JsValue::UNDEFINED, item::found))
     }
 
-    /// The entries of `{ prefix?, gt?, gte?, lt?, lte?, reverse?, limit? }`.
-    pub fn list(&self, space: &JsValue, range: &JsValue) -> Result<JsValue, JsValue> {
-        let space = space_key(space)?;
+    /// The entries of `{ prefix?, gt?, gte?, lt?, lte?, reverse?, limit? }`; as of a clock, if one is given.
+    pub fn list(&self, space: &JsValue, range: &JsValue, clock: &JsValue) -> Result<JsValue, JsValue> {
+        let (space, clock) = (space_key(space)?, optional_clock(clock)?);
         let bound = |name: &str| optional_text(name, &property(range, name));
         let range = Range {
             prefix: bound("prefix")?,
@@ -72,8 +75,26 @@ impl Core {
             reverse: flag("reverse", &property(range, "reverse"))?,
             limit: optional_count("limit", &property(range, "limit"))?,
         };
-        let found = self.driver.read(|node| node.list(space, &range)).and_then(|found| found);
-        Ok(item::all_found(&found.map_err(|error| to_js(&error))?))
+        let found = self.read(|node| match &clock {
+            Some(clock) => node.list_at(space, clock, &range),
+            None => node.list(space, &range),
+        })?;
+        Ok(item::all_found(&found))
+    }
+
+    /// Every operation that counts, of one key or of all, in order: those after a version, at most so many.
+    pub fn history(
+        &self,
+        space: &JsValue,
+        key: &JsValue,
+        after: &JsValue,
+        limit: &JsValue,
+    ) -> Result<JsValue, JsValue> {
+        let (space, key) = (space_key(space)?, optional_text("key", key)?);
+        let after = optional_text("after", after)?.as_deref().map(ops::read_version).transpose()?;
+        let limit = optional_count("limit", limit)?;
+        let found = self.read(|node| node.history(space, key.as_deref(), after.as_ref(), limit))?;
+        Ok(item::all_found(&found))
     }
 
     /// Writes what `encodeOps` made; the entries once they are durable.
@@ -193,6 +214,10 @@ impl Core {
         })
     }
 
+    fn read<T>(&self, read: impl FnOnce(&Node) -> Result<T, NodeError>) -> Result<T, JsValue> {
+        self.driver.read(read).and_then(|found| found).map_err(|error| to_js(&error))
+    }
+
     fn act(&self, space: &JsValue, act: SpaceCall) -> Result<Promise, JsValue> {
         Ok(self.call(Call::In { space: space_key(space)?, act }))
     }
@@ -283,7 +308,6 @@ fn read_config(options: &JsValue) -> Result<Config, JsValue> {
 }
 
 fn parse_link(link: &str) -> Result<PublicKey, JsValue> {
-    use crate::node::{ErrorCode, NodeError};
     Link::parse(link).map(|link| link.0).map_err(|error| to_js(&NodeError::new(ErrorCode::BadLink, error)))
 }
 
@@ -293,6 +317,19 @@ fn public_key(name: &'static str, key: &JsValue) -> Result<PublicKey, JsValue> {
 
 fn space_key(key: &JsValue) -> Result<Option<PublicKey>, JsValue> {
     if key.is_undefined() { Ok(None) } else { public_key("space", key).map(Some) }
+}
+
+fn optional_clock(clock: &JsValue) -> Result<Option<Clock>, JsValue> {
+    if clock.is_undefined() {
+        return Ok(None);
+    }
+    let object = clock.dyn_ref::<Object>().ok_or_else(|| bad_input("a clock is what clock() gives"))?;
+    let length = |entry: JsValue| {
+        let entry = Array::from(&entry);
+        let length = optional_count("the length of a clock", &entry.get(1))?.unwrap_or_default();
+        Ok((public_key("the writer of a clock", &entry.get(0))?, u64::try_from(length).unwrap_or(u64::MAX)))
+    };
+    Object::entries(object).iter().map(length).collect::<Result<Clock, JsValue>>().map(Some)
 }
 
 fn secret(root: &JsValue) -> Result<RootSecret, JsValue> {

@@ -13,7 +13,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use super::argument::{flag, property, text};
 use super::error::{bad_input, to_js};
 use super::value::{MAX_VALUE, encode, object};
-use crate::space::{Expect, WriteOp};
+use crate::space::{Expect, Version, WriteOp};
 
 /// Checks and encodes what a page wants to write.
 pub(super) fn encode_ops(ops: &JsValue) -> Result<Array, JsValue> {
@@ -76,4 +76,9 @@ fn read_expect(name: &str, value: &JsValue) -> Result<Expect, JsValue> {
         .parse()
         .map(Expect::Version)
         .map_err(|error| bad_input(format!("{name}: {error}, or null for \"not there\"")))
+}
+
+/// Reads a version.
+pub(super) fn read_version(version: &str) -> Result<Version, JsValue> {
+    version.parse().map_err(bad_input)
 }

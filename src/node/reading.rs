@@ -5,7 +5,7 @@ use crate::{
     collections::sort_by,
     crypto::PublicKey,
     mesh::HubInfo,
-    space::{Clock, Item, Range, Space, WriterInfo},
+    space::{Clock, Item, Range, Space, Version, WriterInfo},
 };
 
 impl Node {
@@ -32,8 +32,7 @@ impl Node {
     /// The values of a range of keys; drafts among them.
     pub fn list(&self, space: Option<PublicKey>, range: &Range) -> Result<Vec<Found>, NodeError> {
         let joined = self.joined(space)?;
-        let items = joined.space.list(&self.files, range)?;
-        let mut found: Vec<Found> = items.into_iter().map(|item| self.found_item(joined, item)).collect();
+        let mut found = self.found_items(joined, joined.space.list(&self.files, range)?);
         let drafts = self.drafts_of(&joined.space);
         if !drafts.is_empty() {
             for draft in drafts.iter().flat_map(|draft| self.draft_items(draft)) {
@@ -51,6 +50,41 @@ impl Node {
             found.truncate(range.limit.unwrap_or(usize::MAX));
         }
         Ok(found)
+    }
+
+    /// The value under a key as of a clock (and of all that is in its past), under today's cuts.
+    pub fn get_at(
+        &self,
+        space: Option<PublicKey>,
+        clock: &Clock,
+        key: &str,
+    ) -> Result<Option<Found>, NodeError> {
+        let joined = self.joined(space)?;
+        let item = joined.space.get_at(&self.files, clock, key)?;
+        Ok(item.map(|item| self.found_item(joined, item)))
+    }
+
+    /// The values of a range of keys as of a clock.
+    pub fn list_at(
+        &self,
+        space: Option<PublicKey>,
+        clock: &Clock,
+        range: &Range,
+    ) -> Result<Vec<Found>, NodeError> {
+        let joined = self.joined(space)?;
+        Ok(self.found_items(joined, joined.space.list_at(&self.files, clock, range)?))
+    }
+
+    /// Every operation that counts, of one key or of all, in order; those after `after`, at most `limit`.
+    pub fn history(
+        &self,
+        space: Option<PublicKey>,
+        key: Option<&str>,
+        after: Option<&Version>,
+        limit: Option<usize>,
+    ) -> Result<Vec<Found>, NodeError> {
+        let joined = self.joined(space)?;
+        Ok(self.found_items(joined, joined.space.history(&self.files, key, after, limit)?))
     }
 
     /// Requests that wait for this person's decision, in order of arrival.
@@ -120,6 +154,10 @@ impl Node {
     /// Drafts are of the domain's space only: whoever waits there writes nowhere.
     fn drafts_of(&self, space: &Space) -> &[Draft] {
         if self.spaces.home_key() == Some(space.key()) { &self.drafts } else { &[] }
+    }
+
+    pub(super) fn found_items(&self, joined: &Joined, items: Vec<Item>) -> Vec<Found> {
+        items.into_iter().map(|item| self.found_item(joined, item)).collect()
     }
 
     pub(super) fn found_item(&self, joined: &Joined, item: Item) -> Found {

@@ -68,9 +68,7 @@ impl Node {
             });
             return;
         };
-        let found = |items: Vec<Item>| {
-            Reply::Found(items.into_iter().map(|item| self.found_item(joined, item)).collect())
-        };
+        let found = |items| Reply::Found(self.found_items(joined, items));
         let replies: Vec<_> = results.into_iter().map(|result| result.map(found)).collect();
         ids.into_iter().zip(replies).for_each(|(id, result)| self.reply(id, result));
     }
