@@ -93,7 +93,7 @@ impl Node {
             .ok_or_else(|| NodeError::bad_input("this device is not signed in"))?;
         if device.is_granted() && self.secrets.is_some() {
             let home = self.home.as_mut().ok_or_else(no_space)?;
-            home.cut(&mut self.files, self.now, self.entropy.as_mut(), device.writer)?;
+            home.cut(&mut self.files, self.now, self.entropy.as_mut(), device.writer, false)?;
             self.own_writes = true;
             self.departed = Some(device.writer);
         }
@@ -126,8 +126,9 @@ impl Node {
                 writer,
                 None,
                 Vec::new(),
+                false,
             )?,
-            None => home.cut(&mut self.files, self.now, self.entropy.as_mut(), writer)?,
+            None => home.cut(&mut self.files, self.now, self.entropy.as_mut(), writer, false)?,
         }
         self.own_writes = true;
         Ok(())

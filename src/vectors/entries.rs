@@ -190,7 +190,7 @@ fn samples(entropy: &mut dyn Entropy) -> Vec<(&'static str, Entry)> {
             "unknown operations",
             Entry {
                 public: vec![
-                    Op::Unknown { kind: 4, body: vec![] },
+                    Op::Unknown { kind: 200, body: vec![] },
                     Op::Unknown { kind: 255, body: vec![0xff; 200] },
                     Op::Unknown { kind: 0, body: vec![1] },
                 ],
