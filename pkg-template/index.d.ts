@@ -71,6 +71,9 @@ export interface HyphaEventMap {
   /** The requests that wait now. */
   request: CustomEvent<Request[]>;
   granted: CustomEvent<{ writer: string; own: boolean }>;
+  /** Entries that were shown are not shown any more: a removal came late. They are in the quarantine of their space. */
+  retracted: CustomEvent<{ space: string; writer: string; entries: number; keys: string[]; why: Quarantined["why"] | undefined }>;
+  recovered: CustomEvent<undefined>;
   revoked: CustomEvent<undefined>;
   writers: CustomEvent<undefined>;
   peer: CustomEvent<undefined>;
@@ -201,7 +204,10 @@ export class Space extends EventTarget {
   writers(): Writer[];
   /** None can be pinned in this version: always empty. */
   replicas(): never[];
-  /** Removes a device: for good with the passphrase, else provisionally. `descendants` is `UNSUPPORTED`. */
+  /**
+   * Removes a device: for good with the passphrase, else provisionally. `descendants`: with all that it let in, and they.
+   * Private entries that are written from then on it cannot read.
+   */
   cut(writer: string, o?: { passphrase?: string; descendants?: boolean }): Promise<void>;
   /** Resolves when level with every connected peer; `TIMEOUT` otherwise. `timeout` in ms, 30,000 unless given. */
   sync(o?: { timeout?: number }): Promise<void>;
@@ -210,10 +216,13 @@ export class Space extends EventTarget {
   pinReplica(key: string): Promise<void>;
   /** Not in this version: rejects with `UNSUPPORTED`. */
   unpinReplica(key: string): Promise<void>;
-  /** Not in this version: rejects with `UNSUPPORTED`. */
+  /**
+   * Shows nothing that a writer wrote since a date (all of it unless given), by its own clock or by when it came here.
+   * What it granted or cut stands. `undo` shows it again.
+   */
   hide(writer: string, o?: { since?: Date; undo?: boolean }): Promise<void>;
-  /** Not in this version: rejects with `UNSUPPORTED`. */
-  adopt(entry: Entry): Promise<Entry>;
+  /** Writes again, as this device's own entry, what is in the quarantine. */
+  adopt(entry: Pick<Entry, "version">): Promise<Entry>;
   /** Not in this version: rejects with `UNSUPPORTED`. */
   leave(): Promise<void>;
   /** Not in this version: rejects with `UNSUPPORTED`. */
@@ -226,8 +235,8 @@ export class Space extends EventTarget {
   code(): never;
   /** Every operation that counts, in order. `live`: goes on with what comes later, in the order of its coming. */
   history(o?: { key?: string; live?: boolean }): AsyncIterableIterator<Entry>;
-  /** Not in this version: the first step rejects with `UNSUPPORTED`. */
-  quarantine(): AsyncIterableIterator<Entry>;
+  /** What was taken away by a cut, a fork or a hide and can be read here, of one writer or of all. */
+  quarantine(o?: { writer?: string }): AsyncIterableIterator<Quarantined>;
   /** Not in this version: all methods reject with `UNSUPPORTED`. */
   readonly messages: Unsupported;
   /** Not in this version: all methods reject with `UNSUPPORTED`. */
@@ -273,6 +282,8 @@ export interface Written {
   readonly time: Date;
   readonly version: Version;
   readonly private: boolean;
+  /** Where it stood before it was taken away and adopted by its present writer. */
+  readonly adopted: Version | undefined;
 }
 
 export interface Entry extends Written {
@@ -282,6 +293,11 @@ export interface Entry extends Written {
   readonly mine: boolean;
   /** Kept on this device until it is let in. */
   readonly draft?: true;
+}
+
+/** An entry that is not shown any more. `grant`: what had let its writer in was removed first. */
+export interface Quarantined extends Entry {
+  readonly why: "cut" | "removed" | "forked" | "grant" | "hidden";
 }
 
 /** An entry, or a key that has none any more. */
@@ -300,6 +316,14 @@ export interface Writer {
   readonly cutAt: number | undefined;
   /** Unix milliseconds by its own clock. */
   readonly lastTime: number | undefined;
+  /** Whose device it is: devices of one person have one id. */
+  readonly person: string | undefined;
+  /** Keys of the devices that let it in, and when they did, unix milliseconds; `byRoot`: the passphrase did. */
+  readonly grantedBy: readonly string[];
+  readonly grantedAt: number | undefined;
+  readonly byRoot: boolean;
+  /** First index of its feed that is hidden. */
+  readonly hiddenFrom: number | undefined;
   /** Whether it is this device. */
   readonly self: boolean;
 }

@@ -133,16 +133,35 @@ export class Space extends EventTarget {
     return [];
   }
 
-  /** Removes a device: for good with the passphrase, else provisionally. */
-  async cut(writer, { passphrase, descendants } = {}) {
-    if (descendants) throw unsupported("cutting what a device let in");
-    if (passphrase === undefined) return this.#call("cut", writer, undefined);
+  /** Removes a device: for good with the passphrase, else provisionally. `descendants`: with all that it let in, and they. */
+  async cut(writer, { passphrase, descendants = false } = {}) {
+    if (passphrase === undefined) return this.#call("cut", writer, undefined, descendants);
     const root = await deriveRoot(passphrase, this.#domain);
     try {
-      await this.#call("cut", writer, root);
+      await this.#call("cut", writer, root, descendants);
     } finally {
       root.fill(0);
     }
+  }
+
+  /** Shows nothing that a writer wrote since a date, or with `undo` shows it again. */
+  async hide(writer, { since = new Date(0), undo = false } = {}) {
+    await (undo ? this.#call("unhide", writer) : this.#call("hide", writer, since?.getTime?.()));
+  }
+
+  /** What was taken away by a cut, a fork or a hide, of one writer or of all. */
+  async *quarantine({ writer } = {}) {
+    for (let after; ;) {
+      const page = await this.#call("quarantine", writer, after, PAGE);
+      yield* page;
+      if (page.length < PAGE) return;
+      after = page.at(-1).version;
+    }
+  }
+
+  /** Writes again, as this device's own, what is in the quarantine. */
+  async adopt(entry) {
+    return (await this.#call("adopt", entry?.version))[0];
   }
 
   async sync({ timeout = 30_000 } = {}) {
@@ -207,18 +226,13 @@ class Arrivals {
 }
 
 // What the API names and this version lacks: said plainly, not left undefined.
-for (const name of ["pinReplica", "unpinReplica", "hide", "adopt", "leave", "invite", "object"]) {
+for (const name of ["pinReplica", "unpinReplica", "leave", "invite", "object"]) {
   Space.prototype[name] = async () => {
     throw unsupported(`space.${name}()`);
   };
 }
 for (const name of ["code"]) {
   Space.prototype[name] = () => {
-    throw unsupported(`space.${name}()`);
-  };
-}
-for (const name of ["quarantine"]) {
-  Space.prototype[name] = async function* () {
     throw unsupported(`space.${name}()`);
   };
 }

@@ -49,6 +49,21 @@ pub(super) fn optional_count(name: &str, value: &JsValue) -> Result<Option<usize
     }
 }
 
+/// A time in milliseconds since 1970.
+pub(super) fn time(name: &str, value: &JsValue) -> Result<u64, JsValue> {
+    match value.as_f64() {
+        #[expect(
+            clippy::as_conversions,
+            reason = "checked to be in range; a fraction of a millisecond is dropped"
+        )]
+        Some(ms) if (0.0..=MAX_TIME).contains(&ms) => Ok(ms as u64),
+        _ => Err(bad_input(format!("{name} must be a date from 1970 on"))),
+    }
+}
+
+/// The last moment a `Date` can name, in ms since 1970.
+const MAX_TIME: f64 = 8.64e15;
+
 /// Exactly `N` bytes.
 pub(super) fn bytes<const N: usize>(name: &str, value: &JsValue) -> Result<[u8; N], JsValue> {
     let found = value.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec).unwrap_or_default();

@@ -12,7 +12,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use zeroize::Zeroizing;
 
-use super::argument::{bytes, flag, optional_count, optional_text, property, text};
+use super::argument::{bytes, flag, optional_count, optional_text, property, text, time};
 use super::error::{bad_input, to_js};
 use super::{event, item, ops, snapshot};
 use crate::browser::driver::{Config, Driver, Page, Pending};
@@ -182,10 +182,48 @@ impl Core {
     }
 
     /// Removes a device: for good with the root secret, else provisionally.
-    pub fn cut(&self, space: &JsValue, writer: &JsValue, root: &JsValue) -> Result<Promise, JsValue> {
+    pub fn cut(
+        &self,
+        space: &JsValue,
+        writer: &JsValue,
+        root: &JsValue,
+        descendants: bool,
+    ) -> Result<Promise, JsValue> {
         let writer = public_key("writer", writer)?;
         let secret = if root.is_undefined() { None } else { Some(secret(root)?) };
-        self.act(space, SpaceCall::Cut { writer, secret })
+        self.act(space, SpaceCall::Cut { writer, secret, descendants })
+    }
+
+    /// Shows nothing that a writer wrote since a time, unix milliseconds.
+    pub fn hide(&self, space: &JsValue, writer: &JsValue, since: &JsValue) -> Result<Promise, JsValue> {
+        let (writer, since) = (public_key("writer", writer)?, time("since", since)?);
+        self.act(space, SpaceCall::Hide { writer, since })
+    }
+
+    /// Shows again what was hidden of a writer.
+    pub fn unhide(&self, space: &JsValue, writer: &JsValue) -> Result<Promise, JsValue> {
+        self.act(space, SpaceCall::Unhide { writer: public_key("writer", writer)? })
+    }
+
+    /// Writes again what is in the quarantine; the new entry.
+    pub fn adopt(&self, space: &JsValue, version: &JsValue) -> Result<Promise, JsValue> {
+        self.act(space, SpaceCall::Adopt { version: ops::read_version(&text("version", version)?)? })
+    }
+
+    /// What was taken away, of one writer or of all: those after a version, at most so many.
+    pub fn quarantine(
+        &self,
+        space: &JsValue,
+        writer: &JsValue,
+        after: &JsValue,
+        limit: &JsValue,
+    ) -> Result<JsValue, JsValue> {
+        let space = space_key(space)?;
+        let writer = if writer.is_undefined() { None } else { Some(public_key("writer", writer)?) };
+        let after = optional_text("after", after)?.as_deref().map(ops::read_version).transpose()?;
+        let limit = optional_count("limit", limit)?;
+        let taken = self.read(|node| node.quarantine(space, writer.as_ref(), after.as_ref(), limit))?;
+        Ok(taken.iter().map(item::taken).collect::<Array>().into())
     }
 
     /// Joins one more hub.

@@ -4,6 +4,7 @@ use js_sys::Array;
 use wasm_bindgen::JsValue;
 
 use super::error;
+use super::item::{number, why_name};
 use super::value::object;
 use crate::crypto::hex;
 use crate::node::Event;
@@ -28,6 +29,17 @@ pub(super) fn to_js(event: &Event) -> (&'static str, JsValue) {
         Event::Peers => ("peers", JsValue::UNDEFINED),
         Event::Recovered => ("recovered", JsValue::UNDEFINED),
         Event::Requests => ("requests", JsValue::UNDEFINED),
+        Event::Retracted { space, writer, entries, keys, why } => {
+            let keys: Array = keys.iter().map(|key| JsValue::from_str(key)).collect();
+            let pairs = [
+                ("space", hex(space.as_bytes()).into()),
+                ("writer", hex(writer.as_bytes()).into()),
+                ("entries", number(*entries)),
+                ("keys", keys.into()),
+                ("why", why.map_or(JsValue::UNDEFINED, |why| why_name(why).into())),
+            ];
+            ("retracted", object(pairs))
+        }
         Event::Revoked => ("revoked", JsValue::UNDEFINED),
         Event::State(state) => ("state", state.as_str().into()),
         Event::Writers => ("writers", JsValue::UNDEFINED),

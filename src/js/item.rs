@@ -1,12 +1,12 @@
 //! What a node says of itself, as plain JavaScript objects.
 
-use js_sys::{Array, Date};
+use js_sys::{Array, Date, Reflect};
 use wasm_bindgen::JsValue;
 
 use super::value::{decode, object};
 use crate::crypto::hex;
 use crate::node::{Found, RequestInfo, Words};
-use crate::space::Item;
+use crate::space::{Item, Why};
 
 /// An entry.
 pub(super) fn found(found: &Found) -> JsValue {
@@ -22,6 +22,25 @@ pub(super) fn found(found: &Found) -> JsValue {
 /// Several entries.
 pub(super) fn all_found(items: &[Found]) -> JsValue {
     items.iter().map(found).collect::<Array>().into()
+}
+
+/// An entry that was taken away, and why.
+pub(super) fn taken((taken, why): &(Found, Why)) -> JsValue {
+    let entry = found(taken);
+    // Fails only for an object that is sealed.
+    let _ = Reflect::set(&entry, &"why".into(), &why_name(*why).into());
+    entry
+}
+
+/// Why an entry is not shown any more.
+pub(super) const fn why_name(why: Why) -> &'static str {
+    match why {
+        Why::Cut => "cut",
+        Why::Fork => "forked",
+        Why::Grant => "grant",
+        Why::Hidden => "hidden",
+        Why::RootCut => "removed",
+    }
 }
 
 /// A sign-in request.
@@ -58,6 +77,7 @@ fn item(item: &Item) -> Vec<(&'static str, JsValue)> {
         ("time", date(item.time)),
         ("version", item.version.to_string().into()),
         ("private", item.private.into()),
+        ("adopted", item.adopted.map_or(JsValue::UNDEFINED, |version| version.to_string().into())),
     ]
 }
 

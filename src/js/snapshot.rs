@@ -71,6 +71,14 @@ fn writer(info: &WriterInfo, own: Option<PublicKey>) -> JsValue {
         ("state", standing(info.state).into()),
         ("cutAt", optional(info.cut_at)),
         ("lastTime", optional(info.last_time)),
+        ("person", info.persons.first().map_or(JsValue::UNDEFINED, |person| hex(&person.0.0).into())),
+        (
+            "grantedBy",
+            info.granted_by.iter().map(|key| JsValue::from(hex(key.as_bytes()))).collect::<Array>().into(),
+        ),
+        ("byRoot", info.by_root.into()),
+        ("grantedAt", optional(info.granted_at)),
+        ("hiddenFrom", optional(info.hidden_from)),
         ("self", (own == Some(info.key)).into()),
     ])
 }

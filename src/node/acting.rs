@@ -1,7 +1,11 @@
 //! What a page asks of one space.
 
-use super::{Node, NodeError, Reply, SpaceCall, syncing::Syncing};
-use crate::crypto::PublicKey;
+use super::{Node, NodeError, Reply, SpaceCall, approving::no_space, syncing::Syncing};
+use crate::{
+    crypto::{Entropy, PublicKey},
+    space::{Space, SpaceError},
+    storage::Files,
+};
 
 impl Node {
     /// Carries out what is asked of a space, the domain's if none is named; `None` if it is answered later.
@@ -13,7 +17,21 @@ impl Node {
     ) -> Result<Option<Reply>, NodeError> {
         let space = self.joined(space)?.space.key();
         match act {
-            SpaceCall::Cut { writer, secret } => self.cut(space, writer, secret)?,
+            SpaceCall::Adopt { version } => {
+                let adopted = self.writing(space, |space, files, now, entropy| {
+                    space.adopt(files, now, entropy, &version)
+                })?;
+                return Ok(Some(Reply::Found(self.found_items(self.joined(Some(space))?, vec![adopted]))));
+            }
+            SpaceCall::Cut { writer, secret, descendants } => self.cut(space, writer, secret, descendants)?,
+            SpaceCall::Hide { writer, since } => {
+                self.writing(space, |space, files, now, entropy| {
+                    space.hide_since(files, now, entropy, writer, since)
+                })?;
+            }
+            SpaceCall::Unhide { writer } => {
+                self.writing(space, |space, files, now, entropy| space.unhide(files, now, entropy, writer))?;
+            }
             SpaceCall::Sync { timeout_ms } => {
                 self.syncing.push(Syncing { id, space, until: self.now.saturating_add(timeout_ms) });
                 return Ok(None);
@@ -21,5 +39,18 @@ impl Node {
             SpaceCall::Write { ops } => return self.accept_write(id, space, ops),
         }
         Ok(Some(Reply::Done))
+    }
+
+    /// Does something in a space that this device may write to.
+    pub(super) fn writing<T>(
+        &mut self,
+        space: PublicKey,
+        act: impl FnOnce(&mut Space, &mut Files, u64, &mut dyn Entropy) -> Result<T, SpaceError>,
+    ) -> Result<T, NodeError> {
+        self.require_writer()?;
+        let joined = self.spaces.get_mut(&space).ok_or_else(no_space)?;
+        let done = act(&mut joined.space, &mut self.files, self.now, self.entropy.as_mut())?;
+        self.own_writes = true;
+        Ok(done)
     }
 }

@@ -95,7 +95,7 @@ impl Node {
             .ok_or_else(|| NodeError::bad_input("this device is not signed in"))?;
         if device.is_granted() && self.secrets.is_some() {
             let home = self.spaces.home_mut().ok_or_else(no_space)?;
-            home.cut(&mut self.files, self.now, self.entropy.as_mut(), device.writer)?;
+            home.cut(&mut self.files, self.now, self.entropy.as_mut(), device.writer, false)?;
             self.own_writes = true;
             self.departed = Some(device.writer);
         }
@@ -114,6 +114,7 @@ impl Node {
         space: PublicKey,
         writer: PublicKey,
         secret: Option<RootSecret>,
+        descendants: bool,
     ) -> Result<(), NodeError> {
         let root = secret.map(|secret| secret.root());
         match &root {
@@ -132,8 +133,8 @@ impl Node {
         }
         let (files, now, entropy) = (&mut self.files, self.now, self.entropy.as_mut());
         match &root {
-            Some(root) => space.root_cut(files, now, entropy, root, writer, None, Vec::new())?,
-            None => space.cut(files, now, entropy, writer)?,
+            Some(root) => space.root_cut(files, now, entropy, root, writer, None, Vec::new(), descendants)?,
+            None => space.cut(files, now, entropy, writer, descendants)?,
         }
         self.own_writes = true;
         Ok(())

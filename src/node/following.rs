@@ -20,7 +20,10 @@ impl Node {
                 SpaceEvent::Equivocation { writer } => self.event(Event::Equivocation { space, writer }),
                 SpaceEvent::Follows { .. } => follows = true,
                 SpaceEvent::Writers => writers = true,
-                // What was retracted is among the keys that changed.
+                SpaceEvent::Retracted { writer, entries, keys, why, .. } if entries > 0 => {
+                    // What each key holds now is among the changes.
+                    self.event(Event::Retracted { space, writer, entries, keys, why });
+                }
                 SpaceEvent::Manifest | SpaceEvent::Retracted { .. } => {}
             }
         }

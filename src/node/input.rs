@@ -3,7 +3,7 @@
 use crate::{
     crypto::{Hash, KdfError, PublicKey, RootSecret},
     mesh::MeshInput,
-    space::WriteOp,
+    space::{Version, WriteOp},
 };
 
 use super::{Lookup, Words};
@@ -137,12 +137,31 @@ pub enum Call {
 
 /// What a page asks of one space.
 pub enum SpaceCall {
+    /// Write again what is in the quarantine.
+    Adopt {
+        /// Where it stands.
+        version: Version,
+    },
     /// Remove a device.
     Cut {
         /// Its writer key.
         writer: PublicKey,
         /// With it the cut is final, without it provisional. Only in the home space.
         secret: Option<RootSecret>,
+        /// With all that it let in, and they.
+        descendants: bool,
+    },
+    /// Show nothing that a writer wrote since a time.
+    Hide {
+        /// Its key.
+        writer: PublicKey,
+        /// ms since 1970.
+        since: u64,
+    },
+    /// Show again what was hidden of a writer.
+    Unhide {
+        /// Its key.
+        writer: PublicKey,
     },
     /// Resolve when level with every connected peer.
     Sync {

@@ -144,6 +144,7 @@ impl Node {
     pub fn handle(&mut self, now: u64, input: Input) {
         // A clock that is set back must not make timers wait for hours.
         self.now = now;
+        self.spaces.iter_mut().for_each(|joined| joined.space.note_time(now));
         match input {
             Input::Call { id, call } => self.call(id, call),
             Input::CommitFailed { quota, error, .. } => self.storage_failed(quota, &error),

@@ -6,6 +6,7 @@ use super::{Found, NodeError, State, Words};
 use crate::{
     crypto::{Hash, Host, PublicKey, Signature},
     mesh::MeshOutput,
+    space::Why,
     storage::{Batch, Compaction},
 };
 
@@ -94,6 +95,19 @@ pub enum Event {
     Denied,
     /// The passphrase alone let another device in.
     Recovered,
+    /// Entries that were shown are not shown any more; they are in the quarantine.
+    Retracted {
+        /// In which space.
+        space: PublicKey,
+        /// Who wrote them.
+        writer: PublicKey,
+        /// How many.
+        entries: u64,
+        /// Keys that they wrote, as far as they can be read here.
+        keys: Vec<String>,
+        /// Why the first of them went; `None` if it turned out to be void or never let in.
+        why: Option<Why>,
+    },
     /// This device was removed.
     Revoked,
     /// The state changed.

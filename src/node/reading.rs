@@ -5,7 +5,7 @@ use crate::{
     collections::sort_by,
     crypto::PublicKey,
     mesh::HubInfo,
-    space::{Clock, Item, Range, Space, Version, WriterInfo},
+    space::{Clock, Item, Range, Space, Version, Why, WriterInfo},
 };
 
 impl Node {
@@ -85,6 +85,19 @@ impl Node {
     ) -> Result<Vec<Found>, NodeError> {
         let joined = self.joined(space)?;
         Ok(self.found_items(joined, joined.space.history(&self.files, key, after, limit)?))
+    }
+
+    /// What was taken away by a cut, a fork or a hide, of one writer or of all: those after `after`, at most `limit`.
+    pub fn quarantine(
+        &self,
+        space: Option<PublicKey>,
+        writer: Option<&PublicKey>,
+        after: Option<&Version>,
+        limit: Option<usize>,
+    ) -> Result<Vec<(Found, Why)>, NodeError> {
+        let joined = self.joined(space)?;
+        let taken = joined.space.quarantine(&self.files, writer, after, limit)?;
+        Ok(taken.into_iter().map(|taken| (self.found_item(joined, taken.item), taken.why)).collect())
     }
 
     /// Requests that wait for this person's decision, in order of arrival.

@@ -161,9 +161,13 @@ fn a_removed_device_is_told_and_reads_on() {
     approve(&mut world, first, words);
     world.until("let in", |world| world.node(second).state() == State::Writer);
     let writer = world.node(second).own_writer().unwrap();
-    let wrong = world.call(first, of_home(SpaceCall::Cut { writer, secret: Some(secret(2)) })).unwrap_err();
+    let wrong = world
+        .call(first, of_home(SpaceCall::Cut { writer, secret: Some(secret(2)), descendants: false }))
+        .unwrap_err();
     assert_eq!(wrong.code, ErrorCode::WrongPassphrase);
-    world.call(first, of_home(SpaceCall::Cut { writer, secret: Some(secret(1)) })).unwrap();
+    world
+        .call(first, of_home(SpaceCall::Cut { writer, secret: Some(secret(1)), descendants: false }))
+        .unwrap();
     world.until("told", |world| world.node(second).state() == State::Revoked);
     assert_eq!(world.call(second, post("x", "no")).unwrap_err().code, ErrorCode::Revoked);
     world.call(first, post("after", "public")).unwrap();

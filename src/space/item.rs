@@ -20,4 +20,6 @@ pub struct Item {
     pub version: Version,
     /// Whether only writers can read it.
     pub private: bool,
+    /// Where it stood before it was taken away there and adopted by this writer, as the writer says.
+    pub adopted: Option<Version>,
 }

@@ -6,13 +6,18 @@
 //! 1 put      varint key length │ key (UTF-8) │ value (deterministic CBOR, to the end)
 //! 2 delete   key (UTF-8, to the end)
 //! 3 message key   32 bytes; only in a sealed part: the sign-in message key
+//! 4 adopted put   original: writer 32 │ varint index │ varint operation (< 2^32); then key and value as in a put
 //! ```
 
 use core::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::codec::{DecodeError, Reader, Writer, decode_value};
+use super::Version;
+use crate::{
+    codec::{DecodeError, Reader, Writer, decode_value},
+    crypto::PublicKey,
+};
 
 /// An operation on data.
 #[derive(Clone, Eq, PartialEq)]
@@ -31,6 +36,16 @@ pub enum Op {
     },
     /// The sign-in message key, so that each authorised device has it after a reload.
     MessageKey(Zeroizing<[u8; 32]>),
+    /// Writes a value again that was taken away, and says where it stood. To all else it is a put: nobody has to
+    /// believe the reference, and no right follows from it.
+    Adopted {
+        /// The operation that was taken away.
+        original: Version,
+        /// The key, 1 to 1,024 bytes.
+        key: String,
+        /// The value in deterministic CBOR.
+        value: Vec<u8>,
+    },
     /// An operation of a later version: ignored, and the space is marked "needs an update".
     Unknown {
         /// Its type.
@@ -40,6 +55,16 @@ pub enum Op {
     },
 }
 
+impl Op {
+    /// The key that it writes.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::Adopted { key, .. } | Self::Delete { key } | Self::Put { key, .. } => Some(key),
+            Self::MessageKey(_) | Self::Unknown { .. } => None,
+        }
+    }
+}
+
 impl fmt::Debug for Op {
     /// Kind and size only: an operation may have come out of a sealed part.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -47,6 +72,7 @@ impl fmt::Debug for Op {
             Self::Put { key, value } => write!(f, "Put({} + {} bytes)", key.len(), value.len()),
             Self::Delete { key } => write!(f, "Delete({} bytes)", key.len()),
             Self::MessageKey(_) => f.write_str("MessageKey"),
+            Self::Adopted { key, value, .. } => write!(f, "Adopted({} + {} bytes)", key.len(), value.len()),
             Self::Unknown { kind, body } => write!(f, "Unknown({kind}, {} bytes)", body.len()),
         }
     }
@@ -70,6 +96,11 @@ pub fn encode_ops(ops: &[Op], out: &mut Writer) {
                 body.raw(key.as_slice());
                 3
             }
+            Op::Adopted { original, key, value } => {
+                body.raw(&original.writer.0).varint(original.index).varint(u64::from(original.op));
+                body.text(key).raw(value);
+                4
+            }
             Op::Unknown { kind, body: bytes } => {
                 body.raw(bytes);
                 *kind
@@ -89,10 +120,8 @@ pub fn decode_ops(reader: &mut Reader<'_>) -> Result<Vec<Op>, DecodeError> {
         let mut body = Reader::new(reader.bytes("operation", super::MAX_ENTRY)?);
         ops.push(match kind {
             1 => {
-                let key = body.text("key", MAX_KEY)?.to_owned();
-                let value = body.rest();
-                decode_value(value)?;
-                Op::Put { key: checked(key)?, value: value.to_vec() }
+                let (key, value) = key_and_value(&mut body)?;
+                Op::Put { key, value }
             }
             2 => {
                 let key = core::str::from_utf8(body.rest()).map_err(|_| DecodeError::Utf8)?;
@@ -103,10 +132,25 @@ pub fn decode_ops(reader: &mut Reader<'_>) -> Result<Vec<Op>, DecodeError> {
                 body.end()?;
                 Op::MessageKey(key)
             }
+            4 => {
+                let (writer, index, got) = (PublicKey(body.array()?), body.varint()?, body.varint()?);
+                let max = u64::from(u32::MAX);
+                let op =
+                    u32::try_from(got).map_err(|_| DecodeError::TooLarge { what: "operation", max, got })?;
+                let (key, value) = key_and_value(&mut body)?;
+                Op::Adopted { original: Version { writer, index, op }, key, value }
+            }
             _ => Op::Unknown { kind, body: body.rest().to_vec() },
         });
     }
     Ok(ops)
+}
+
+fn key_and_value(body: &mut Reader<'_>) -> Result<(String, Vec<u8>), DecodeError> {
+    let key = checked(body.text("key", MAX_KEY)?.to_owned())?;
+    let value = body.rest();
+    decode_value(value)?;
+    Ok((key, value.to_vec()))
 }
 
 fn checked(key: String) -> Result<String, DecodeError> {
@@ -129,7 +173,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::codec::{Value, encode_value};
+    use crate::codec::{MAX_SAFE, Value, encode_value};
 
     pub(crate) fn any_op() -> impl Strategy<Value = Op> {
         prop_oneof![
@@ -137,7 +181,14 @@ pub(super) mod tests {
                 .prop_map(|(key, text)| Op::Put { key, value: encode_value(&Value::Text(text)).unwrap() }),
             "[a-z/]{1,9}".prop_map(|key| Op::Delete { key }),
             any::<[u8; 32]>().prop_map(|key| Op::MessageKey(Zeroizing::new(key))),
-            (4..=255_u8, any::<Vec<u8>>()).prop_map(|(kind, body)| Op::Unknown { kind, body }),
+            (any::<[u8; 32]>(), 0..=MAX_SAFE, any::<u32>(), "[a-z]{1,9}", ".*").prop_map(
+                |(writer, index, op, key, text)| Op::Adopted {
+                    original: Version { writer: PublicKey(writer), index, op },
+                    key,
+                    value: encode_value(&Value::Text(text)).unwrap(),
+                }
+            ),
+            (5..=255_u8, any::<Vec<u8>>()).prop_map(|(kind, body)| Op::Unknown { kind, body }),
         ]
     }
 
@@ -149,6 +200,21 @@ pub(super) mod tests {
             let mut reader = Reader::new(out.as_slice());
             prop_assert!(decode_ops(&mut reader).unwrap() == ops);
             prop_assert_eq!(reader.remaining(), 0);
+        }
+
+        #[test]
+        fn any_bytes_of_an_operation_are_refused_or_canonical(kind in 0..9_u8, body: Vec<u8>, cut in 0..60_usize) {
+            // Bytes that are mostly right, so that the later fields are reached too.
+            let right = [[7; 32].as_slice(), &[3, 1, 1, b'k', 0xf6]].concat();
+            let (front, _) = right.split_at(cut.min(right.len()));
+            let mut bytes = Writer::new();
+            bytes.count(1).u8(kind).bytes(&[front, &body].concat());
+            let mut reader = Reader::new(bytes.as_slice());
+            if let Ok(ops) = decode_ops(&mut reader) {
+                let mut out = Writer::new();
+                encode_ops(&ops, &mut out);
+                prop_assert_eq!(out.as_slice(), bytes.as_slice());
+            }
         }
     }
 }

@@ -10,6 +10,7 @@
 //! space/<key>/manifest   signed value
 //! space/<key>/forks      each: u32le length │ equivocation proof
 //! space/<key>/lost       32 bytes each: feeds whose storage was damaged beyond mending
+//! space/<key>/received   when feeds grew here: `received.rs`
 //! space/<key>/pins       root 32 │ hash of the record that names its successor 32, each
 //! ```
 //! Everything else (states, view, clocks) is computed from these and the feeds when a space is opened, and comes out
@@ -20,8 +21,11 @@ mod author;
 mod chain;
 mod epochs;
 mod former;
+mod grants;
 mod load;
+mod quarantine;
 mod reads;
+mod received;
 mod replay;
 mod replicate;
 mod roots;
@@ -35,10 +39,12 @@ mod writers;
 use std::collections::VecDeque;
 
 pub use acts::DeviceGrant;
+pub use grants::GrantInfo;
 pub use writers::WriterInfo;
 
 use self::{
     author::Own,
+    received::Received,
     replay::Tail,
     seals::Epochs,
     trees::{Claims, Numbers},
@@ -92,6 +98,7 @@ pub struct Space {
     /// Rights may have changed: feeds to open, writers to tell of.
     stirred: bool,
     events: VecDeque<SpaceEvent>,
+    received: Received,
     files: SpaceFiles,
 }
 
@@ -103,6 +110,7 @@ struct SpaceFiles {
     forks: FileId,
     lost: FileId,
     pins: FileId,
+    received: FileId,
 }
 
 impl Space {
@@ -116,6 +124,7 @@ impl Space {
             forks: file("forks"),
             lost: file("lost"),
             pins: file("pins"),
+            received: file("received"),
         };
         let mut space = Self {
             key,
@@ -138,6 +147,7 @@ impl Space {
             message_keys: Vec::new(),
             stirred: false,
             events: VecDeque::new(),
+            received: Received::default(),
             files: ids,
         };
         space.load(files)?;

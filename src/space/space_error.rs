@@ -52,6 +52,12 @@ pub enum SpaceError {
         /// Its key.
         writer: PublicKey,
     },
+    /// Nothing to adopt: no such operation was taken away.
+    #[error("{version} is no value that was taken away, so there is nothing to adopt")]
+    NotQuarantined {
+        /// What was asked for.
+        version: Version,
+    },
     /// A root record that is not to be believed.
     #[error(transparent)]
     Record(#[from] RecordError),

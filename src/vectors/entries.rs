@@ -10,11 +10,44 @@ use crate::{
         Entropy, Hash, NONCE_LENGTH, Namespace, PublicKey, Signer, blake2b, hash_to, hex, seal, seal_to,
     },
     space::{
-        AccessOp, Cut, Dep, Entry, Grant, Op, PersonId, Role, Seal, Sealed, SealedName, decode_ops,
+        AccessOp, Cut, Dep, Entry, Grant, Op, PersonId, Role, Seal, Sealed, SealedName, Version, decode_ops,
         encode_ops, sealed_part_ad,
     },
     testing::Seeded,
 };
+
+fn written(samples: &[(&str, Entry)]) -> Vec<Json> {
+    samples
+        .iter()
+        .map(|(what, entry)| {
+            let block = entry.encode();
+            assert_eq!(Entry::decode(&block).as_ref(), Ok(entry), "{what}");
+            json!({
+                "what": what, "entry": notation::entry(entry), "hex": hex(&block), "hash": leaf(&block).to_string(),
+                "clear_length": entry.encode_clear().len(),
+            })
+        })
+        .collect()
+}
+
+fn mutations_of(samples: &[(&str, Entry)], entropy: &mut dyn Entropy) -> Vec<Json> {
+    samples
+        .iter()
+        .enumerate()
+        .flat_map(|(index, (_, entry))| {
+            let block = entry.encode();
+            let count = if block.len() > 2_000 { 20 } else { 60 };
+            mutations(block.len(), count, entropy)
+                .into_iter()
+                .map(|(at, xor)| {
+                    let mut bytes = block.clone();
+                    bytes[at] ^= xor;
+                    json!([index, at, xor, Entry::decode(&bytes).is_ok()])
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
 
 /// Leaf hash of a block, which is the hash of the entry (protocol text, section 4).
 fn leaf(block: &[u8]) -> Hash {
@@ -26,33 +59,8 @@ fn leaf(block: &[u8]) -> Hash {
 fn entries() {
     let mut entropy = Seeded::new(0xe7);
     let samples = samples(&mut entropy);
-    let entries: Vec<Json> = samples
-        .iter()
-        .map(|(what, entry)| {
-            let block = entry.encode();
-            assert_eq!(Entry::decode(&block).as_ref(), Ok(entry), "{what}");
-            json!({
-                "what": what, "entry": notation::entry(entry), "hex": hex(&block), "hash": leaf(&block).to_string(),
-                "clear_length": entry.encode_clear().len(),
-            })
-        })
-        .collect();
-    let mutated: Vec<Json> = samples
-        .iter()
-        .enumerate()
-        .flat_map(|(index, (_, entry))| {
-            let block = entry.encode();
-            let count = if block.len() > 2_000 { 20 } else { 60 };
-            mutations(block.len(), count, &mut entropy)
-                .into_iter()
-                .map(|(at, xor)| {
-                    let mut bytes = block.clone();
-                    bytes[at] ^= xor;
-                    json!([index, at, xor, Entry::decode(&bytes).is_ok()])
-                })
-                .collect::<Vec<_>>()
-        })
-        .collect();
+    let (entries, mutated) = (written(&samples), mutations_of(&samples, &mut entropy));
+    let adopted = adopted();
     check(
         "entries.json",
         &json!({
@@ -60,6 +68,8 @@ fn entries() {
             "entries": entries,
             "sealed_parts": sealed_parts(&mut entropy),
             "malformed": malformed(),
+            "adopted": written(&adopted),
+            "adopted_mutated": mutations_of(&adopted, &mut Seeded::new(0xad)),
             "mutated": mutated,
             "mutated_means": "[index into entries, byte, xor, whether the result is accepted]",
         }),
@@ -190,7 +200,7 @@ fn samples(entropy: &mut dyn Entropy) -> Vec<(&'static str, Entry)> {
             "unknown operations",
             Entry {
                 public: vec![
-                    Op::Unknown { kind: 4, body: vec![] },
+                    Op::Unknown { kind: 200, body: vec![] },
                     Op::Unknown { kind: 255, body: vec![0xff; 200] },
                     Op::Unknown { kind: 0, body: vec![1] },
                 ],
@@ -249,6 +259,33 @@ fn samples(entropy: &mut dyn Entropy) -> Vec<(&'static str, Entry)> {
                 access: all_access,
                 public: vec![put("x", Value::Bool(true)), Op::Delete { key: "y".into() }],
                 sealed: Some(sealed),
+            },
+        ),
+    ]
+}
+
+/// Values that are written again after they were taken away.
+fn adopted() -> Vec<(&'static str, Entry)> {
+    let adopt = |seed: u8, index, op, key: &str, value| Op::Adopted {
+        original: Version { writer: signer(seed).public(), index, op },
+        key: key.to_owned(),
+        value: encode_value(&value).unwrap(),
+    };
+    vec![
+        (
+            "adopted put",
+            Entry { public: vec![adopt(2, 0, 0, "post/1", Value::Text("Hello".into()))], ..empty() },
+        ),
+        (
+            "adopted puts",
+            Entry {
+                public: vec![
+                    adopt(2, 127, 1, "a", Value::Null),
+                    adopt(3, 128, 128, &"k".repeat(1_024), Value::Array(vec![Value::Integer(-1)])),
+                    adopt(3, MAX_SAFE, u32::MAX, "é水📱\0", Value::Bytes(vec![4; 4])),
+                    Op::Delete { key: "a".into() },
+                ],
+                ..empty()
             },
         ),
     ]
@@ -335,6 +372,7 @@ fn malformed() -> Vec<Json> {
         out.bytes(key).raw(value);
         out.finish()
     };
+    let adopted = |place: &[u8], key: &[u8], value: &[u8]| [&[1; 32], place, &put(key, value)].concat();
     let cases = [
         ("nothing", vec![]),
         ("version alone", vec![1]),
@@ -389,6 +427,16 @@ fn malformed() -> Vec<Json> {
         ("message key of 31 bytes", public(3, &[1; 31])),
         ("message key of 33 bytes", public(3, &[1; 33])),
         ("operation cut off", vec![1, 0, 0, 0, 0, 0, 1, 9, 5, 0]),
+        ("adopted put of nothing", public(4, &[])),
+        ("adopted put with a writer alone", public(4, &[1; 32])),
+        ("adopted put without a key", public(4, &adopted(&[0, 0], b"", &[0xf6]))),
+        ("adopted put without a value", public(4, &adopted(&[0, 0], b"k", &[]))),
+        ("adopted put with a value in longer form", public(4, &adopted(&[0, 0], b"k", &[0x18, 0]))),
+        ("adopted put with a longer integer", public(4, &adopted(&[0x80, 0, 0], b"k", &[0xf6]))),
+        (
+            "adopted put of operation 2^32",
+            public(4, &adopted(&[0, 0x80, 0x80, 0x80, 0x80, 0x10], b"k", &[0xf6])),
+        ),
     ];
     cases
         .iter()

@@ -85,6 +85,10 @@ pub(super) fn ops(ops: &[Op]) -> Json {
             }
             Op::Delete { key } => json!({ "op": "delete", "key": key }),
             Op::MessageKey(key) => json!({ "op": "message key", "key": hex(key.as_slice()) }),
+            Op::Adopted { original, key, value } => {
+                let value = self::value(&decode_value(value).unwrap());
+                json!({ "op": "adopted put", "original": original.to_string(), "key": key, "value": value })
+            }
             Op::Unknown { kind, body } => json!({ "op": "unknown", "kind": kind, "body": hex(body) }),
         })
         .collect()

@@ -43,7 +43,7 @@ pub use types::{
     Trees, WriterStanding, WriterState,
 };
 
-use super::{Entry, Role, RootRecord};
+use super::{Entry, Role, RootRecord, Why};
 use crate::collections::{Map, Set, sort_by};
 use crate::crypto::{Hash, PublicKey};
 
@@ -162,6 +162,23 @@ impl Access {
     /// How an entry stands; `None` if it was not given.
     pub fn status(&self, writer: &PublicKey, index: u64) -> Option<Status> {
         self.logs.find(writer).status_at(index)
+    }
+
+    /// Why an entry is kept from view; `None` if it is shown, or waits, or never had a right.
+    pub fn why(&self, writer: &PublicKey, index: u64) -> Option<Why> {
+        self.why_of(self.logs.id(writer)?, index)
+    }
+
+    /// First index of a writer that a standing hide names.
+    pub fn hidden_from(&self, writer: &PublicKey) -> Option<u64> {
+        self.hidden_of(self.logs.id(writer)?)
+    }
+
+    /// Whether `author` may cut, hide or unhide `target` by all that is held. Being cut itself is another question.
+    pub fn may_cut(&self, author: &PublicKey, target: &PublicKey) -> bool {
+        let (Some(me), Some(them)) = (self.logs.id(author), self.logs.id(target)) else { return false };
+        let mine = self.final_holding(me);
+        mine.role.is_some() && rights::may_cut(me, &mine, them, &self.final_holding(them))
     }
 
     /// Number of entries in an entry's clipped past: entries sort by this, then by writer. `None` if it was not

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::collections::{Map, Set, sort, sort_by};
 use crate::crypto::{Hash, PublicKey};
+use crate::space::Why;
 
 /// What follows from all judgements together.
 #[derive(Default)]
@@ -91,6 +92,25 @@ impl Access {
 
     pub(super) fn final_holding(&self, id: Id) -> Holding {
         self.holding(id, Past::All, &self.outcome.dead)
+    }
+
+    pub(super) fn hidden_of(&self, id: Id) -> Option<u64> {
+        self.outcome.hidden.get(&id).copied()
+    }
+
+    pub(super) fn why_of(&self, id: Id, index: u64) -> Option<Why> {
+        let log = self.logs.get(id);
+        let closed = index >= log.place.length;
+        match log.status_at(index)? {
+            Status::Hidden => Some(Why::Hidden),
+            Status::Quarantined if closed && log.place.kind == Kind::RootCut => Some(Why::RootCut),
+            Status::Quarantined if self.cut_in(Past::All, id).is_some_and(|cut| index >= cut) => {
+                Some(Why::Cut)
+            }
+            Status::Suspended if closed && log.place.kind == Kind::Forked => Some(Why::Fork),
+            Status::Quarantined | Status::Suspended => Some(Why::Grant),
+            Status::Counted | Status::Pending | Status::Void | Status::Ungranted => None,
+        }
     }
 
     fn is_counted(&self, id: Id, index: u64) -> bool {

@@ -19,6 +19,9 @@ pub struct DeviceGrant {
     pub name: String,
 }
 
+/// Most cuts put into one entry: with their proofs they stay below its limit.
+const CUTS_PER_ENTRY: usize = 50;
+
 /// Longest device name, bytes.
 pub(super) const MAX_DEVICE_NAME: usize = 1000;
 
@@ -60,24 +63,37 @@ impl Space {
     }
 
     /// Cuts a writer at what is held of it, makes a new epoch for those who remain, and seals all held epochs to them.
-    /// A cut by another device only, or of itself: `root_cut` is final.
+    /// A cut by another device only, or of itself: `root_cut` is final. With `descendants` it cuts those of
+    /// [`Space::descendants`] too that this device may cut and that are not cut yet, each in its own words: what it
+    /// cuts is settled now, whoever else turns up later. All of it is signed at once.
     pub fn cut(
         &mut self,
         files: &mut Files,
         now: u64,
         entropy: &mut dyn Entropy,
         writer: PublicKey,
+        descendants: bool,
     ) -> Result<(), SpaceError> {
-        let me = self.author()?;
-        if self.access.writer(&writer).is_none() {
-            return Err(SpaceError::NoWriter { writer });
+        let me = self.author_over(&writer)?;
+        let mut targets = vec![writer];
+        if descendants {
+            let mut others = self.descendants(&writer);
+            others.retain(|other| {
+                let state = self.access.writer(other).map(|state| state.standing);
+                state != Some(WriterStanding::Cut) && self.access.may_cut(&me, other)
+            });
+            targets.append(&mut others);
         }
-        let cut = self.cut_at(files, writer, None)?;
-        self.append(files, now, entropy, vec![Draft::access(vec![AccessOp::Cut(cut)])])?;
+        let mut drafts = Vec::new();
+        for targets in targets.chunks(CUTS_PER_ENTRY) {
+            let cut = |target: &PublicKey| Ok(AccessOp::Cut(self.cut_at(files, *target, None)?));
+            drafts.push(Draft::access(targets.iter().map(cut).collect::<Result<_, SpaceError>>()?));
+        }
+        self.append(files, now, entropy, drafts)?;
         if writer == me { Ok(()) } else { self.renew_epoch(files, now, entropy) }
     }
 
-    /// Shows nothing that a writer wrote from an index of its feed on.
+    /// Shows nothing that a writer wrote from an index of its feed on; what it granted and cut there stands.
     pub fn hide(
         &mut self,
         files: &mut Files,
@@ -86,7 +102,7 @@ impl Space {
         writer: PublicKey,
         from: u64,
     ) -> Result<(), SpaceError> {
-        self.author()?;
+        self.author_over(&writer)?;
         self.append(files, now, entropy, vec![Draft::access(vec![AccessOp::Hide { writer, from }])])?;
         Ok(())
     }
@@ -99,9 +115,23 @@ impl Space {
         entropy: &mut dyn Entropy,
         writer: PublicKey,
     ) -> Result<(), SpaceError> {
-        self.author()?;
+        self.author_over(&writer)?;
         self.append(files, now, entropy, vec![Draft::access(vec![AccessOp::Unhide { writer }])])?;
         Ok(())
+    }
+
+    /// This device's key, if it may cut, hide and unhide a writer.
+    fn author_over(&self, writer: &PublicKey) -> Result<PublicKey, SpaceError> {
+        let me = self.author()?;
+        if self.access.writer(writer).is_none() {
+            return Err(SpaceError::NoWriter { writer: *writer });
+        }
+        if self.access.may_cut(&me, writer) {
+            return Ok(me);
+        }
+        let why =
+            "only an admin decides about other people's devices, and about devices that were let in at all";
+        Err(SpaceError::NotAuthorised { writer: me, why })
     }
 
     /// Makes a new epoch for the active writers, and seals all held ones to them and the root once more.

@@ -9,7 +9,7 @@ use crate::{
     collections::Map,
     crypto::{Entropy, Hash, PublicKey},
     feed::Feed,
-    space::{AccessOp, Dep, Entry, MAX_DEPS, MAX_ENTRY, MAX_OPS, Op, SpaceError, Status},
+    space::{AccessOp, Dep, Entry, MAX_DEPS, MAX_ENTRY, MAX_OPS, Op, SpaceError, Status, Version},
     storage::Files,
 };
 
@@ -37,6 +37,16 @@ pub(super) struct Draft {
 impl Draft {
     pub(super) fn access(access: Vec<AccessOp>) -> Self {
         Self { access, ..Self::default() }
+    }
+
+    /// Makes its puts say that they adopt an operation.
+    pub(super) fn adopt(&mut self, original: Version) {
+        for op in self.private.iter_mut().flat_map(|(_, ops)| ops).chain(&mut self.public) {
+            if let Op::Put { key, value } = op {
+                let (key, value) = (core::mem::take(key), core::mem::take(value));
+                *op = Op::Adopted { original, key, value };
+            }
+        }
     }
 }
 

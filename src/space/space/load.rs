@@ -16,6 +16,7 @@ impl Space {
     /// Reads records, proofs, manifest and feeds back.
     pub(super) fn load(&mut self, files: &mut Files) -> Result<(), SpaceError> {
         self.load_pins(files)?;
+        self.load_received(files)?;
         for bytes in stored_items(files, self.files.records)? {
             if let Ok(record) = RootRecord::decode(&self.key, &bytes) {
                 self.note_record(&record);

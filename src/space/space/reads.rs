@@ -5,7 +5,7 @@ use crate::{
     collections::{Map, sort_by},
     crypto::PublicKey,
     space::{
-        Clock, Item, Op, Range, SpaceError, Status, Version,
+        Clock, Item, Op, Range, SpaceError, Version,
         view::{Causality, Place, Slot},
     },
     storage::Files,
@@ -67,22 +67,6 @@ impl Space {
         let mut items = Vec::new();
         for (_, key, place) in places.into_iter().skip(from).take(limit.unwrap_or(usize::MAX)) {
             items.extend(loader.item_at(key, &place)?);
-        }
-        Ok(items)
-    }
-
-    /// What was taken away: operations of entries past a cut or a fork, by writer and index. They can be looked at, and
-    /// adopted by writing them again.
-    pub fn quarantine(&self, files: &Files) -> Result<Vec<Item>, SpaceError> {
-        let loader = Loader::new(self, files);
-        let mut items = Vec::new();
-        for writer in self.feeds.keys() {
-            for index in 0..self.given(writer) {
-                let status = self.access.status(writer, index);
-                if matches!(status, Some(Status::Quarantined | Status::Suspended)) {
-                    items.extend(loader.entry_items(writer, index)?);
-                }
-            }
         }
         Ok(items)
     }
@@ -183,32 +167,6 @@ impl<'a> Loader<'a> {
         Ok(Some(winner))
     }
 
-    /// Every put and removal of an entry that can be read here.
-    fn entry_items(&self, writer: &PublicKey, index: u64) -> Result<Vec<Item>, SpaceError> {
-        let Some(entry) = self.space.entry(self.files, writer, index)? else { return Ok(Vec::new()) };
-        let private = self.space.content.open_ops(&entry, writer, index);
-        let first = entry.public.len();
-        let item = |(at, op): (usize, Op)| {
-            let (key, value) = match op {
-                Op::Put { key, value } => (key, Some(value)),
-                Op::Delete { key } => (key, None),
-                Op::MessageKey(_) | Op::Unknown { .. } => return None,
-            };
-            let version = Version { writer: *writer, index, op: u32::try_from(at).ok()? };
-            let conflicts = Vec::new();
-            Some(Item {
-                key,
-                value,
-                conflicts,
-                writer: *writer,
-                time: entry.time,
-                version,
-                private: at >= first,
-            })
-        };
-        Ok(entry.public.into_iter().chain(private).enumerate().filter_map(item).collect())
-    }
-
     fn item_at(&mut self, key: &str, place: &Place) -> Result<Option<Item>, SpaceError> {
         let version = self.space.version(place);
         if !self.load(place, &version.writer)? {
@@ -216,9 +174,10 @@ impl<'a> Loader<'a> {
         }
         let Some(loaded) = self.entries.get(&(place.writer, place.index)) else { return Ok(None) };
         let at = usize::try_from(place.op).unwrap_or(usize::MAX);
-        let value = match loaded.ops.get(at) {
-            Some(Op::Put { value, .. }) => Some(value.clone()),
-            Some(Op::Delete { .. }) => None,
+        let (value, adopted) = match loaded.ops.get(at) {
+            Some(Op::Put { value, .. }) => (Some(value.clone()), None),
+            Some(Op::Adopted { original, value, .. }) => (Some(value.clone()), Some(*original)),
+            Some(Op::Delete { .. }) => (None, None),
             _ => return Ok(None),
         };
         Ok(Some(Item {
@@ -229,6 +188,7 @@ impl<'a> Loader<'a> {
             time: loaded.time,
             version,
             private: place.private,
+            adopted,
         }))
     }
 

@@ -5,7 +5,7 @@ use super::{
     trees::{FeedTrees, Judge},
 };
 use crate::{
-    collections::Map,
+    collections::{Map, Set},
     crypto::{MessageKey, PublicKey},
     feed::Feed,
     space::{AccessOp, Change, Entry, Op, SpaceError, SpaceEvent, Status, view::Place},
@@ -22,6 +22,10 @@ pub(super) struct Tail {
     pub(super) given: u64,
     /// Wall time of the last entry that could be read, ms.
     pub(super) last_time: Option<u64>,
+    /// Wall times of entries with grants, ms: by index, ascending.
+    pub(super) grants: Vec<(u64, u64)>,
+    /// When the feed grew here, as last noted, ms.
+    pub(super) marked: u64,
     /// Which entries are in the view.
     shown: Vec<bool>,
 }
@@ -42,6 +46,15 @@ impl Tail {
 pub(super) struct Fresh {
     entries: Map<PublicKey, Map<u64, Entry>>,
     bytes: usize,
+}
+
+/// Entries of one feed that went out of view.
+#[derive(Default)]
+struct Retracted {
+    from: u64,
+    to: u64,
+    entries: u64,
+    keys: Set<String>,
 }
 
 /// A feed on the way to being replayed up to a length.
@@ -125,6 +138,9 @@ impl Space {
         tail.last_time = Some(entry.time);
         if !entry.access.is_empty() {
             self.stirred = true;
+            if entry.access.iter().any(|op| matches!(op, AccessOp::Grant(_))) {
+                tail.grants.push((index, entry.time));
+            }
             for op in &entry.access {
                 if let AccessOp::Cut(cut) = op {
                     self.note_cut(cut);
@@ -169,31 +185,35 @@ impl Space {
             let shown = status == Status::Counted;
             // What is not simply shown may have waited for its rights, or lost them, and with it those it granted.
             self.stirred |= !shown;
-            let mut retracted: Option<(u64, u64)> = None;
+            let mut retracted = Retracted::default();
             for index in from..to.min(self.given(&writer)) {
                 let tail = self.tails.entry(writer).or_default();
                 let was_shown = tail.show(index, shown);
                 if !was_shown && !shown {
                     continue;
                 }
+                // What is pending may well come back with the next block.
+                let out = (!shown && status != Status::Pending).then_some(&mut retracted);
                 if let Some(entry) = fresh.entries.get(&writer).and_then(|entries| entries.get(&index)) {
                     self.replace(&writer, index, entry, was_shown, shown);
+                    self.note_retracted(&writer, index, entry, out);
                 } else {
                     self.stirred = true;
                     if let (Some(entry), _) = self.block(files, &writer, index)? {
                         self.replace(&writer, index, &entry, was_shown, shown);
+                        self.note_retracted(&writer, index, &entry, out);
                     }
                 }
-                // What is pending may well come back with the next block.
-                if !shown && status != Status::Pending {
-                    retracted = Some((retracted.map_or(index, |(from, _)| from), index + 1));
-                }
             }
-            if let Some((from, to)) = retracted {
-                self.events.push_back(SpaceEvent::Retracted { writer, from, to });
+            if retracted.entries > 0 {
+                let Retracted { from, to, entries, keys } = retracted;
+                let (why, keys) = (self.access.why(&writer, from), keys.into_iter().collect());
+                self.events.push_back(SpaceEvent::Retracted { writer, from, to, entries, keys, why });
             }
             if let Change::Rewound { writer, from } = change {
-                self.tails.entry(writer).or_default().given = from;
+                let tail = self.tails.entry(writer).or_default();
+                tail.given = from;
+                tail.grants.retain(|(index, _)| *index < from);
                 again.push(writer);
             }
         }
@@ -205,6 +225,20 @@ impl Space {
             }
         }
         Ok(())
+    }
+
+    /// Notes an entry that went out of view, where it did, and the keys that it wrote, as far as it can be read.
+    fn note_retracted(&self, writer: &PublicKey, index: u64, entry: &Entry, out: Option<&mut Retracted>) {
+        let Some(out) = out.filter(|_| !entry.public.is_empty() || entry.sealed.is_some()) else { return };
+        if out.entries == 0 {
+            out.from = index;
+        }
+        (out.to, out.entries) = (index + 1, out.entries + 1);
+        for op in self.content.open_ops(entry, writer, index).iter().chain(&entry.public) {
+            if let Some(key) = op.key() {
+                out.keys.insert(key.to_owned());
+            }
+        }
     }
 
     /// Takes an entry's operations out of the view and puts them in, as it was and is now shown: its order may be
@@ -241,7 +275,7 @@ impl Space {
 
     fn place_op(&mut self, op: &Op, place: Place, shown: bool) {
         let (key, delete) = match op {
-            Op::Put { key, .. } => (key, false),
+            Op::Put { key, .. } | Op::Adopted { key, .. } => (key, false),
             Op::Delete { key } => (key, true),
             Op::MessageKey(key) if place.private => {
                 let Place { writer, index, op, .. } = place;

@@ -46,6 +46,9 @@ impl Space {
         if self.writer() == Some(*feed) {
             self.own = None;
         }
+        if before.1 < after.1 {
+            self.note_received(files, *feed, before.1)?;
+        }
         if before != after {
             self.advance(files, feed)?;
         }

@@ -44,7 +44,8 @@ impl Space {
     }
 
     /// Closes a feed for good at `length` (what is held of it, if none is given), and takes away the device cuts in the
-    /// entries that `voids` names. If this device can write, it makes a new epoch for those who remain.
+    /// entries that `voids` names. If this device can write, it makes a new epoch for those who remain. With
+    /// `descendants` it closes those of [`Space::descendants`] too, each at what is held of it.
     #[expect(clippy::too_many_arguments, reason = "all that a removal has in hand")]
     pub fn root_cut(
         &mut self,
@@ -55,10 +56,15 @@ impl Space {
         writer: PublicKey,
         length: Option<u64>,
         voids: Vec<Hash>,
+        descendants: bool,
     ) -> Result<(), SpaceError> {
         self.check_root(root)?;
-        let cut = self.cut_at(files, writer, length)?;
-        self.sign_records(files, root, vec![RootItem::Cut { cut, voids }])?;
+        let mut items = vec![RootItem::Cut { cut: self.cut_at(files, writer, length)?, voids }];
+        let others = if descendants { self.descendants(&writer) } else { Vec::new() };
+        for other in others {
+            items.push(RootItem::Cut { cut: self.cut_at(files, other, None)?, voids: Vec::new() });
+        }
+        self.sign_records(files, root, items)?;
         self.renew_manifest(files, root)?;
         if !self.is_writable() {
             return Ok(());

@@ -121,7 +121,7 @@ impl Device {
 
     pub(super) fn cut(&mut self, other: PublicKey) {
         let now = self.time();
-        self.space.cut(&mut self.files, now, &mut self.entropy, other).unwrap();
+        self.space.cut(&mut self.files, now, &mut self.entropy, other, false).unwrap();
     }
 
     /// The values of a key, the winner first.

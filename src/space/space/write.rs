@@ -29,6 +29,8 @@ struct Ready {
     first_private: usize,
     /// Its place among the drafts.
     at: usize,
+    /// What its puts adopt.
+    adopted: Option<Version>,
 }
 
 impl Space {
@@ -41,9 +43,25 @@ impl Space {
         entropy: &mut dyn Entropy,
         ops: Vec<WriteOp>,
     ) -> Result<Vec<Item>, SpaceError> {
+        self.write_as(files, now, entropy, ops, None)
+    }
+
+    /// The same; puts say that they adopt `original`, if it is given.
+    pub(super) fn write_as(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        ops: Vec<WriteOp>,
+        original: Option<Version>,
+    ) -> Result<Vec<Item>, SpaceError> {
         let me = self.author()?;
         let mut drafts = Vec::new();
-        let ready = self.prepare(entropy, ops, &mut drafts)?;
+        let mut ready = self.prepare(entropy, ops, &mut drafts)?;
+        if let (Some(original), Some(draft)) = (original, drafts.last_mut()) {
+            ready.adopted = Some(original);
+            draft.adopt(original);
+        }
         let new_epochs = drafts.iter().flat_map(Draft::new_epochs).collect::<Vec<_>>();
         if drafts.is_empty() {
             return Ok(Vec::new());
@@ -120,7 +138,7 @@ impl Space {
         }
         let mut slots = Map::new();
         if ops.is_empty() {
-            return Ok(Ready { ops, slots, first_private: 0, at: 0 });
+            return Ok(Ready { ops, slots, first_private: 0, at: 0, adopted: None });
         }
         let last: Map<&str, usize> = ops.iter().enumerate().map(|(at, op)| (op.key(), at)).collect();
         let (mut public, mut private) = (Vec::new(), Vec::new());
@@ -136,7 +154,7 @@ impl Space {
         };
         let at = drafts.len();
         drafts.push(Draft { public, private, ..Draft::default() });
-        Ok(Ready { ops, slots, first_private, at })
+        Ok(Ready { ops, slots, first_private, at, adopted: None })
     }
 
     /// This device's key, if it may write.
@@ -223,7 +241,8 @@ impl Ready {
                 WriteOp::Delete { key, .. } => (key, None),
                 WriteOp::Put { key, value, .. } => (key, Some(value)),
             };
-            Item { key, value, conflicts: Vec::new(), writer, time, version, private }
+            let adopted = self.adopted.filter(|_| value.is_some());
+            Item { key, value, conflicts: Vec::new(), writer, time, version, private, adopted }
         };
         self.ops.into_iter().map(item).collect()
     }

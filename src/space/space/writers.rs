@@ -2,10 +2,10 @@
 
 use super::Space;
 use crate::{
-    collections::Map,
+    collections::{Map, Set},
     crypto::PublicKey,
     feed::Feed,
-    space::{CountedGrant, PersonId, Role, WriterStanding},
+    space::{CountedGrant, GrantSource, PersonId, Role, WriterStanding},
 };
 
 /// A writer.
@@ -31,21 +31,39 @@ pub struct WriterInfo {
     pub install_id: [u8; 16],
     /// Whose it is.
     pub persons: Vec<PersonId>,
+    /// Whether the root granted it.
+    pub by_root: bool,
+    /// Writers whose entries granted it, ascending; empty if only the root did, or nobody.
+    pub granted_by: Vec<PublicKey>,
+    /// Wall time of the first of those entries by its author's clock, ms since 1970; the root says no times.
+    pub granted_at: Option<u64>,
+    /// First index that is not shown because somebody hid it.
+    pub hidden_from: Option<u64>,
 }
 
 impl Space {
     /// Every writer that is known, ascending by key.
     pub fn writers(&self) -> Vec<WriterInfo> {
         let mut grants: Map<PublicKey, CountedGrant> = Map::new();
+        let mut sources: Map<PublicKey, (bool, Set<PublicKey>, Option<u64>)> = Map::new();
         for grant in self.access.grants() {
+            let (by_root, authors, time) = sources.entry(grant.writer).or_default();
+            match grant.source {
+                GrantSource::Root { .. } => *by_root = true,
+                GrantSource::Entry { writer, index, .. } => {
+                    authors.insert(writer);
+                    *time = time.iter().copied().chain(self.grant_time(&writer, index)).min();
+                }
+            }
             // The last one that has a name tells it: a device may have been granted anew under a later epoch.
             let known = grants.get(&grant.writer).and_then(|grant| self.device_name(grant));
             if known.is_none() {
                 grants.insert(grant.writer, grant);
             }
         }
-        let info = |state: crate::space::WriterState| {
+        let mut info = |state: crate::space::WriterState| {
             let grant = grants.get(&state.key);
+            let (by_root, authors, granted_at) = sources.remove(&state.key).unwrap_or_default();
             WriterInfo {
                 key: state.key,
                 device: grant.and_then(|grant| self.device_name(grant)),
@@ -57,9 +75,13 @@ impl Space {
                 last_time: self.last_time(&state.key),
                 install_id: grant.map_or([0; 16], |grant| grant.install_id),
                 persons: state.persons,
+                by_root,
+                granted_by: authors.iter().copied().collect(),
+                granted_at,
+                hidden_from: self.access.hidden_from(&state.key),
             }
         };
-        self.access.writers().into_iter().map(info).collect()
+        self.access.writers().into_iter().map(&mut info).collect()
     }
 
     /// Whether a writer's entries count and it is not cut.

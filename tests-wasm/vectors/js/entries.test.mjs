@@ -19,7 +19,7 @@ const accepted = (block) => {
 };
 
 test("entries have these bytes and hashes", () => {
-  for (const v of vectors.entries) {
+  for (const v of [...vectors.entries, ...vectors.adopted]) {
     const block = unhex(v.hex);
     same(assert, writeEntry(v.entry), v.hex, v.what);
     const { entry, clear } = readEntry(block);
@@ -93,16 +93,23 @@ test("malformed blocks", () => {
   for (const { hex: block, why } of vectors.malformed) assert.equal(accepted(unhex(block)), false, why);
 });
 
-test("mutated blocks: both sides refuse the same", () => {
+const mutate = (mutated, entries) => {
   let taken = 0;
-  for (const [index, at, xor, expected] of vectors.mutated) {
-    const block = unhex(vectors.entries[index].hex);
+  for (const [index, at, xor, expected] of mutated) {
+    const block = unhex(entries[index].hex);
     block[at] ^= xor;
-    assert.equal(accepted(block), expected, `${vectors.entries[index].what}, byte ${at} xor ${xor}`);
+    assert.equal(accepted(block), expected, `${entries[index].what}, byte ${at} xor ${xor}`);
     if (expected) same(assert, writeEntry(readEntry(block).entry), hex(block));
     taken += expected;
   }
+  return taken;
+};
+
+test("mutated blocks: both sides refuse the same", () => {
+  const taken = mutate(vectors.mutated, vectors.entries);
   assert.ok(taken > 50 && taken < vectors.mutated.length - 50, "some of both");
+  const adopted = mutate(vectors.adopted_mutated, vectors.adopted);
+  assert.ok(adopted > 9 && adopted < vectors.adopted_mutated.length - 9, "some of both");
 });
 
 test("a block above 1 MiB", () => {

@@ -37,6 +37,11 @@ export const writeOps = (ops) =>
         return typed(2, utf8(op.key));
       case "message key":
         return typed(3, unhex(op.key));
+      case "adopted put": {
+        const [writer, index, at] = op.original.split("/");
+        const place = concat(unhex(writer), varint(Number(index)), varint(Number(at)));
+        return typed(4, place, bytes(utf8(op.key)), cbor.encode(op.value));
+      }
       default:
         return typed(op.kind, unhex(op.body));
     }
@@ -54,6 +59,10 @@ export const readOps = (reader) =>
       case 3:
         check(body.left === 32, "message key");
         return { op: "message key", key: id(body) };
+      case 4: {
+        const original = [id(body), body.varint(), body.varint(2 ** 32 - 1)].join("/");
+        return { op: "adopted put", original, key: key(body.bytes(1024)), value: cbor.decode(body.rest()) };
+      }
       default:
         return { op: "unknown", kind, body: hex(body.rest()) };
     }

@@ -1,7 +1,10 @@
 //! Granting, cutting, recovering.
 
 use super::*;
-use crate::{crypto::blake2b, space::WriterStanding};
+use crate::{
+    crypto::blake2b,
+    space::{Why, WriterStanding},
+};
 
 /// A founder and a granted second device that know each other.
 fn pair() -> (Device, Device) {
@@ -37,7 +40,14 @@ fn a_late_cut_retracts_what_was_shown() {
     assert_eq!(c.values("k"), ["before the cut"]);
     assert!(c.values("other").is_empty() && c.values("private").is_empty());
     let events = c.events();
-    assert!(events.iter().any(|e| matches!(e, SpaceEvent::Retracted { writer, .. } if *writer == b.key())));
+    let retracted = events.iter().find_map(|event| match event {
+        SpaceEvent::Retracted { writer, from, to, entries, keys, why } => {
+            Some((*writer, to - from, *entries, keys.clone(), *why))
+        }
+        _ => None,
+    });
+    let keys = ["k", "other", "private"].map(str::to_owned).to_vec();
+    assert_eq!(retracted, Some((b.key(), 4, 3, keys, Some(Why::Cut))));
     let changed = events
         .iter()
         .any(|e| matches!(e, SpaceEvent::Changed { keys } if *keys == ["k", "other", "private"]));
@@ -49,12 +59,13 @@ fn a_late_cut_retracts_what_was_shown() {
     d.pull_all(&c);
     assert_eq!(d.all().len(), 1);
     assert_eq!(d.all(), c.all().into_iter().filter(|item| !item.private).collect::<Vec<_>>());
-    let lost = a.space.quarantine(&a.files).unwrap();
+    let lost = a.space.quarantine(&a.files, None, None, None).unwrap();
     assert!(lost.is_empty(), "not fetched yet");
     a.pull_all(&b);
-    let lost = a.space.quarantine(&a.files).unwrap();
-    assert_eq!(lost.iter().map(|item| item.key.as_str()).collect::<Vec<_>>(), ["k", "other", "private"]);
-    assert_eq!(lost.iter().map(text).collect::<Vec<_>>(), ["after the cut"; 3]);
+    let lost = a.space.quarantine(&a.files, None, None, None).unwrap();
+    assert_eq!(lost.iter().map(|lost| lost.item.key.as_str()).collect::<Vec<_>>(), ["k", "other", "private"]);
+    assert_eq!(lost.iter().map(|lost| text(&lost.item)).collect::<Vec<_>>(), ["after the cut"; 3]);
+    assert!(lost.iter().all(|lost| lost.why == Why::Cut && lost.item.writer == b.key()));
     b.pull_all(&a);
     assert_eq!(standing(&b, &b.key()), WriterStanding::Cut);
     assert!(matches!(b.write(vec![put("x", "y", false)]), Err(SpaceError::NotAuthorised { .. })));
@@ -83,7 +94,7 @@ fn a_root_cut_is_final_and_others_read_on() {
     b.put("b", "1");
     meet(&mut a, &mut b);
     let (now, key) = (a.time(), b.key());
-    a.space.root_cut(&mut a.files, now, &mut a.entropy, &root(), key, None, Vec::new()).unwrap();
+    a.space.root_cut(&mut a.files, now, &mut a.entropy, &root(), key, None, Vec::new(), false).unwrap();
     b.put("b", "2");
     // What a closed feed signs later changes nothing, not even a cut.
     b.cut(a.key());
@@ -99,7 +110,7 @@ fn a_root_cut_is_final_and_others_read_on() {
     }
     assert!(b.values("after").is_empty());
     let wrong = Signer::from_seed(&[77; 32]);
-    let error = a.space.root_cut(&mut a.files, now, &mut a.entropy, &wrong, key, None, Vec::new());
+    let error = a.space.root_cut(&mut a.files, now, &mut a.entropy, &wrong, key, None, Vec::new(), false);
     assert!(matches!(error, Err(SpaceError::Root { .. })));
 }
 
@@ -219,7 +230,7 @@ fn a_new_passphrase_shuts_everybody_out_and_keeps_the_data() {
     assert!(b.space.is_complete() && b.space.manifest() == a.space.manifest());
     // The old passphrase has no say any more; the new one alone brings everything back.
     let own = a.key();
-    let error = a.space.root_cut(&mut a.files, now, &mut a.entropy, &root(), own, None, Vec::new());
+    let error = a.space.root_cut(&mut a.files, now, &mut a.entropy, &root(), own, None, Vec::new(), false);
     assert!(matches!(error, Err(SpaceError::Root { .. })));
     let mut c = Device::new(3);
     c.pull_all(&b);
@@ -370,7 +381,7 @@ fn two_histories_are_found_suspended_and_pinned() {
     let again = a.reopened();
     assert_eq!((standing(&again, &key), again.values("k")), (WriterStanding::Forked, vec!["common".into()]));
     let now = a.time();
-    a.space.root_cut(&mut a.files, now, &mut a.entropy, &root(), key, None, Vec::new()).unwrap();
+    a.space.root_cut(&mut a.files, now, &mut a.entropy, &root(), key, None, Vec::new(), false).unwrap();
     assert_eq!(a.values("k"), ["one"]);
     assert_eq!(standing(&a, &key), WriterStanding::RootCut);
 }

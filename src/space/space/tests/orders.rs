@@ -116,10 +116,10 @@ fn run(devices: &mut [Device], step: &Step, count: usize) {
             let key = grant.writer;
             let Device { files, space, entropy, .. } = &mut devices[*device];
             drop(match act {
-                Act::Cut => space.cut(files, now, entropy, key),
+                Act::Cut => space.cut(files, now, entropy, key, false),
                 Act::Grant => space.grant(files, now, entropy, &grant, Role::Admin),
                 Act::Hide => space.hide(files, now, entropy, key, 4),
-                Act::RootCut => space.root_cut(files, now, entropy, &root(), key, None, Vec::new()),
+                Act::RootCut => space.root_cut(files, now, entropy, &root(), key, None, Vec::new(), false),
                 Act::Unhide => space.unhide(files, now, entropy, key),
             });
         }
