@@ -79,7 +79,7 @@ impl Node {
                 let (key, value) = match op {
                     Op::Put { key, value } => (key.clone(), Some(value.clone())),
                     Op::Delete { key } => (key.clone(), None),
-                    Op::MessageKey(_) | Op::Unknown { .. } => return None,
+                    _ => return None,
                 };
                 let version = Version { writer: device.writer, index: draft.id, op: op_index };
                 let item = Item {
@@ -104,7 +104,7 @@ impl Node {
             let put = |op: Op, private: bool| match op {
                 Op::Put { key, value } => Some(WriteOp::Put { key, value, private, expect: Expect::Any }),
                 Op::Delete { key } => Some(WriteOp::Delete { key, expect: Expect::Any }),
-                Op::MessageKey(_) | Op::Unknown { .. } => None,
+                _ => None,
             };
             let public = draft.public.iter().cloned().filter_map(|op| put(op, false));
             let ops = public.chain(draft.private.iter().cloned().filter_map(|op| put(op, true))).collect();

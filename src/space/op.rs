@@ -6,13 +6,20 @@
 //! 1 put      varint key length │ key (UTF-8) │ value (deterministic CBOR, to the end)
 //! 2 delete   key (UTF-8, to the end)
 //! 3 message key   32 bytes; only in a sealed part: the sign-in message key
+//! 5 membership    space 32 │ writer 32 │ flags u8 (1: left); only in a sealed part of a home: this device's key there
+//! 6 space secret  space 32 │ sealed key 80; only in a sealed part of a home: the space's root seed, for the home's root
 //! ```
+//! A body of 5 or 6 of another layout is an operation of a later version, so that those who know the numbers judge an
+//! entry as those who do not.
 
 use core::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::codec::{DecodeError, Reader, Writer, decode_value};
+use crate::{
+    codec::{DecodeError, Reader, Writer, decode_value},
+    crypto::{PublicKey, SealedKey},
+};
 
 /// An operation on data.
 #[derive(Clone, Eq, PartialEq)]
@@ -31,6 +38,22 @@ pub enum Op {
     },
     /// The sign-in message key, so that each authorised device has it after a reload.
     MessageKey(Zeroizing<[u8; 32]>),
+    /// With which key the author's device writes in another space.
+    Membership {
+        /// The space.
+        space: PublicKey,
+        /// The device's writer key there.
+        writer: PublicKey,
+        /// It is there no more.
+        left: bool,
+    },
+    /// The root seed of a space that this person created.
+    SpaceSecret {
+        /// The space.
+        space: PublicKey,
+        /// The seed, sealed to the home's root.
+        sealed: Box<SealedKey>,
+    },
     /// An operation of a later version: ignored, and the space is marked "needs an update".
     Unknown {
         /// Its type.
@@ -47,6 +70,8 @@ impl fmt::Debug for Op {
             Self::Put { key, value } => write!(f, "Put({} + {} bytes)", key.len(), value.len()),
             Self::Delete { key } => write!(f, "Delete({} bytes)", key.len()),
             Self::MessageKey(_) => f.write_str("MessageKey"),
+            Self::Membership { left, .. } => write!(f, "Membership(left: {left})"),
+            Self::SpaceSecret { .. } => f.write_str("SpaceSecret"),
             Self::Unknown { kind, body } => write!(f, "Unknown({kind}, {} bytes)", body.len()),
         }
     }
@@ -69,6 +94,14 @@ pub fn encode_ops(ops: &[Op], out: &mut Writer) {
             Op::MessageKey(key) => {
                 body.raw(key.as_slice());
                 3
+            }
+            Op::Membership { space, writer, left } => {
+                body.raw(&space.0).raw(&writer.0).u8(u8::from(*left));
+                5
+            }
+            Op::SpaceSecret { space, sealed } => {
+                body.raw(&space.0).raw(sealed.as_slice());
+                6
             }
             Op::Unknown { kind, body: bytes } => {
                 body.raw(bytes);
@@ -103,10 +136,34 @@ pub fn decode_ops(reader: &mut Reader<'_>) -> Result<Vec<Op>, DecodeError> {
                 body.end()?;
                 Op::MessageKey(key)
             }
-            _ => Op::Unknown { kind, body: body.rest().to_vec() },
+            _ => {
+                let body = body.rest();
+                let known = match kind {
+                    5 => membership(body),
+                    6 => space_secret(body),
+                    _ => None,
+                };
+                known.unwrap_or_else(|| Op::Unknown { kind, body: body.to_vec() })
+            }
         });
     }
     Ok(ops)
+}
+
+fn membership(body: &[u8]) -> Option<Op> {
+    let (space, rest) = body.split_first_chunk()?;
+    let (writer, flags) = rest.split_first_chunk()?;
+    let left = match flags {
+        [0] => false,
+        [1] => true,
+        _ => return None,
+    };
+    Some(Op::Membership { space: PublicKey(*space), writer: PublicKey(*writer), left })
+}
+
+fn space_secret(body: &[u8]) -> Option<Op> {
+    let (space, sealed) = body.split_first_chunk()?;
+    Some(Op::SpaceSecret { space: PublicKey(*space), sealed: Box::new(sealed.try_into().ok()?) })
 }
 
 fn checked(key: String) -> Result<String, DecodeError> {
@@ -137,7 +194,18 @@ pub(super) mod tests {
                 .prop_map(|(key, text)| Op::Put { key, value: encode_value(&Value::Text(text)).unwrap() }),
             "[a-z/]{1,9}".prop_map(|key| Op::Delete { key }),
             any::<[u8; 32]>().prop_map(|key| Op::MessageKey(Zeroizing::new(key))),
-            (4..=255_u8, any::<Vec<u8>>()).prop_map(|(kind, body)| Op::Unknown { kind, body }),
+            (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<bool>()).prop_map(|(space, writer, left)| {
+                Op::Membership { space: PublicKey(space), writer: PublicKey(writer), left }
+            }),
+            (any::<[u8; 32]>(), any::<u8>()).prop_map(|(space, byte)| Op::SpaceSecret {
+                space: PublicKey(space),
+                sealed: Box::new([byte; 80])
+            }),
+            // Bodies of 5 and 6 that are too short or too long for what they say.
+            (4..=255_u8, prop::collection::vec(any::<u8>(), 0..64))
+                .prop_map(|(kind, body)| Op::Unknown { kind, body }),
+            (5..=6_u8, prop::collection::vec(any::<u8>(), 113..120))
+                .prop_map(|(kind, body)| Op::Unknown { kind, body }),
         ]
     }
 
@@ -149,6 +217,16 @@ pub(super) mod tests {
             let mut reader = Reader::new(out.as_slice());
             prop_assert!(decode_ops(&mut reader).unwrap() == ops);
             prop_assert_eq!(reader.remaining(), 0);
+        }
+
+        #[test]
+        fn any_body_is_an_operation_of_a_home_or_a_later_one(kind in 5..=6_u8, body in prop::collection::vec(any::<u8>(), 60..120)) {
+            let mut out = Writer::new();
+            out.count(1).u8(kind).bytes(&body);
+            let ops = decode_ops(&mut Reader::new(out.as_slice())).unwrap();
+            let mut again = Writer::new();
+            encode_ops(&ops, &mut again);
+            prop_assert_eq!(again.as_slice(), out.as_slice());
         }
     }
 }

@@ -192,7 +192,7 @@ impl<'a> Loader<'a> {
             let (key, value) = match op {
                 Op::Put { key, value } => (key, Some(value)),
                 Op::Delete { key } => (key, None),
-                Op::MessageKey(_) | Op::Unknown { .. } => return None,
+                _ => return None,
             };
             let version = Version { writer: *writer, index, op: u32::try_from(at).ok()? };
             let conflicts = Vec::new();
