@@ -70,7 +70,9 @@ export interface HyphaEventMap {
   statechange: CustomEvent<State>;
   /** The requests that wait now. */
   request: CustomEvent<Request[]>;
-  granted: CustomEvent<{ writer: string; own: boolean }>;
+  granted: CustomEvent<{ space: string; writer: string; own: boolean }>;
+  /** Spaces came or went, or let this device in. */
+  spaces: CustomEvent<undefined>;
   /** Entries that were shown are not shown any more: a removal came late. They are in the quarantine of their space. */
   retracted: CustomEvent<{ space: string; writer: string; entries: number; keys: string[]; why: Quarantined["why"] | undefined }>;
   recovered: CustomEvent<undefined>;
@@ -116,8 +118,11 @@ export class Hypha extends EventTarget {
   spaces(): Space[];
   /** Reads the space of this link on this domain from now on. */
   pin(link: string): Promise<Space | undefined>;
-  /** Only where no space is known yet; a second one is `UNSUPPORTED`. */
-  join(link: string): Promise<Space | undefined>;
+  /**
+   * Reads a space beside the one of the domain. With an invite, asks its admins to be let in: `writable` turns true, and
+   * `spaces` tells so, when one of their devices has answered. Rejects with `BAD_LINK`.
+   */
+  join(linkOrInvite: string): Promise<Space>;
   peers(): PeerInfo[];
   addHub(url: string): Promise<void>;
   removeHub(url: string): Promise<void>;
@@ -134,8 +139,8 @@ export class Hypha extends EventTarget {
   recover(passphrase: string, o: { device: string; cutOthers?: boolean; remember?: boolean }): Promise<Space>;
   /** Every other device is removed and signs in anew with the new passphrase. The link stays. Rejects with `WRONG_PASSPHRASE`, `BAD_INPUT`. */
   changePassphrase(old: string, next: string): Promise<void>;
-  /** Not in this version: rejects with `UNSUPPORTED`. */
-  createSpace(o: { title: string }): Promise<Space>;
+  /** Makes a space of this person's own. Their other devices come to it by themselves. */
+  createSpace(o?: { title?: string }): Promise<Space>;
   /** Not in this version: rejects with `UNSUPPORTED`. */
   export(): Promise<Blob>;
   /** Not in this version: rejects with `UNSUPPORTED`. */
@@ -187,8 +192,10 @@ export class Space extends EventTarget {
   readonly discoveryKey: string;
   /** Whether `put` may be called; while waiting to be let in, it keeps drafts. */
   readonly writable: boolean;
-  /** Not in this version: always undefined. */
+  /** What its admins call it. */
   readonly title: string | undefined;
+  /** Whether this device asks, with an invite, to be let in. */
+  readonly asking: boolean;
 
   /** Resolves when the entry is durable on this device. Keys are 1 to 1,024 bytes, values at most 1 MiB. */
   put(key: string, value: Value, o?: PutOptions): Promise<Entry>;
@@ -223,16 +230,25 @@ export class Space extends EventTarget {
   hide(writer: string, o?: { since?: Date; undo?: boolean }): Promise<void>;
   /** Writes again, as this device's own entry, what is in the quarantine. */
   adopt(entry: Pick<Entry, "version">): Promise<Entry>;
-  /** Not in this version: rejects with `UNSUPPORTED`. */
-  leave(): Promise<void>;
-  /** Not in this version: rejects with `UNSUPPORTED`. */
+  /** At most 256 bytes; an empty one takes it away. Only an admin may. */
+  setTitle(title: string): Promise<void>;
+  /**
+   * The text of an invite: whoever has it may join while a device of an admin is there to let them in. `uses`: how many
+   * each device lets in by it, 1 unless given, 0 for any number. Only an admin may.
+   */
   invite(o?: { role?: "admin" | "writer"; uses?: number; expires?: Date }): Promise<string>;
+  /** Invites that stand. */
+  invites(): Invite[];
+  /** Takes an invite back, by its key. */
+  revokeInvite(key: string): Promise<void>;
+  /** Reads the space no more; this device takes itself out, and what is stored of it goes. Not for the home. */
+  leave(): Promise<void>;
   /** Not in this version: rejects with `UNSUPPORTED`. */
   object<T>(type: string, id?: string): Promise<T>;
   /** The space as of a clock and all that is in its past, under today's cuts. */
   checkout(clock: Clock): SpaceView;
-  /** Not in this version: throws `UNSUPPORTED`. */
-  code(): never;
+  /** Six words that name the space, to be read out. */
+  code(): string;
   /** Every operation that counts, in order. `live`: goes on with what comes later, in the order of its coming. */
   history(o?: { key?: string; live?: boolean }): AsyncIterableIterator<Entry>;
   /** What was taken away by a cut, a fork or a hide and can be read here, of one writer or of all. */
@@ -254,6 +270,18 @@ export class Space extends EventTarget {
     listener: EventListenerOrEventListenerObject | null,
     options?: boolean | AddEventListenerOptions,
   ): void;
+}
+
+/** An invite that stands. */
+export interface Invite {
+  readonly key: string;
+  readonly role: "admin" | "writer";
+  /** How many each device lets in by it; undefined for any number. */
+  readonly uses: number | undefined;
+  /** How many came by it, as far as is known here. */
+  readonly used: number;
+  /** Unix milliseconds. */
+  readonly expires: number | undefined;
 }
 
 /** A space as of a clock. */

@@ -157,10 +157,14 @@ export class Hypha extends EventTarget {
     return this.home;
   }
 
-  async join(link) {
-    if (this.home?.link === link) return this.home;
-    if (this.home) throw unsupported("a second space beside the one of this domain");
-    return this.pin(link);
+  /** Makes a space of this person's own. Their other devices come to it by themselves. */
+  async createSpace({ title = "" } = {}) {
+    return this.#space(await this.#node.call("createSpace", title));
+  }
+
+  /** Reads a space beside the one of the domain; with an invite, asks its admins to be let in. */
+  async join(linkOrInvite) {
+    return this.#space(await this.#node.call("join", linkOrInvite));
   }
 
   peers() {
@@ -231,6 +235,10 @@ export class Hypha extends EventTarget {
       const type = { EQUIVOCATION: "equivocation", QUOTA: "storage", STORAGE: "storage", CORRUPT: "storage" }[error.code];
       return fire(type ?? "error", error);
     }
+    if (name === "retracted" || name === "granted") {
+      const space = this.#spaces.get(detail.space);
+      space?.dispatchEvent(new CustomEvent(name, { detail }));
+    }
     fire({ hubs: "hub", peers: "peer" }[name] ?? name, detail);
   }
 
@@ -260,7 +268,7 @@ function checked(work) {
   }
 }
 
-for (const name of ["createSpace", "export", "import"]) {
+for (const name of ["export", "import"]) {
   Hypha.prototype[name] = async () => {
     throw unsupported(`hypha.${name}()`);
   };

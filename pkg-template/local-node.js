@@ -6,8 +6,8 @@ import { lookUp } from "./host.js";
 import { wasm } from "./wasm.js";
 
 /** What other tabs may ask of a node. */
-export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "changePassphrase", "cut", "deny", "forget", "get", "hide", "history", "list", "lock", "pin",
-  "quarantine", "recover", "removeHub", "signIn", "signUp", "sync", "unhide", "unlock", "write"]);
+export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "changePassphrase", "createSpace", "cut", "deny", "forget", "get", "hide", "history", "invite", "join", "leave", "list", "lock", "pin",
+  "quarantine", "recover", "removeHub", "revokeInvite", "setTitle", "signIn", "signUp", "sync", "unhide", "unlock", "write"]);
 
 export class LocalNode {
   #core;

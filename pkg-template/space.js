@@ -34,7 +34,10 @@ export class Space extends EventTarget {
   get link() { return this.#about.link; }
   get discoveryKey() { return this.#about.discoveryKey; }
   get writable() { return this.#about.writable; }
-  get title() { return undefined; }
+  /** What its admins call it. */
+  get title() { return this.#about.title; }
+  /** Whether this device asks, with an invite, to be let in. */
+  get asking() { return this.#about.asking; }
 
   async put(key, value, { private: secret, expect } = {}) {
     return (await this.batch([{ type: "put", key, value, private: secret, expect }]))[0];
@@ -164,6 +167,37 @@ export class Space extends EventTarget {
     return (await this.#call("adopt", entry?.version))[0];
   }
 
+  /** Gives the space a title; an empty one takes it away. */
+  async setTitle(title) {
+    await this.#call("setTitle", title);
+  }
+
+  /** The text of an invite: whoever has it may join while a device of an admin is there to let them in. */
+  async invite({ role = "writer", uses = 1, expires } = {}) {
+    if (!["admin", "writer"].includes(role)) throw new HyphaError("BAD_INPUT", "role must be \"admin\" or \"writer\"");
+    return this.#call("invite", role === "admin", uses, expires?.getTime?.());
+  }
+
+  /** Invites that stand. */
+  invites() {
+    return this.#about.invites;
+  }
+
+  /** Takes an invite back. */
+  async revokeInvite(key) {
+    await this.#call("revokeInvite", key);
+  }
+
+  /** Six words that name the space, to be read out. */
+  code() {
+    return this.#about.code;
+  }
+
+  /** Reads the space no more; this device takes itself out, and what is stored of it goes. */
+  async leave() {
+    await this.#call("leave");
+  }
+
   async sync({ timeout = 30_000 } = {}) {
     await this.#call("sync", Math.min(Math.max(0, timeout), 0xffffffff) >>> 0);
   }
@@ -226,17 +260,11 @@ class Arrivals {
 }
 
 // What the API names and this version lacks: said plainly, not left undefined.
-for (const name of ["pinReplica", "unpinReplica", "leave", "invite", "object"]) {
+for (const name of ["pinReplica", "unpinReplica", "object"]) {
   Space.prototype[name] = async () => {
     throw unsupported(`space.${name}()`);
   };
 }
-for (const name of ["code"]) {
-  Space.prototype[name] = () => {
-    throw unsupported(`space.${name}()`);
-  };
-}
-
 /** An object all of whose methods reject. */
 export function refusing(what, methods = ["send", "set", "get", "add", "url"]) {
   const refuse = (name) => async () => {

@@ -23,6 +23,7 @@ pub use host::{Host, HostError};
 pub use id::{HEX_KEY_LENGTH, HexError, Link, LinkError, hex, parse_hex, parse_hex32};
 pub use kdf::{KdfError, WORDS_PER_REQUEST, request_words, subkey};
 pub use namespace::Namespace;
+pub(crate) use passphrase::list_words;
 pub use passphrase::{Passphrase, PassphraseError};
 pub use seal::{
     NONCE_LENGTH, OpenError, SEALED_KEY_LENGTH, SealedKey, SecretKey32, TAG_LENGTH, open, open_sealed, seal,

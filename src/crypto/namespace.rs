@@ -14,12 +14,18 @@ pub enum Namespace {
     Channel,
     /// Claim of a host's `.well-known/dat`, signed by the space key.
     Claim,
+    /// Six words by which a space is found: hash of its key.
+    Code,
     /// Associated data and id of an ephemeral envelope.
     Envelope,
     /// Epoch id: hash of the content key.
     Epoch,
     /// Signed head of a feed.
     Feed,
+    /// A joiner's writer key, signed by an invite's key.
+    Invite,
+    /// Request to join a space, signed by the joining writer key.
+    Join,
     /// Message of a device to all, signed inside its envelope.
     Message,
     /// Object id.
@@ -52,13 +58,16 @@ pub enum Namespace {
 
 impl Namespace {
     /// All of them, for the vectors.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Answer,
         Self::Channel,
         Self::Claim,
+        Self::Code,
         Self::Envelope,
         Self::Epoch,
         Self::Feed,
+        Self::Invite,
+        Self::Join,
         Self::Message,
         Self::Object,
         Self::Person,
@@ -81,9 +90,12 @@ impl Namespace {
             Self::Answer => "hypha/v1/answer",
             Self::Channel => "hypha/v1/channel",
             Self::Claim => "hypha/v1/claim",
+            Self::Code => "hypha/v1/code",
             Self::Envelope => "hypha/v1/envelope",
             Self::Epoch => "hypha/v1/epoch",
             Self::Feed => "hypha/v1/feed",
+            Self::Invite => "hypha/v1/invite",
+            Self::Join => "hypha/v1/join",
             Self::Message => "hypha/v1/message",
             Self::Object => "hypha/v1/object",
             Self::Person => "hypha/v1/person",

@@ -33,37 +33,7 @@ impl Passphrase {
     /// so anything else is named in the error all the same.
     pub fn parse(text: &str) -> Result<Self, PassphraseError> {
         let lower = Zeroizing::new(text.to_ascii_lowercase());
-        let mut found: Vec<&str> = Vec::new();
-        for chunk in lower.split_whitespace() {
-            let parts: Vec<&str> = chunk.split('-').filter(|part| !part.is_empty()).collect();
-            let mut rest = parts.as_slice();
-            while let Some((first, tail)) = rest.split_first() {
-                let pair = tail.first().and_then(|second| hyphenated(first, second));
-                match pair {
-                    Some(word) => {
-                        found.push(word);
-                        rest = tail.get(1..).unwrap_or_default();
-                    }
-                    None => {
-                        found.push(first);
-                        rest = tail;
-                    }
-                }
-            }
-            if found.len() > Self::MAX_WORDS {
-                return Err(PassphraseError::Count { got: found.len() });
-            }
-        }
-        for (position, word) in found.iter().enumerate() {
-            if wordlist::index_of(word).is_none() {
-                let shown = word.chars().take(32).collect();
-                return Err(PassphraseError::Word {
-                    position: position + 1,
-                    got: shown,
-                    nearest: wordlist::nearest(word),
-                });
-            }
-        }
+        let found = list_words(&lower)?;
         if found.len() < Self::DEFAULT_WORDS {
             return Err(PassphraseError::Count { got: found.len() });
         }
@@ -74,6 +44,42 @@ impl Passphrase {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Splits lower-case text into words of the list, at most [`Passphrase::MAX_WORDS`].
+pub(crate) fn list_words(lower: &str) -> Result<Vec<&str>, PassphraseError> {
+    let mut found: Vec<&str> = Vec::new();
+    for chunk in lower.split_whitespace() {
+        let parts: Vec<&str> = chunk.split('-').filter(|part| !part.is_empty()).collect();
+        let mut rest = parts.as_slice();
+        while let Some((first, tail)) = rest.split_first() {
+            let pair = tail.first().and_then(|second| hyphenated(first, second));
+            match pair {
+                Some(word) => {
+                    found.push(word);
+                    rest = tail.get(1..).unwrap_or_default();
+                }
+                None => {
+                    found.push(first);
+                    rest = tail;
+                }
+            }
+        }
+        if found.len() > Passphrase::MAX_WORDS {
+            return Err(PassphraseError::Count { got: found.len() });
+        }
+    }
+    for (position, word) in found.iter().enumerate() {
+        if wordlist::index_of(word).is_none() {
+            let shown = word.chars().take(32).collect();
+            return Err(PassphraseError::Word {
+                position: position + 1,
+                got: shown,
+                nearest: wordlist::nearest(word),
+            });
+        }
+    }
+    Ok(found)
 }
 
 /// The list's four words with a hyphen.

@@ -17,10 +17,10 @@ use super::error::{bad_input, to_js};
 use super::{event, item, ops, snapshot};
 use crate::browser::driver::{Config, Driver, Page, Pending};
 use crate::crypto::{
-    Hash, Host, KdfError, Link, PublicKey, RootSecret, index_of, parse_hex, parse_hex32, word,
+    Hash, Host, KdfError, Link, PublicKey, RootSecret, hex, index_of, parse_hex, parse_hex32, word,
 };
 use crate::node::{Call, ErrorCode, Event, Lookup, Node, NodeError, Options, Reply, SpaceCall, Words};
-use crate::space::{Clock, Range};
+use crate::space::{Clock, InviteLink, Range, Role};
 
 /// A running node.
 #[wasm_bindgen]
@@ -226,6 +226,57 @@ impl Core {
         Ok(taken.iter().map(item::taken).collect::<Array>().into())
     }
 
+    /// Makes a space of this person's own; its key.
+    #[wasm_bindgen(js_name = createSpace)]
+    pub fn create_space(&self, title: &JsValue) -> Result<Promise, JsValue> {
+        Ok(self.call(Call::CreateSpace { title: text("title", title)? }))
+    }
+
+    /// Reads the space of a link beside the domain's; with the text of an invite, asks to be let in. Its key.
+    pub fn join(&self, link: &JsValue) -> Result<Promise, JsValue> {
+        let link = text("link", link)?;
+        let (space, invite) = match InviteLink::is_one(&link) {
+            true => {
+                let invite = InviteLink::parse(&link).map_err(bad_link)?;
+                (invite.space(), Some(invite))
+            }
+            false => (parse_link(&link)?, None),
+        };
+        Ok(self.call(Call::Join { space, invite }))
+    }
+
+    /// Reads a space no more.
+    pub fn leave(&self, space: &JsValue) -> Result<Promise, JsValue> {
+        self.act(space, SpaceCall::Leave)
+    }
+
+    /// Announces an invite; its text. `uses` 0: any number; `expires`: unix milliseconds, or undefined for never.
+    pub fn invite(
+        &self,
+        space: &JsValue,
+        admin: bool,
+        uses: &JsValue,
+        expires: &JsValue,
+    ) -> Result<Promise, JsValue> {
+        let role = if admin { Role::Admin } else { Role::Writer };
+        let uses = optional_count("uses", uses)?.unwrap_or_default();
+        let uses = u64::try_from(uses).unwrap_or_default();
+        let expires = if expires.is_undefined() { 0 } else { time("expires", expires)? };
+        self.act(space, SpaceCall::Invite { role, uses, expires })
+    }
+
+    /// Takes an invite back.
+    #[wasm_bindgen(js_name = revokeInvite)]
+    pub fn revoke_invite(&self, space: &JsValue, invite: &JsValue) -> Result<Promise, JsValue> {
+        self.act(space, SpaceCall::RevokeInvite { key: public_key("invite", invite)? })
+    }
+
+    /// Gives a space a title; an empty one takes it away.
+    #[wasm_bindgen(js_name = setTitle)]
+    pub fn set_title(&self, space: &JsValue, title: &JsValue) -> Result<Promise, JsValue> {
+        self.act(space, SpaceCall::SetTitle { title: text("title", title)? })
+    }
+
     /// Joins one more hub.
     #[wasm_bindgen(js_name = addHub)]
     pub fn add_hub(&self, url: &JsValue) -> Result<Promise, JsValue> {
@@ -272,6 +323,8 @@ fn to_value(reply: &Reply) -> JsValue {
     match reply {
         Reply::Done => JsValue::UNDEFINED,
         Reply::Found(found) => item::all_found(found),
+        Reply::Invite(text) => text.as_str().into(),
+        Reply::Space(key) => hex(key.as_bytes()).into(),
         Reply::SignedUp { key, claim } => snapshot::signed_up(key, claim.as_ref()),
         Reply::Words(words) => item::words(words),
     }
@@ -346,7 +399,11 @@ fn read_config(options: &JsValue) -> Result<Config, JsValue> {
 }
 
 fn parse_link(link: &str) -> Result<PublicKey, JsValue> {
-    Link::parse(link).map(|link| link.0).map_err(|error| to_js(&NodeError::new(ErrorCode::BadLink, error)))
+    Link::parse(link).map(|link| link.0).map_err(bad_link)
+}
+
+fn bad_link(error: impl core::fmt::Display) -> JsValue {
+    to_js(&NodeError::new(ErrorCode::BadLink, error))
 }
 
 fn public_key(name: &'static str, key: &JsValue) -> Result<PublicKey, JsValue> {

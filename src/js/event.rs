@@ -22,8 +22,13 @@ pub(super) fn to_js(event: &Event) -> (&'static str, JsValue) {
             object([("space", hex(space.as_bytes()).into()), ("writer", hex(writer.as_bytes()).into())]),
         ),
         Event::Failed(failure) => ("failed", error::to_js(failure)),
-        Event::Granted { writer, own } => {
-            ("granted", object([("writer", hex(writer.as_bytes()).into()), ("own", (*own).into())]))
+        Event::Granted { space, writer, own } => {
+            let pairs = [
+                ("space", hex(space.as_bytes()).into()),
+                ("writer", hex(writer.as_bytes()).into()),
+                ("own", (*own).into()),
+            ];
+            ("granted", object(pairs))
         }
         Event::Hubs => ("hubs", JsValue::UNDEFINED),
         Event::Peers => ("peers", JsValue::UNDEFINED),
@@ -41,6 +46,7 @@ pub(super) fn to_js(event: &Event) -> (&'static str, JsValue) {
             ("retracted", object(pairs))
         }
         Event::Revoked => ("revoked", JsValue::UNDEFINED),
+        Event::Spaces => ("spaces", JsValue::UNDEFINED),
         Event::State(state) => ("state", state.as_str().into()),
         Event::Writers => ("writers", JsValue::UNDEFINED),
     }

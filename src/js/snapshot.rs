@@ -10,7 +10,7 @@ use super::value::object;
 use crate::crypto::{Link, PublicKey, Signature, hex};
 use crate::mesh::{Carrier, HubInfo, HubState, LinkState};
 use crate::node::{Node, PeerView, SpaceView};
-use crate::space::{Clock, Role, WriterInfo, WriterStanding};
+use crate::space::{Clock, InviteInfo, Role, WriterInfo, WriterStanding, space_code};
 
 /// State, home, devices, requests, peers, hubs.
 pub(super) fn snapshot(node: &Node) -> JsValue {
@@ -47,7 +47,11 @@ fn space(view: &SpaceView<'_>) -> JsValue {
         ("key", hex(key.as_bytes()).into()),
         ("link", Link(key).to_string().into()),
         ("discoveryKey", hex(&key.discovery_key().0).into()),
+        ("title", view.title.as_deref().map_or(JsValue::UNDEFINED, JsValue::from_str)),
+        ("code", space_code(&key).join(" ").into()),
         ("writable", view.writable.into()),
+        ("asking", view.asking.into()),
+        ("invites", space.invites().iter().map(invite).collect::<Array>().into()),
         ("level", view.level.into()),
         ("writers", space.writers().iter().map(|info| writer(info, own)).collect::<Array>().into()),
         ("clock", clock(&space.clock())),
@@ -80,6 +84,17 @@ fn writer(info: &WriterInfo, own: Option<PublicKey>) -> JsValue {
         ("grantedAt", optional(info.granted_at)),
         ("hiddenFrom", optional(info.hidden_from)),
         ("self", (own == Some(info.key)).into()),
+    ])
+}
+
+fn invite(info: &InviteInfo) -> JsValue {
+    let optional = |value: u64| if value == 0 { JsValue::UNDEFINED } else { number(value) };
+    object([
+        ("key", hex(info.key.as_bytes()).into()),
+        ("role", role_name(info.role).into()),
+        ("uses", optional(info.uses)),
+        ("used", number(info.used)),
+        ("expires", optional(info.expires)),
     ])
 }
 

@@ -32,6 +32,23 @@ impl Node {
             SpaceCall::Unhide { writer } => {
                 self.writing(space, |space, files, now, entropy| space.unhide(files, now, entropy, writer))?;
             }
+            SpaceCall::Invite { role, uses, expires } => {
+                let link = self.writing(space, |space, files, now, entropy| {
+                    space.invite(files, now, entropy, role, uses, expires)
+                })?;
+                return Ok(Some(Reply::Invite(link.to_text())));
+            }
+            SpaceCall::Leave => return self.leave(space).map(Some),
+            SpaceCall::RevokeInvite { key } => {
+                self.writing(space, |space, files, now, entropy| {
+                    space.revoke_invite(files, now, entropy, key)
+                })?;
+            }
+            SpaceCall::SetTitle { title } => {
+                self.writing(space, |space, files, now, entropy| {
+                    space.set_title(files, now, entropy, &title)
+                })?;
+            }
             SpaceCall::Sync { timeout_ms } => {
                 self.syncing.push(Syncing { id, space, until: self.now.saturating_add(timeout_ms) });
                 return Ok(None);

@@ -27,7 +27,8 @@ impl Node {
             home.grant(&mut self.files, self.now, self.entropy.as_mut(), &grant, Role::Admin)?;
             self.own_writes = true;
         }
-        self.event(Event::Granted { writer: request.writer, own: false });
+        let space = home.key();
+        self.event(Event::Granted { space, writer: request.writer, own: false });
         self.answer(&request, Verdict::Granted);
         Ok(())
     }

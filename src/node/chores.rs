@@ -11,17 +11,19 @@ use crate::{
 pub(super) struct Chores {
     /// Seal content keys to writers who lack them, ms since 1970.
     pub(super) seal_at: Option<u64>,
+    /// See which of this person's devices belong in which spaces, ms since 1970.
+    pub(super) members_at: Option<u64>,
     /// See whether there is something to acknowledge, ms since 1970.
     pub(super) acknowledge_at: u64,
 }
 
 impl Chores {
     pub(super) const fn new(now: u64) -> Self {
-        Self { seal_at: None, acknowledge_at: now.saturating_add(FIRST_LOOK_MS) }
+        Self { seal_at: None, members_at: None, acknowledge_at: now.saturating_add(FIRST_LOOK_MS) }
     }
 
     pub(super) fn deadline(&self) -> Option<u64> {
-        self.seal_at.into_iter().chain([self.acknowledge_at]).min()
+        self.seal_at.into_iter().chain(self.members_at).chain([self.acknowledge_at]).min()
     }
 }
 

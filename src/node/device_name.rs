@@ -1,6 +1,7 @@
 //! The name by which a person knows a device.
 
 use super::NodeError;
+use crate::space::is_invisible;
 
 /// Trims a device name and checks that it can be shown: 1 to 64 characters, no control characters.
 pub(crate) fn device_name(text: &str) -> Result<String, NodeError> {
@@ -14,12 +15,7 @@ pub(crate) fn device_name(text: &str) -> Result<String, NodeError> {
             "a device name has at most {MAX_CHARACTERS} characters, got {count}; choose a shorter one"
         )));
     }
-    // Overrides of direction and the like could make one name look like another.
-    let forbidden = |c: &char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if let Some(got) = name.chars().find(forbidden) {
+    if let Some(got) = name.chars().find(|c| is_invisible(*c)) {
         return Err(NodeError::bad_input(format!(
             "a device name is plain text; it contains the invisible character U+{:04X}",
             u32::from(got)

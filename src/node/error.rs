@@ -117,9 +117,10 @@ impl From<SpaceError> for NodeError {
             SpaceError::Conflict { .. } => ErrorCode::Conflict,
             SpaceError::EmptyKey | SpaceError::Value(_) | SpaceError::NoWriter { .. } => ErrorCode::BadInput,
             SpaceError::Locked => ErrorCode::Locked,
-            SpaceError::NotAuthorised { .. } | SpaceError::Behind { .. } | SpaceError::NoContentKey => {
-                ErrorCode::NotAuthorised
-            }
+            SpaceError::NotAuthorised { .. }
+            | SpaceError::Behind { .. }
+            | SpaceError::Invite { .. }
+            | SpaceError::NoContentKey => ErrorCode::NotAuthorised,
             SpaceError::Root { .. } => ErrorCode::WrongPassphrase,
             SpaceError::TooLarge { .. } | SpaceError::TooMany { .. } => ErrorCode::TooLarge,
             _ => ErrorCode::Corrupt,

@@ -35,6 +35,7 @@ impl Node {
                 joined.learn_names();
             }
             self.seal_later();
+            self.members_later();
             if self.spaces.home_key() == Some(space) {
                 self.notice_recovery();
                 self.writers_changed();
@@ -52,6 +53,7 @@ impl Node {
     pub(super) fn tick_flows(&mut self) {
         self.do_chores();
         self.send_request();
+        self.tend_spaces();
         if self.requests.retain(self.now, |_| false) {
             self.event(Event::Requests);
         }
@@ -63,6 +65,7 @@ impl Node {
             self.beginning.as_ref().map(|beginning| beginning.until),
             self.requests.deadline(),
             self.chores.deadline(),
+            self.memberships_deadline(),
             self.syncing.iter().map(|syncing| syncing.until).min(),
         ]
         .into_iter()

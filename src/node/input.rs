@@ -3,7 +3,7 @@
 use crate::{
     crypto::{Hash, KdfError, PublicKey, RootSecret},
     mesh::MeshInput,
-    space::{Version, WriteOp},
+    space::{InviteLink, Role, Version, WriteOp},
 };
 
 use super::{Lookup, Words};
@@ -69,6 +69,11 @@ pub enum Call {
         /// From the new one.
         new: RootSecret,
     },
+    /// Make a space of this person's own.
+    CreateSpace {
+        /// What it is called; empty for nothing.
+        title: String,
+    },
     /// Do not let a device in.
     Deny {
         /// The request.
@@ -84,6 +89,13 @@ pub enum Call {
         space: Option<PublicKey>,
         /// What.
         act: SpaceCall,
+    },
+    /// Read a space beside the domain's; with an invite, ask to be let in.
+    Join {
+        /// Which.
+        space: PublicKey,
+        /// What lets its holder in.
+        invite: Option<InviteLink>,
     },
     /// Drop all keys from memory.
     Lock,
@@ -158,10 +170,31 @@ pub enum SpaceCall {
         /// ms since 1970.
         since: u64,
     },
+    /// Give the space a title.
+    SetTitle {
+        /// The title; empty for none.
+        title: String,
+    },
     /// Show again what was hidden of a writer.
     Unhide {
         /// Its key.
         writer: PublicKey,
+    },
+    /// Announce an invite; answered by its text.
+    Invite {
+        /// What those who come by it may do.
+        role: Role,
+        /// How many it lets in; 0: any number.
+        uses: u64,
+        /// From when on it lets in nobody, ms since 1970; 0: never.
+        expires: u64,
+    },
+    /// Read the space no more.
+    Leave,
+    /// Take an invite back.
+    RevokeInvite {
+        /// Public half of its key.
+        key: PublicKey,
     },
     /// Resolve when level with every connected peer.
     Sync {

@@ -165,6 +165,21 @@ impl Node {
         self.forward(space, &envelope, None);
     }
 
+    /// Sends a join request to the admins of a space.
+    pub(super) fn send_join_request(&mut self, space: PublicKey, request: &[u8]) {
+        let Some(joined) = self.spaces.get_mut(&space) else { return };
+        let (discovery, expiry) = (space.discovery_key(), self.now.saturating_add(ENVELOPE_LIFE_MS));
+        let mut sent = Vec::new();
+        for admin in joined.space.active_admins() {
+            let sealed = Envelope::seal_to_writer(discovery, expiry, &admin, request, self.entropy.as_mut());
+            if let Ok(envelope) = sealed {
+                joined.relay.publish(&envelope);
+                sent.push(envelope);
+            }
+        }
+        sent.iter().for_each(|envelope| self.forward(space, envelope, None));
+    }
+
     /// Whether nothing that a peer of this space has is missing.
     pub(super) fn is_level(&self, space: &PublicKey) -> bool {
         self.links.links.values().filter_map(|link| link.exchanges.get(space)).all(Exchange::is_level)
@@ -178,10 +193,15 @@ impl Node {
     }
 
     /// A space is not read here any more.
-    pub(super) fn close_space(&mut self, space: &PublicKey) {
+    pub(super) fn close_space(&mut self, space: &PublicKey) -> Option<Box<Joined>> {
         self.links.close_channels(space, self.now);
         self.mesh.leave(space, self.now, self.entropy.as_mut());
-        self.spaces.remove(space);
+        self.spaces.remove(space)
+    }
+
+    /// Whether a connected peer shares a space.
+    pub(super) fn has_peer_of(&self, space: &PublicKey) -> bool {
+        self.links.links.values().any(|link| link.exchanges.contains_key(space))
     }
 
     fn forward(&mut self, space: PublicKey, envelope: &Envelope, but: Option<LinkId>) {
@@ -341,6 +361,13 @@ impl Node {
             Verdict::Deliver { forward } => {
                 if let Some(forward) = forward {
                     self.forward(space, &forward, Some(from));
+                }
+                if envelope.kind == EnvelopeKind::Addressed {
+                    let signer = self.secrets.as_ref().map(|secrets| secrets.keys(&space).signer);
+                    if let Some(Ok(plain)) = signer.map(|signer| envelope.open_as_writer(&signer)) {
+                        self.join_requested(space, &plain);
+                    }
+                    return;
                 }
                 if self.spaces.home_key() != Some(space) {
                     return;

@@ -15,9 +15,11 @@ mod error;
 mod following;
 mod found;
 mod input;
+mod joining;
 mod links;
 mod locating;
 mod lookup;
+mod memberships;
 #[expect(clippy::module_inception, reason = "the file is named for its noun")]
 mod node;
 mod options;

@@ -18,6 +18,7 @@ use super::{
     drafts::Draft,
     durable::Durable,
     links::Links,
+    memberships::Memberships,
     request_queue::RequestQueue,
     sign_in::Asking,
     sign_up::Beginning,
@@ -39,6 +40,7 @@ pub struct Node {
     pub(super) files: Files,
     pub(super) account: Account,
     pub(super) spaces: Spaces,
+    pub(super) memberships: Memberships,
     pub(super) secrets: Option<Secrets>,
     pub(super) requests: RequestQueue,
     /// Devices that the root let in.
@@ -107,6 +109,7 @@ impl Node {
         now: u64,
     ) -> Result<Self, NodeError> {
         let account = Account::load(&mut files)?;
+        let memberships = Memberships::load(&mut files)?;
         let mesh = Mesh::new(entropy.as_mut());
         let mut node = Self {
             requests: RequestQueue::load(&mut files)?,
@@ -115,6 +118,7 @@ impl Node {
             entropy,
             files,
             account,
+            memberships,
             spaces: Spaces::default(),
             secrets: remembered.and_then(Secrets::from_remembered),
             by_root: Vec::new(),
@@ -226,6 +230,7 @@ impl Node {
             }
             (None, None) => {}
         }
+        self.open_memberships();
         self.resume()?;
         let fresh =
             self.account.asked.is_some_and(|(at, ttl)| self.now >= at && self.now < at.saturating_add(ttl));
@@ -398,6 +403,14 @@ impl Node {
             Call::CancelSignIn => self.cancel_sign_in(),
             Call::ChangePassphrase { old, new } => self.change_passphrase(&old, &new),
             Call::Deny { request, block } => self.deny(request, block),
+            Call::CreateSpace { title } => match self.create_space(&title) {
+                Ok(reply) => return self.reply(id, Ok(reply)),
+                Err(error) => Err(error),
+            },
+            Call::Join { space, invite } => match self.join(space, invite.as_ref()) {
+                Ok(reply) => return self.reply(id, Ok(reply)),
+                Err(error) => Err(error),
+            },
             Call::Forget => self.forget(),
             Call::Lock => match self.lock(id) {
                 // Answered when it is stored.

@@ -42,7 +42,9 @@ pub enum Output {
 }
 
 /// What a call gives.
-#[derive(Clone, Debug)]
+// An invite is a secret: it is shown to nobody but its person.
+#[cfg_attr(test, derive(Debug))]
+#[derive(Clone)]
 pub enum Reply {
     /// Done; nothing to say.
     Done,
@@ -55,6 +57,10 @@ pub enum Reply {
         /// Over ns(hypha/v1/claim) ‖ space key ‖ u16le length ‖ domain ‖ nonce.
         claim: Option<Signature>,
     },
+    /// The text of an invite: whoever has it may join.
+    Invite(Zeroizing<String>),
+    /// A space that is read here from now on.
+    Space(PublicKey),
     /// The four words to show while waiting.
     Words(Words),
 }
@@ -71,6 +77,8 @@ pub enum Event {
     },
     /// A device was let in.
     Granted {
+        /// In which space.
+        space: PublicKey,
         /// Its writer key.
         writer: PublicKey,
         /// Whether it is this one.
@@ -112,6 +120,8 @@ pub enum Event {
     Revoked,
     /// The state changed.
     State(State),
+    /// Other spaces than the domain's came, went, or let this device in.
+    Spaces,
     /// The list of devices changed.
     Writers,
 }

@@ -1,6 +1,8 @@
 //! The node's own small files.
 
-use super::{ErrorCode, Node, NodeError, account::Account, request_queue::RequestQueue};
+use super::{
+    ErrorCode, Node, NodeError, account::Account, memberships::Memberships, request_queue::RequestQueue,
+};
 use crate::storage::Files;
 
 /// Makes `bytes` the whole content of a file.
@@ -39,6 +41,15 @@ impl Account {
     }
 }
 
+impl Memberships {
+    pub(super) fn load(files: &mut Files) -> Result<Self, NodeError> {
+        match whole(files, SPACES)? {
+            None => Ok(Self::default()),
+            Some(bytes) => Self::decode(&bytes).map_err(|error| corrupt(SPACES, error)),
+        }
+    }
+}
+
 impl RequestQueue {
     pub(super) fn load(files: &mut Files) -> Result<Self, NodeError> {
         let mut queue = Self::default();
@@ -50,6 +61,10 @@ impl RequestQueue {
 }
 
 impl Node {
+    pub(super) fn save_memberships(&mut self) {
+        replace(&mut self.files, SPACES, &self.memberships.encode());
+    }
+
     pub(super) fn save_requests(&mut self) {
         replace(&mut self.files, ANSWERED, &self.requests.encode_answered());
     }
@@ -57,3 +72,4 @@ impl Node {
 
 const ACCOUNT: &str = "node/account";
 const ANSWERED: &str = "node/answered";
+const SPACES: &str = "node/spaces";

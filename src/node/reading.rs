@@ -1,6 +1,9 @@
 //! What a page reads: values, devices, requests, peers, hubs.
 
-use super::{Found, Node, NodeError, RequestInfo, State, approving::no_space, drafts::Draft, spaces::Joined};
+use super::{
+    Found, Node, NodeError, RequestInfo, State, approving::no_space, drafts::Draft, memberships::Membership,
+    spaces::Joined,
+};
 use crate::{
     collections::sort_by,
     crypto::PublicKey,
@@ -124,14 +127,24 @@ impl Node {
     /// The spaces of this node: the domain's first.
     pub fn spaces(&self) -> Vec<SpaceView<'_>> {
         let home = self.home();
-        let others = self.spaces.keys().into_iter().filter(|key| Some(*key) != self.spaces.home_key());
+        let gone =
+            |key: &PublicKey| self.memberships.list.iter().any(|other| other.space == *key && other.leaving);
+        let others = self.spaces.keys().into_iter();
+        let others = others.filter(|key| Some(*key) != self.spaces.home_key() && !gone(key));
         let view = |key: PublicKey| {
             let space = &self.spaces.get(&key)?.space;
             let writable = match Some(key) == home {
                 true => matches!(self.state(), State::Writer | State::Requesting),
                 false => space.is_writable(),
             };
-            Some(SpaceView { space, writable, level: self.is_level(&key) })
+            let asking = |membership: &Membership| membership.space == key && !membership.request.is_empty();
+            Some(SpaceView {
+                space,
+                title: space.title(&self.files).ok().flatten(),
+                writable,
+                asking: self.memberships.list.iter().any(asking),
+                level: self.is_level(&key),
+            })
         };
         home.into_iter().chain(others).filter_map(view).collect()
     }
@@ -188,8 +201,12 @@ impl Node {
 pub struct SpaceView<'a> {
     /// What is read of it.
     pub space: &'a Space,
+    /// What its admins call it.
+    pub title: Option<String>,
     /// Whether this device writes to it, or drafts for it.
     pub writable: bool,
+    /// Whether it asks, with an invite, to be let in.
+    pub asking: bool,
     /// Whether nothing that a connected peer has of it is missing.
     pub level: bool,
 }

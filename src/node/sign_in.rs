@@ -244,7 +244,9 @@ impl Node {
         }
         self.learn_names();
         self.append_drafts();
-        self.event(Event::Granted { writer, own: true });
+        if let Some(space) = self.spaces.home_key() {
+            self.event(Event::Granted { space, writer, own: true });
+        }
         self.tell_state();
     }
 }

@@ -199,6 +199,19 @@ impl World {
         self.browsers[at].replies.remove(&id).unwrap()
     }
 
+    /// Names of the files that hold something in a browser's storage.
+    pub(super) fn stored_names(&self, at: usize) -> Vec<String> {
+        let mut files = Files::load(self.browsers[at].backend.snapshot()).unwrap();
+        let names = files.names("");
+        names
+            .into_iter()
+            .filter(|name| {
+                let file = files.file(name);
+                files.len(file) > 0
+            })
+            .collect()
+    }
+
     pub(super) fn node(&self, at: usize) -> &Node {
         self.browsers[at].node.as_ref().unwrap()
     }

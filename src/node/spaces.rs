@@ -69,9 +69,9 @@ impl Spaces {
     }
 
     /// Lets a space go.
-    pub(super) fn remove(&mut self, key: &PublicKey) {
-        self.joined.remove(key);
+    pub(super) fn remove(&mut self, key: &PublicKey) -> Option<Box<Joined>> {
         self.home = self.home.filter(|home| home != key);
+        self.joined.remove(key)
     }
 
     /// Says which of them is the domain's.

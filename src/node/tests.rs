@@ -1,5 +1,7 @@
 //! The flows, in a simulated world.
 
+mod spaces;
+
 use super::{
     sim::{World, keys, of_home, post, put, secret},
     *,

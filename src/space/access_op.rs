@@ -3,19 +3,22 @@
 //! Each is `type u8 ‖ varint length ‖ body`, so that a reader steps over a type that it does not know.
 //!
 //! ```text
-//! 1 grant   writer 32 │ person 32 │ role u8 │ flags u8 (1: from now on, 2: name follows) │ install id 16
-//!           │ name: epoch id 32 │ nonce 24 │ varint length │ ciphertext
+//! 1 grant   writer 32 │ person 32 │ role u8 │ flags u8 (1: from now on, 2: name follows, 4: invite follows) │ install id 16
+//!           │ name: epoch id 32 │ nonce 24 │ varint length │ ciphertext │ invite: its key 32 │ its signature 64
 //! 2 cut     writer 32 │ varint n │ n > 0: tree hash at n 32 │ head (varint length │ bytes) │ proof (varint length │ bytes)
 //! 3 hide    writer 32 │ varint first index
 //! 4 unhide  writer 32
 //! 5 epoch   epoch id 32 │ varint seals │ each: writer 32 │ sealed key 80 │ sealed key for the root 80
 //! 6 seal    epoch id 32 │ varint seals │ each: writer 32 │ sealed key 80 │ flag u8 │ 1: sealed key for the root 80
-//! 7 invite, 8 pin replica, 9 unpin replica: numbers reserved
+//! 7 invite  invite key 32 │ role u8 │ varint uses (0: any number) │ varint expiry, ms since 1970 (0: never)
+//! 8 pin replica, 9 unpin replica: numbers reserved
 //! ```
+//! A body of 7 of another layout is an operation of a later version, as if the number were not known.
 
+use super::{Citation, Invite};
 use crate::{
     codec::{DecodeError, Reader, Writer},
-    crypto::{Hash, NONCE_LENGTH, Namespace, PublicKey, SEALED_KEY_LENGTH, SealedKey, hash_to},
+    crypto::{Hash, NONCE_LENGTH, Namespace, PublicKey, SEALED_KEY_LENGTH, SealedKey, Signature, hash_to},
 };
 
 /// Names a person: a hash of the first writer key granted under it.
@@ -36,6 +39,25 @@ pub enum Role {
     Writer,
     /// May grant and cut anyone.
     Admin,
+}
+
+impl Role {
+    /// As it is written.
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            Self::Writer => 1,
+            Self::Admin => 2,
+        }
+    }
+
+    /// The role with a number.
+    pub(super) const fn of_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Writer),
+            2 => Some(Self::Admin),
+            _ => None,
+        }
+    }
 }
 
 /// A device name that only writers read, sealed under an epoch's key (associated data = the granted writer key).
@@ -64,6 +86,8 @@ pub struct Grant {
     pub install_id: [u8; 16],
     /// Its name.
     pub name: Option<SealedName>,
+    /// The invite by which it came. Rights do not depend on it.
+    pub invite: Option<Citation>,
 }
 
 /// Stops a key from a length of its feed on.
@@ -127,6 +151,8 @@ pub enum AccessOp {
         /// The key, sealed to the root again.
         root: Option<SealedKey>,
     },
+    /// Lets whoever holds a secret key join. Rights come from the grant alone, which an admin makes.
+    Invite(Invite),
     /// An operation of a later version: ignored, and the space is marked "needs an update".
     Unknown {
         /// Its type.
@@ -170,6 +196,10 @@ impl AccessOp {
                 };
                 6
             }
+            Self::Invite(invite) => {
+                invite.encode(&mut body);
+                7
+            }
             Self::Unknown { kind, body: bytes } => {
                 body.raw(bytes);
                 *kind
@@ -200,7 +230,13 @@ impl AccessOp {
                 };
                 Self::Seal { epoch, seals, root }
             }
-            _ => Self::Unknown { kind, body: body.rest().to_vec() },
+            _ => {
+                let bytes = body.rest();
+                match Invite::decode(bytes).filter(|_| kind == 7) {
+                    Some(invite) => Self::Invite(invite),
+                    None => Self::Unknown { kind, body: bytes.to_vec() },
+                }
+            }
         };
         body.end()?;
         Ok(op)
@@ -209,26 +245,25 @@ impl AccessOp {
 
 impl Grant {
     pub(super) fn encode(&self, out: &mut Writer) {
-        let flags = u8::from(self.from_now_on) | u8::from(self.name.is_some()) << 1;
-        let role = match self.role {
-            Role::Writer => 1,
-            Role::Admin => 2,
-        };
-        out.raw(&self.writer.0).raw(&self.person.0.0).u8(role).u8(flags).raw(&self.install_id);
+        let flags = u8::from(self.from_now_on)
+            | u8::from(self.name.is_some()) << 1
+            | u8::from(self.invite.is_some()) << 2;
+        out.raw(&self.writer.0).raw(&self.person.0.0).u8(self.role.number()).u8(flags).raw(&self.install_id);
         if let Some(name) = &self.name {
             out.raw(&name.epoch.0).raw(&name.nonce).bytes(&name.ciphertext);
+        }
+        if let Some(invite) = &self.invite {
+            out.raw(&invite.invite.0).raw(&invite.signature.0);
         }
     }
 
     pub(super) fn decode(body: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (writer, person) = (PublicKey(body.array()?), PersonId(Hash(body.array()?)));
-        let role = match body.u8()? {
-            1 => Role::Writer,
-            2 => Role::Admin,
-            got => return Err(DecodeError::Unknown { what: "role", got: u64::from(got) }),
-        };
+        let role = body.u8()?;
+        let role =
+            Role::of_number(role).ok_or(DecodeError::Unknown { what: "role", got: u64::from(role) })?;
         let flags = body.u8()?;
-        if flags > 3 {
+        if flags > 7 {
             return Err(DecodeError::Unknown { what: "grant flags", got: u64::from(flags) });
         }
         let install_id = body.array()?;
@@ -240,7 +275,11 @@ impl Grant {
                 ciphertext: body.bytes("sealed name", MAX_NAME)?.to_vec(),
             }),
         };
-        Ok(Self { writer, person, role, from_now_on: flags & 1 == 1, install_id, name })
+        let invite = match flags & 4 {
+            0 => None,
+            _ => Some(Citation { invite: PublicKey(body.array()?), signature: Signature(body.array()?) }),
+        };
+        Ok(Self { writer, person, role, from_now_on: flags & 1 == 1, install_id, name, invite })
     }
 }
 
@@ -314,8 +353,9 @@ pub(super) mod tests {
             any::<[u8; 24]>(),
             prop::collection::vec(any::<u8>(), 0..40),
         ));
-        (any_key(), any::<[u8; 32]>(), any::<bool>(), any::<bool>(), any::<[u8; 16]>(), name).prop_map(
-            |(writer, person, admin, from_now_on, install_id, name)| Grant {
+        let invite = prop::option::of((any_key(), any::<[u8; 32]>()));
+        (any_key(), any::<[u8; 32]>(), any::<bool>(), any::<bool>(), any::<[u8; 16]>(), name, invite)
+            .prop_map(|(writer, person, admin, from_now_on, install_id, name, invite)| Grant {
                 writer,
                 person: PersonId(Hash(person)),
                 role: if admin { Role::Admin } else { Role::Writer },
@@ -326,8 +366,11 @@ pub(super) mod tests {
                     nonce,
                     ciphertext,
                 }),
-            },
-        )
+                invite: invite.map(|(invite, half)| Citation {
+                    invite,
+                    signature: Signature(core::array::from_fn(|at| half[at % 32])),
+                }),
+            })
     }
 
     pub(crate) fn any_cut() -> impl Strategy<Value = Cut> {
@@ -362,7 +405,15 @@ pub(super) mod tests {
                 seals,
                 root: root.then_some([3; 80])
             }),
-            (7..=255_u8, any::<Vec<u8>>()).prop_map(|(kind, body)| AccessOp::Unknown { kind, body }),
+            (any_key(), any::<bool>(), 0..1_u64 << 53, 0..1_u64 << 53).prop_map(
+                |(key, admin, uses, expires)| {
+                    let role = if admin { Role::Admin } else { Role::Writer };
+                    AccessOp::Invite(Invite { key, role, uses, expires })
+                }
+            ),
+            // An invite has 35 bytes at least.
+            (7..=255_u8, prop::collection::vec(any::<u8>(), 0..35))
+                .prop_map(|(kind, body)| AccessOp::Unknown { kind, body }),
         ]
     }
 
@@ -374,6 +425,16 @@ pub(super) mod tests {
             let mut reader = Reader::new(out.as_slice());
             prop_assert_eq!(AccessOp::decode(&mut reader).unwrap(), op);
             prop_assert_eq!(reader.remaining(), 0);
+        }
+
+        #[test]
+        fn any_body_is_an_invite_or_a_later_operation(body in prop::collection::vec(any::<u8>(), 0..60)) {
+            let mut out = Writer::new();
+            out.u8(7).bytes(&body);
+            let op = AccessOp::decode(&mut Reader::new(out.as_slice())).unwrap();
+            let mut again = Writer::new();
+            op.encode(&mut again);
+            prop_assert_eq!(again.as_slice(), out.as_slice());
         }
 
         #[test]

@@ -2,9 +2,12 @@
 
 pub mod access;
 mod access_op;
+mod code;
 mod entry;
 mod event;
+mod invite;
 mod item;
+mod join_request;
 mod manifest;
 mod op;
 mod private;
@@ -23,15 +26,21 @@ pub use access::{
     Status, Trees, WriterStanding, WriterState,
 };
 pub use access_op::{AccessOp, Cut, Grant, MAX_PROOF, MAX_SEALS, PersonId, Role, Seal, SealedName};
+pub use code::{CODE_WORDS, CodeError, is_code_of, parse_code, space_code};
 pub use entry::{Dep, Entry, MAX_DEPS, MAX_ENTRY, Sealed, sealed_part_ad};
 pub use event::SpaceEvent;
+pub use invite::{Citation, Invite, InviteFault, InviteLink, InviteLinkError, JoinError};
 pub use item::Item;
+pub use join_request::{JoinRequest, is_invisible};
 pub use manifest::{Kind, Manifest, ManifestError};
 pub use op::{MAX_KEY, MAX_OPS, Op, decode_ops, encode_ops};
 pub use quarantined::{Quarantined, Why};
 pub use range::Range;
 pub use record::{MAX_ITEMS, MAX_LINKS, MAX_RECORD, RecordError, RootItem, RootRecord};
-pub use space::{DeviceGrant, GrantInfo, Keys, Space, WriterInfo};
+pub use space::{
+    DeviceGrant, GrantInfo, InviteInfo, Keys, MAX_TITLE, Membership, Space, TITLE_KEY, WriterInfo, to_cut,
+    to_grant,
+};
 pub use space_error::SpaceError;
 pub use version::{Version, VersionError};
 pub use write_op::{Expect, WriteOp};

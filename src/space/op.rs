@@ -7,7 +7,11 @@
 //! 2 delete   key (UTF-8, to the end)
 //! 3 message key   32 bytes; only in a sealed part: the sign-in message key
 //! 4 adopted put   original: writer 32 │ varint index │ varint operation (< 2^32); then key and value as in a put
+//! 5 membership    space 32 │ writer 32 │ flags u8 (1: left); only in a sealed part of a home: this device's key there
+//! 6 space secret  space 32 │ sealed key 80; only in a sealed part of a home: the space's root seed, for the home's root
 //! ```
+//! A body of 5 or 6 of another layout is an operation of a later version, so that those who know the numbers judge an
+//! entry as those who do not.
 
 use core::fmt;
 
@@ -16,7 +20,7 @@ use zeroize::Zeroizing;
 use super::Version;
 use crate::{
     codec::{DecodeError, Reader, Writer, decode_value},
-    crypto::PublicKey,
+    crypto::{PublicKey, SealedKey},
 };
 
 /// An operation on data.
@@ -46,6 +50,22 @@ pub enum Op {
         /// The value in deterministic CBOR.
         value: Vec<u8>,
     },
+    /// With which key the author's device writes in another space.
+    Membership {
+        /// The space.
+        space: PublicKey,
+        /// The device's writer key there.
+        writer: PublicKey,
+        /// It is there no more.
+        left: bool,
+    },
+    /// The root seed of a space that this person created.
+    SpaceSecret {
+        /// The space.
+        space: PublicKey,
+        /// The seed, sealed to the home's root.
+        sealed: Box<SealedKey>,
+    },
     /// An operation of a later version: ignored, and the space is marked "needs an update".
     Unknown {
         /// Its type.
@@ -60,7 +80,7 @@ impl Op {
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::Adopted { key, .. } | Self::Delete { key } | Self::Put { key, .. } => Some(key),
-            Self::MessageKey(_) | Self::Unknown { .. } => None,
+            _ => None,
         }
     }
 }
@@ -73,6 +93,8 @@ impl fmt::Debug for Op {
             Self::Delete { key } => write!(f, "Delete({} bytes)", key.len()),
             Self::MessageKey(_) => f.write_str("MessageKey"),
             Self::Adopted { key, value, .. } => write!(f, "Adopted({} + {} bytes)", key.len(), value.len()),
+            Self::Membership { left, .. } => write!(f, "Membership(left: {left})"),
+            Self::SpaceSecret { .. } => f.write_str("SpaceSecret"),
             Self::Unknown { kind, body } => write!(f, "Unknown({kind}, {} bytes)", body.len()),
         }
     }
@@ -100,6 +122,14 @@ pub fn encode_ops(ops: &[Op], out: &mut Writer) {
                 body.raw(&original.writer.0).varint(original.index).varint(u64::from(original.op));
                 body.text(key).raw(value);
                 4
+            }
+            Op::Membership { space, writer, left } => {
+                body.raw(&space.0).raw(&writer.0).u8(u8::from(*left));
+                5
+            }
+            Op::SpaceSecret { space, sealed } => {
+                body.raw(&space.0).raw(sealed.as_slice());
+                6
             }
             Op::Unknown { kind, body: bytes } => {
                 body.raw(bytes);
@@ -140,7 +170,15 @@ pub fn decode_ops(reader: &mut Reader<'_>) -> Result<Vec<Op>, DecodeError> {
                 let (key, value) = key_and_value(&mut body)?;
                 Op::Adopted { original: Version { writer, index, op }, key, value }
             }
-            _ => Op::Unknown { kind, body: body.rest().to_vec() },
+            _ => {
+                let body = body.rest();
+                let known = match kind {
+                    5 => membership(body),
+                    6 => space_secret(body),
+                    _ => None,
+                };
+                known.unwrap_or_else(|| Op::Unknown { kind, body: body.to_vec() })
+            }
         });
     }
     Ok(ops)
@@ -151,6 +189,22 @@ fn key_and_value(body: &mut Reader<'_>) -> Result<(String, Vec<u8>), DecodeError
     let value = body.rest();
     decode_value(value)?;
     Ok((key, value.to_vec()))
+}
+
+fn membership(body: &[u8]) -> Option<Op> {
+    let (space, rest) = body.split_first_chunk()?;
+    let (writer, flags) = rest.split_first_chunk()?;
+    let left = match flags {
+        [0] => false,
+        [1] => true,
+        _ => return None,
+    };
+    Some(Op::Membership { space: PublicKey(*space), writer: PublicKey(*writer), left })
+}
+
+fn space_secret(body: &[u8]) -> Option<Op> {
+    let (space, sealed) = body.split_first_chunk()?;
+    Some(Op::SpaceSecret { space: PublicKey(*space), sealed: Box::new(sealed.try_into().ok()?) })
 }
 
 fn checked(key: String) -> Result<String, DecodeError> {
@@ -188,7 +242,18 @@ pub(super) mod tests {
                     value: encode_value(&Value::Text(text)).unwrap(),
                 }
             ),
-            (5..=255_u8, any::<Vec<u8>>()).prop_map(|(kind, body)| Op::Unknown { kind, body }),
+            (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<bool>()).prop_map(|(space, writer, left)| {
+                Op::Membership { space: PublicKey(space), writer: PublicKey(writer), left }
+            }),
+            (any::<[u8; 32]>(), any::<u8>()).prop_map(|(space, byte)| Op::SpaceSecret {
+                space: PublicKey(space),
+                sealed: Box::new([byte; 80])
+            }),
+            // Bodies of 5 and 6 that are too short or too long for what they say.
+            (5..=255_u8, prop::collection::vec(any::<u8>(), 0..64))
+                .prop_map(|(kind, body)| Op::Unknown { kind, body }),
+            (5..=6_u8, prop::collection::vec(any::<u8>(), 113..120))
+                .prop_map(|(kind, body)| Op::Unknown { kind, body }),
         ]
     }
 
@@ -215,6 +280,16 @@ pub(super) mod tests {
                 encode_ops(&ops, &mut out);
                 prop_assert_eq!(out.as_slice(), bytes.as_slice());
             }
+        }
+
+        #[test]
+        fn any_body_is_an_operation_of_a_home_or_a_later_one(kind in 5..=6_u8, body in prop::collection::vec(any::<u8>(), 60..120)) {
+            let mut out = Writer::new();
+            out.count(1).u8(kind).bytes(&body);
+            let ops = decode_ops(&mut Reader::new(out.as_slice())).unwrap();
+            let mut again = Writer::new();
+            encode_ops(&ops, &mut again);
+            prop_assert_eq!(again.as_slice(), out.as_slice());
         }
     }
 }

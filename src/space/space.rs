@@ -19,10 +19,13 @@
 mod acts;
 mod author;
 mod chain;
+mod create;
 mod epochs;
 mod former;
 mod grants;
+mod invites;
 mod load;
+mod members;
 mod quarantine;
 mod reads;
 mod received;
@@ -32,6 +35,7 @@ mod roots;
 mod seals;
 #[cfg(test)]
 mod tests;
+mod title;
 mod trees;
 mod write;
 mod writers;
@@ -40,10 +44,15 @@ use std::collections::VecDeque;
 
 pub use acts::DeviceGrant;
 pub use grants::GrantInfo;
+pub use invites::InviteInfo;
+pub use members::{Membership, to_cut, to_grant};
+pub use title::{MAX_TITLE, TITLE_KEY};
 pub use writers::WriterInfo;
 
 use self::{
     author::Own,
+    invites::Announced,
+    members::Notes,
     received::Received,
     replay::Tail,
     seals::Epochs,
@@ -95,6 +104,10 @@ pub struct Space {
     grown: Set<PublicKey>,
     /// Sign-in message keys found in counted private entries: writer number, index, operation.
     message_keys: Vec<(u32, u64, u32, MessageKey)>,
+    /// Invites that entries announce.
+    invites: Announced,
+    /// What private entries note about other spaces.
+    notes: Notes,
     /// Rights may have changed: feeds to open, writers to tell of.
     stirred: bool,
     events: VecDeque<SpaceEvent>,
@@ -145,6 +158,8 @@ impl Space {
             lost: Set::new(),
             grown: Set::new(),
             message_keys: Vec::new(),
+            invites: Announced::new(),
+            notes: Notes::default(),
             stirred: false,
             events: VecDeque::new(),
             received: Received::default(),
@@ -179,6 +194,7 @@ impl Space {
         self.own = None;
         self.content.clear();
         self.message_keys.clear();
+        self.notes = Notes::default();
         let judge = trees::Judge { access: &self.access, numbers: &self.numbers };
         self.view.remove_private(&judge);
     }

@@ -1,6 +1,6 @@
 //! What a space refuses.
 
-use super::{RecordError, Version};
+use super::{InviteFault, RecordError, Version};
 use crate::{codec::DecodeError, crypto::PublicKey, feed::FeedError, storage::StorageError};
 
 /// What a space could not do.
@@ -29,6 +29,14 @@ pub enum SpaceError {
     /// A feed could not be read, or what a peer sent about it is wrong.
     #[error(transparent)]
     Feed(#[from] FeedError),
+    /// Nobody is let in by this invite.
+    #[error("invite {invite}: {fault}")]
+    Invite {
+        /// Its key.
+        invite: PublicKey,
+        /// Why not.
+        fault: InviteFault,
+    },
     /// Own keys are not in memory.
     #[error("the space is locked: unlock it with the passphrase")]
     Locked,

@@ -110,6 +110,7 @@ pub(super) fn grant(seed: u8, role: Role, content_key: Option<[u8; 32]>, entropy
             let epoch = hash_to(Namespace::Epoch, &[&key]);
             SealedName { epoch, nonce, ciphertext: seal(&key, &nonce, &writer.0, "Phone 📱".as_bytes()) }
         }),
+        invite: None,
     }
 }
 

@@ -89,6 +89,12 @@ pub(super) fn ops(ops: &[Op]) -> Json {
                 let value = self::value(&decode_value(value).unwrap());
                 json!({ "op": "adopted put", "original": original.to_string(), "key": key, "value": value })
             }
+            Op::Membership { space, writer, left } => {
+                json!({ "op": "membership", "space": space.to_string(), "writer": writer.to_string(), "left": left })
+            }
+            Op::SpaceSecret { space, sealed } => {
+                json!({ "op": "space secret", "space": space.to_string(), "sealed": hex(sealed.as_slice()) })
+            }
             Op::Unknown { kind, body } => json!({ "op": "unknown", "kind": kind, "body": hex(body) }),
         })
         .collect()
@@ -107,6 +113,10 @@ fn access(op: &AccessOp) -> Json {
         }
         AccessOp::Seal { epoch, seals, root } => {
             json!({ "op": "seal", "id": epoch.to_string(), "seals": self::seals(seals), "root": root.map(|root| hex(&root)) })
+        }
+        AccessOp::Invite(invite) => {
+            let role = role(invite.role);
+            json!({ "op": "invite", "key": invite.key.to_string(), "role": role, "uses": invite.uses, "expires": invite.expires })
         }
         AccessOp::Unknown { kind, body } => json!({ "op": "unknown", "kind": kind, "body": hex(body) }),
     }
@@ -127,15 +137,26 @@ pub(super) fn item(item: &RootItem) -> Json {
     }
 }
 
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Writer => "writer",
+        Role::Admin => "admin",
+    }
+}
+
 fn grant(grant: &Grant) -> Json {
-    json!({
+    let mut json = json!({
         "op": "grant", "writer": grant.writer.to_string(), "person": grant.person.0.to_string(),
-        "role": match grant.role { Role::Writer => "writer", Role::Admin => "admin" },
+        "role": role(grant.role),
         "from_now_on": grant.from_now_on, "install_id": hex(&grant.install_id),
         "name": grant.name.as_ref().map(|name| json!({
             "epoch": name.epoch.to_string(), "nonce": hex(&name.nonce), "ciphertext": hex(&name.ciphertext),
         })),
-    })
+    });
+    if let Some(invite) = &grant.invite {
+        json["invite"] = json!({ "key": invite.invite.to_string(), "signature": hex(&invite.signature.0) });
+    }
+    json
 }
 
 fn cut(cut: &Cut) -> Json {

@@ -12,13 +12,32 @@ pub(super) type Id = usize;
 
 /// One access operation.
 pub(super) enum Act {
-    Grant { key: Id, grant: Box<Grant> },
-    Cut { target: Id, length: u64, tree_hash: Hash },
-    Hide { target: Id, from: u64 },
-    Unhide { target: Id },
-    Epoch { id: Hash, to: Box<[Id]> },
-    Seal { epoch: Hash, to: Box<[Id]> },
-    Unknown,
+    Grant {
+        key: Id,
+        grant: Box<Grant>,
+    },
+    Cut {
+        target: Id,
+        length: u64,
+        tree_hash: Hash,
+    },
+    Hide {
+        target: Id,
+        from: u64,
+    },
+    Unhide {
+        target: Id,
+    },
+    Epoch {
+        id: Hash,
+        to: Box<[Id]>,
+    },
+    Seal {
+        epoch: Hash,
+        to: Box<[Id]>,
+    },
+    /// Of a later version, or nothing that rights depend on.
+    Nothing,
 }
 
 impl Act {
@@ -96,7 +115,8 @@ impl Logs {
             AccessOp::Seal { epoch, seals, .. } => {
                 Act::Seal { epoch: *epoch, to: seals.iter().map(|seal| self.intern(&seal.writer)).collect() }
             }
-            AccessOp::Unknown { .. } => Act::Unknown,
+            // An invite gives no right, so it is nothing to judge by.
+            AccessOp::Invite(_) | AccessOp::Unknown { .. } => Act::Nothing,
         };
         entry.access.iter().map(act).collect()
     }

@@ -356,6 +356,7 @@ impl Access {
                 from_now_on: grant.from_now_on,
                 install_id: grant.install_id,
                 name: grant.name.clone(),
+                invite: grant.invite,
             });
         }
         all

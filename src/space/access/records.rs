@@ -61,6 +61,7 @@ impl Counted {
                 from_now_on: grant.from_now_on,
                 install_id: grant.install_id,
                 name: grant.name.clone(),
+                invite: grant.invite,
             }),
             RootItem::Cut { cut, voids } => {
                 let prefix = Prefix { length: cut.length, tree_hash: cut.tree_hash };

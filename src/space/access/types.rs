@@ -3,7 +3,7 @@
 use crate::{
     collections::Map,
     crypto::{Hash, PublicKey},
-    space::{PersonId, Role, SealedName},
+    space::{Citation, PersonId, Role, SealedName},
 };
 
 /// What is known about signed feeds: heads and the tree nodes under them, with or without the blocks.
@@ -159,6 +159,8 @@ pub struct CountedGrant {
     pub install_id: [u8; 16],
     /// Device name, sealed.
     pub name: Option<SealedName>,
+    /// The invite that it cites.
+    pub invite: Option<Citation>,
 }
 
 /// Why a device cut takes effect, or does not.

@@ -4,7 +4,7 @@ use super::{Space, author::Draft};
 use crate::{
     crypto::{Entropy, Hash, PublicKey},
     feed::FeedError,
-    space::{AccessOp, Cut, Grant, PersonId, Role, SpaceError, WriterStanding},
+    space::{AccessOp, Citation, Cut, Grant, PersonId, Role, SpaceError, WriterStanding},
     storage::Files,
 };
 
@@ -36,22 +36,42 @@ impl Space {
         role: Role,
     ) -> Result<(), SpaceError> {
         let me = self.author()?;
-        match self.access.writer(&device.writer) {
-            // Two who approve one request make one grant.
-            Some(state) if state.standing == WriterStanding::Active && state.role >= Some(role) => {
-                return Ok(());
-            }
-            Some(state) if state.cut_at.is_some() => {
-                let why = "a key that was removed is never granted again: the device signs in anew";
-                return Err(SpaceError::NotAuthorised { writer: device.writer, why });
-            }
-            _ => {}
+        if self.is_admitted(&device.writer, role)? {
+            return Ok(());
         }
         let state = self.access.writer(&me).ok_or(SpaceError::NoWriter { writer: me })?;
         let person = state.persons.first().copied().unwrap_or_else(|| PersonId::founded_by(&me));
+        self.admit(files, now, entropy, device, person, role, None)
+    }
+
+    /// Whether a key holds a role already; an error if it was removed.
+    pub(super) fn is_admitted(&self, writer: &PublicKey, role: Role) -> Result<bool, SpaceError> {
+        match self.access.writer(writer) {
+            // Two who approve one request make one grant.
+            Some(state) if state.standing == WriterStanding::Active && state.role >= Some(role) => Ok(true),
+            Some(state) if state.cut_at.is_some() => {
+                let why = "a key that was removed is never granted again: the device signs in anew";
+                Err(SpaceError::NotAuthorised { writer: *writer, why })
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Grants a key, and seals every held epoch to it in the next entry.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one grant")]
+    pub(super) fn admit(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        device: &DeviceGrant,
+        person: PersonId,
+        role: Role,
+        invite: Option<Citation>,
+    ) -> Result<(), SpaceError> {
         let mut drafts = Vec::new();
         let epoch = self.epoch_for_writing(entropy, &mut drafts)?;
-        let grant = self.sealed_grant(epoch, device, person, role, entropy)?;
+        let grant = Grant { invite, ..self.sealed_grant(epoch, device, person, role, entropy)? };
         drafts.push(Draft::access(vec![AccessOp::Grant(grant)]));
         self.append(files, now, entropy, drafts)?;
         // The grant is judged by now: seals go into the next entry, since no operation of an entry sees the others.
@@ -175,6 +195,7 @@ impl Space {
             from_now_on: false,
             install_id: device.install_id,
             name: Some(name.ok_or(SpaceError::NoContentKey)?),
+            invite: None,
         })
     }
 
@@ -185,12 +206,16 @@ impl Space {
         writer: PublicKey,
         length: Option<u64>,
     ) -> Result<Cut, SpaceError> {
+        let nothing = || {
+            let (head, proof) = (Vec::new(), Vec::new());
+            Cut { writer, length: 0, tree_hash: Hash::default(), head, proof }
+        };
+        if length == Some(0) {
+            return Ok(nothing());
+        }
         let feed = self.feeds.get(&writer).ok_or(SpaceError::NoWriter { writer })?;
         let length = length.unwrap_or_else(|| feed.contiguous());
-        let Some(head) = feed.head().filter(|_| length > 0) else {
-            let (head, proof) = (Vec::new(), Vec::new());
-            return Ok(Cut { writer, length: 0, tree_hash: Hash::default(), head, proof });
-        };
+        let Some(head) = feed.head().filter(|_| length > 0) else { return Ok(nothing()) };
         let tree_hash = feed
             .tree_hash_at(files, length)?
             .ok_or(FeedError::OutOfRange { length: feed.length(), got: length })?;

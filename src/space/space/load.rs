@@ -52,6 +52,14 @@ impl Space {
         Ok(())
     }
 
+    /// Deletes all that is stored of the space.
+    pub fn erase(self, files: &mut Files) {
+        self.feeds.keys().for_each(|writer| Feed::remove(files, writer));
+        for name in files.names(&format!("space/{}/", self.key)) {
+            files.delete(&name);
+        }
+    }
+
     /// Opens a feed and remembers that it belongs here.
     pub(super) fn open_feed(&mut self, files: &mut Files, writer: PublicKey) -> Result<(), SpaceError> {
         if self.feeds.contains_key(&writer) {

@@ -91,7 +91,7 @@ impl Space {
                 Op::Put { key, value } => (key, Some(value), None),
                 Op::Adopted { original, key, value } => (key, Some(value), Some(original)),
                 Op::Delete { key } => (key, None, None),
-                Op::MessageKey(_) | Op::Unknown { .. } => return None,
+                _ => return None,
             };
             let version = Version { writer: *writer, index, op: u32::try_from(at).ok()? };
             let (conflicts, writer, private) = (Vec::new(), *writer, at >= first);

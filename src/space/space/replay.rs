@@ -131,6 +131,7 @@ impl Space {
         let Some(feed) = self.feeds.get(writer) else { return Ok(()) };
         let hash = feed.leaf(files, index)?.unwrap_or_default();
         self.access.add_entry(writer, index, hash, entry.as_ref());
+        self.note_invites(writer, index, entry.as_ref().map_or(&[], |entry| &entry.access));
         let tail = self.tails.entry(*writer).or_default();
         tail.given = index + 1;
         self.grown.insert(*writer);
@@ -285,7 +286,10 @@ impl Space {
                 }
                 return;
             }
-            Op::MessageKey(_) | Op::Unknown { .. } => return,
+            Op::Membership { .. } | Op::SpaceSecret { .. } if place.private => {
+                return self.notes.place(op, place, shown);
+            }
+            _ => return,
         };
         let judge = Judge { access: &self.access, numbers: &self.numbers };
         if shown {

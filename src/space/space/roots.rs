@@ -24,6 +24,22 @@ impl Space {
         message_key: &MessageKey,
         domain: &str,
     ) -> Result<(), SpaceError> {
+        self.begin(files, now, entropy, root, device, keys, Some(message_key), (Kind::Home, domain))
+    }
+
+    /// Begins a space of either kind.
+    #[expect(clippy::too_many_arguments, reason = "what its two callers have in hand")]
+    pub(super) fn begin(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        root: &Signer,
+        device: &DeviceGrant,
+        keys: Keys,
+        message_key: Option<&MessageKey>,
+        (kind, domain): (Kind, &str),
+    ) -> Result<(), SpaceError> {
         self.check_root(root)?;
         if !self.records.is_empty() {
             return Err(SpaceError::NotAuthorised {
@@ -36,9 +52,9 @@ impl Space {
         let person = PersonId::founded_by(&device.writer);
         let grant = self.sealed_grant(epoch, device, person, Role::Admin, entropy)?;
         self.sign_record(files, root, vec![RootItem::Grant(grant)])?;
-        self.sign_manifest(files, root, Kind::Home, domain)?;
+        self.sign_manifest(files, root, kind, domain)?;
         let (op, _) = self.publish_epoch(epoch, vec![device.writer], entropy)?;
-        let private = Some((epoch, vec![message_key_op(message_key)]));
+        let private = message_key.map(|key| (epoch, vec![message_key_op(key)]));
         self.append(files, now, entropy, vec![Draft { access: vec![op], private, ..Draft::default() }])?;
         Ok(())
     }
@@ -105,7 +121,8 @@ impl Space {
         self.check_root(root)?;
         self.unlock(files, keys)?;
         self.open_root_seals(files, root)?;
-        self.readmit(files, now, entropy, root, device, message_key, cut_others)
+        let gone = if cut_others { self.active_writers() } else { Vec::new() };
+        self.readmit(files, now, entropy, root, device, Some(message_key), &gone, cut_others)
     }
 
     /// Hands the space over to another root: the old one signs its successor, the new one cuts every writer at what is
@@ -122,41 +139,53 @@ impl Space {
         keys: Keys,
         message_key: &MessageKey,
     ) -> Result<(), SpaceError> {
+        self.hand_over(files, old, new, keys)?;
+        let gone = self.active_writers();
+        self.readmit(files, now, entropy, new, device, Some(message_key), &gone, true)
+    }
+
+    /// The old root opens what is sealed to it and signs its successor.
+    pub(super) fn hand_over(
+        &mut self,
+        files: &mut Files,
+        old: &Signer,
+        new: &Signer,
+        keys: Keys,
+    ) -> Result<(), SpaceError> {
         self.check_root(old)?;
         self.open_root_seals(files, old)?;
         self.unlock(files, keys)?;
         let record = self.sign_record(files, old, vec![RootItem::Successor(new.public())])?;
         // Whoever changes the passphrase follows it, whatever rivals the old one may have signed.
         self.pin(files, old.public(), record)?;
-        self.check_root(new)?;
-        self.readmit(files, now, entropy, new, device, message_key, true)
+        self.check_root(new)
     }
 
-    /// The root grants this device, and cuts the others if wished. All content keys are held.
-    #[expect(clippy::too_many_arguments, reason = "what its two callers have in hand")]
-    fn readmit(
+    /// The root grants this device and closes the feeds of those that are gone; `renew`: under a new epoch, and with all
+    /// content keys sealed to the root once more. All content keys are held.
+    #[expect(clippy::too_many_arguments, reason = "what its callers have in hand")]
+    pub(super) fn readmit(
         &mut self,
         files: &mut Files,
         now: u64,
         entropy: &mut dyn Entropy,
         root: &Signer,
         device: &DeviceGrant,
-        message_key: &MessageKey,
-        cut_others: bool,
+        message_key: Option<&MessageKey>,
+        gone: &[PublicKey],
+        renew: bool,
     ) -> Result<(), SpaceError> {
-        let others: Vec<PublicKey> =
-            self.active_writers().into_iter().filter(|writer| *writer != device.writer).collect();
         // A name needs an epoch that the others can open; if they go, or there is none, it is the new one.
-        let usable = if cut_others { None } else { self.usable_epoch() };
+        let usable = if renew { None } else { self.usable_epoch() };
         let held: Vec<Hash> = self.content.ids().collect();
         let epoch = usable.unwrap_or_else(|| self.content.generate(entropy));
-        let person = self.home_person().unwrap_or_else(|| PersonId::founded_by(&device.writer));
+        let person = self.first_person().unwrap_or_else(|| PersonId::founded_by(&device.writer));
         let mut items =
             vec![RootItem::Grant(self.sealed_grant(epoch, device, person, Role::Admin, entropy)?)];
-        if cut_others {
-            for writer in others {
-                items.push(RootItem::Cut { cut: self.cut_at(files, writer, None)?, voids: Vec::new() });
-            }
+        for writer in gone.iter().filter(|writer| **writer != device.writer) {
+            // Of a key that nothing is known of here, nothing may come later either.
+            let length = if self.feeds.contains_key(writer) { None } else { Some(0) };
+            items.push(RootItem::Cut { cut: self.cut_at(files, *writer, length)?, voids: Vec::new() });
         }
         self.sign_records(files, root, items)?;
         self.renew_manifest(files, root)?;
@@ -166,19 +195,19 @@ impl Space {
             access.push(op);
             rest = more;
         }
-        let private = match self.message_key() {
-            Some(known) if known.as_bytes() == message_key.as_bytes() => None,
-            _ => Some((epoch, vec![message_key_op(message_key)])),
-        };
+        let known = self.message_key().map(MessageKey::as_bytes);
+        let news = message_key.filter(|key| known != Some(key.as_bytes()));
+        let private = news.map(|key| (epoch, vec![message_key_op(key)]));
         let mut drafts = vec![Draft { access, private, ..Draft::default() }];
         drafts.append(&mut rest);
-        self.reseal(entropy, &held, &[device.writer], cut_others, &mut drafts)?;
+        self.reseal(entropy, &held, &[device.writer], renew, &mut drafts)?;
         self.append(files, now, entropy, drafts)?;
         Ok(())
     }
 
-    /// The person that the first root grant names: all devices of a home carry it.
-    fn home_person(&self) -> Option<PersonId> {
+    /// The person that the first root grant names: all devices of a home carry it, and in a created space it is the
+    /// creator.
+    fn first_person(&self) -> Option<PersonId> {
         self.records.iter().find_map(|(_, bytes)| {
             let record = RootRecord::decode(&self.key, bytes).ok()?;
             record.items.iter().find_map(|item| match item {

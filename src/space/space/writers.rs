@@ -89,6 +89,14 @@ impl Space {
         self.access.writer(writer).is_some_and(|state| state.standing == WriterStanding::Active)
     }
 
+    /// Writers that may let others in, ascending by key.
+    pub fn active_admins(&self) -> Vec<PublicKey> {
+        let admin = |state: &crate::space::WriterState| {
+            state.standing == WriterStanding::Active && state.role == Some(Role::Admin)
+        };
+        self.access.writers().into_iter().filter(admin).map(|state| state.key).collect()
+    }
+
     /// Wall time of a writer's last entry here, ms since 1970, by its own clock.
     pub fn last_time(&self, writer: &PublicKey) -> Option<u64> {
         self.tails.get(writer).and_then(|tail| tail.last_time)

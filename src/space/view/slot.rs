@@ -52,6 +52,11 @@ impl Slot {
         &self.ops
     }
 
+    /// Every operation, the highest rank first.
+    pub(in crate::space) fn ranked(&self, causality: &dyn Causality) -> Vec<Place> {
+        ranked(&self.ops, causality)
+    }
+
     /// Heads among the operations that `keep` lets through, the winner first.
     pub(in crate::space) fn heads_among(
         &self,

@@ -86,6 +86,7 @@ fn grant(writer: PublicKey, person: PublicKey) -> Grant {
         from_now_on: false,
         install_id: [0; 16],
         name: None,
+        invite: None,
     }
 }
 

@@ -112,6 +112,7 @@ impl Real {
             from_now_on: false,
             install_id,
             name: None,
+            invite: None,
         }
     }
 

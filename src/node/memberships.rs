@@ -1,0 +1,118 @@
+//! The spaces that a person joined or made beside the one of the domain, in the file `node/spaces`.
+//!
+//! ```text
+//! version u8 │ varint count │ each: space key 32 │ flags u8 (1: leaving) │ varint length │ join request
+//! ```
+//! A join request is kept, signed as it was, until a grant answers it. A space that was left stays until what was
+//! written there last has had a chance to reach others.
+
+use crate::{
+    codec::{DecodeError, Reader, Writer},
+    crypto::PublicKey,
+};
+
+/// The list.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Memberships {
+    pub(super) list: Vec<Membership>,
+}
+
+/// One space of the list.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Membership {
+    pub(super) space: PublicKey,
+    /// It was left, and goes as soon as its peers know.
+    pub(super) leaving: bool,
+    /// What is sent to be let in; empty if nothing is.
+    pub(super) request: Vec<u8>,
+    /// When it is sent again, or the space is dropped; ms since 1970. Not stored.
+    pub(super) due: Option<u64>,
+    /// How long it waits after the next sending, in ms. Not stored.
+    pub(super) pause: u64,
+}
+
+impl Membership {
+    pub(super) const fn new(space: PublicKey) -> Self {
+        Self { space, leaving: false, request: Vec::new(), due: None, pause: 0 }
+    }
+}
+
+impl Memberships {
+    pub(super) fn get_mut(&mut self, space: &PublicKey) -> Option<&mut Membership> {
+        self.list.iter_mut().find(|membership| membership.space == *space)
+    }
+
+    /// The entry of a space; `None` if it is new and there is no room for one more.
+    pub(super) fn add(&mut self, space: PublicKey) -> Option<&mut Membership> {
+        let at = self.list.iter().position(|membership| membership.space == space);
+        if at.is_none() && self.list.len() < MAX_SPACES {
+            self.list.push(Membership::new(space));
+        }
+        match at {
+            Some(at) => self.list.get_mut(at),
+            None => self.list.last_mut().filter(|last| last.space == space),
+        }
+    }
+
+    pub(super) fn remove(&mut self, space: &PublicKey) {
+        self.list.retain(|membership| membership.space != *space);
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::versioned();
+        out.count(self.list.len());
+        for membership in &self.list {
+            out.raw(&membership.space.0).u8(u8::from(membership.leaving)).bytes(&membership.request);
+        }
+        out.finish()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::versioned(bytes)?;
+        let mut list = Vec::new();
+        for _ in 0..reader.count("spaces", MAX_SPACES)? {
+            let space = PublicKey(reader.array()?);
+            let leaving = reader.u8()? & 1 != 0;
+            let request = reader.bytes("join request", MAX_REQUEST)?.to_vec();
+            list.push(Membership { leaving, request, ..Membership::new(space) });
+        }
+        reader.end()?;
+        Ok(Self { list })
+    }
+}
+
+/// Most spaces beside the domain's: each is opened at the start, and has a topic on every hub.
+pub(super) const MAX_SPACES: usize = 256;
+const MAX_REQUEST: usize = 8 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_round_trip_and_are_bounded() {
+        let mut some = Memberships::default();
+        for byte in [1, 2, 1] {
+            let membership = some.add(PublicKey([byte; 32])).unwrap();
+            membership.leaving = byte == 2;
+            membership.request = vec![byte; 3];
+        }
+        assert_eq!(some.list.len(), 2);
+        assert_eq!(Memberships::decode(&some.encode()), Ok(some.clone()));
+        for number in 0..u16::try_from(MAX_SPACES).unwrap() {
+            let mut key = [7; 32];
+            key[..2].copy_from_slice(&number.to_le_bytes());
+            some.add(PublicKey(key));
+        }
+        assert_eq!(some.list.len(), MAX_SPACES);
+        assert!(some.add(PublicKey([9; 32])).is_none());
+        assert!(some.add(PublicKey([1; 32])).is_some());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_never_panic(bytes: Vec<u8>) {
+            let _ = Memberships::decode(&bytes);
+        }
+    }
+}

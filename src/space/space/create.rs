@@ -1,0 +1,49 @@
+//! Spaces beyond the home: beginning one, and handing it over when the passphrase changes.
+//!
+//! A created space has a random root key, used once and then kept only in the home, sealed to the home's root
+//! (`members.rs`). Its creator is the first person in it, with the id that the creating device's key founds.
+
+use super::{DeviceGrant, Keys, Space};
+use crate::{
+    crypto::{Entropy, PublicKey, Signer},
+    space::{Kind, SpaceError},
+    storage::Files,
+};
+
+impl Space {
+    /// Begins a space of one's own, opened under the public key of `root`: grants this device as its first admin, signs
+    /// the manifest, and appends the first entry, an epoch. The root's seed must be kept in the home before
+    /// ([`Space::keep_space_secret`]) and wiped after. [`SpaceError::Root`] if `root` is another key than the space's,
+    /// [`SpaceError::NotAuthorised`] if the space has begun already.
+    pub fn create(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        root: &Signer,
+        device: &DeviceGrant,
+        keys: Keys,
+    ) -> Result<(), SpaceError> {
+        self.begin(files, now, entropy, root, device, keys, None, (Kind::Space, ""))
+    }
+
+    /// Hands a created space over to another root: the old one signs its successor, the new one closes the feeds of
+    /// `cut`, keys of this person, at what is held of them (at 0 where nothing is) and grants this device's new key
+    /// under the same person; a new epoch begins, and all content keys are sealed anew to it and the new root. What
+    /// others were granted stands. [`Space::own_writers`] tells which keys `cut` should name.
+    #[expect(clippy::too_many_arguments, reason = "all that a change of passphrase has in hand")]
+    pub fn succeed(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        old: &Signer,
+        new: &Signer,
+        cut: &[PublicKey],
+        device: &DeviceGrant,
+        keys: Keys,
+    ) -> Result<(), SpaceError> {
+        self.hand_over(files, old, new, keys)?;
+        self.readmit(files, now, entropy, new, device, None, cut, true)
+    }
+}
