@@ -79,6 +79,7 @@ impl Node {
         if let Some(device) = &mut self.account.device {
             device.stage = Stage::Granted;
         }
+        self.reclaim_spaces(&secret.root(), false);
         self.save_account();
         self.learn_names();
         self.load_drafts();
@@ -97,7 +98,7 @@ impl Node {
             let home = self.spaces.home_mut().ok_or_else(no_space)?;
             home.cut(&mut self.files, self.now, self.entropy.as_mut(), device.writer, false)?;
             self.own_writes = true;
-            self.departed = Some(device.writer);
+            self.departed.push(device.writer);
         }
         self.account.device = None;
         self.asking = None;

@@ -19,6 +19,7 @@ impl Node {
                 SpaceEvent::Changed { keys } => changed.extend(keys),
                 SpaceEvent::Equivocation { writer } => self.event(Event::Equivocation { space, writer }),
                 SpaceEvent::Follows { .. } => follows = true,
+                SpaceEvent::Memberships => self.members_later(),
                 SpaceEvent::Writers => writers = true,
                 SpaceEvent::Retracted { writer, entries, keys, why, .. } if entries > 0 => {
                     // What each key holds now is among the changes.
@@ -66,6 +67,7 @@ impl Node {
             self.requests.deadline(),
             self.chores.deadline(),
             self.memberships_deadline(),
+            self.reclaims_deadline(),
             self.syncing.iter().map(|syncing| syncing.until).min(),
         ]
         .into_iter()

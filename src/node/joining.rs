@@ -119,6 +119,7 @@ impl Node {
         for space in self.spaces.keys() {
             self.tend_membership(space);
         }
+        self.reclaim_ready();
         if self.chores.members_at.take_if(|at| *at <= self.now).is_some() && self.state() == State::Writer {
             self.follow_own_devices();
         }
@@ -194,8 +195,12 @@ impl Node {
                 self.event(Event::Failed(error));
             }
         }
-        for space in self.spaces.keys() {
-            if let Err(error) = self.admit_own_devices(space) {
+        // A device that signed in anew has another key in each.
+        let stays: Vec<PublicKey> =
+            self.memberships.list.iter().filter(|own| !own.leaving).map(|own| own.space).collect();
+        for space in stays {
+            let done = self.announce_membership(space, false).and_then(|()| self.admit_own_devices(space));
+            if let Err(error) = done {
                 self.event(Event::Failed(error));
             }
         }
@@ -203,7 +208,7 @@ impl Node {
 
     fn admit_own_devices(&mut self, space: PublicKey) -> Result<(), NodeError> {
         let (Some(home), Some(joined)) = (self.spaces.home(), self.spaces.get(&space)) else { return Ok(()) };
-        if home.key() == space || !joined.space.is_writable() {
+        if !joined.space.is_writable() {
             return Ok(());
         }
         let grants = to_grant(home, &joined.space);
@@ -223,7 +228,7 @@ impl Node {
     }
 
     /// Tells this person's other devices that this one takes part, and with which key.
-    fn announce_membership(&mut self, space: PublicKey, left: bool) -> Result<(), NodeError> {
+    pub(super) fn announce_membership(&mut self, space: PublicKey, left: bool) -> Result<(), NodeError> {
         if self.state() != State::Writer {
             return Ok(());
         }

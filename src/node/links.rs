@@ -129,12 +129,12 @@ impl Node {
 
     /// Tells peers of what was written here.
     pub(super) fn announce(&mut self) {
-        let departed = self.departed.take();
+        let departed = core::mem::take(&mut self.departed);
         for joined in self.spaces.iter_mut() {
             let new = joined.untold();
-            let feeds = [joined.space.writer(), departed];
+            let own = joined.space.writer();
             for exchange in self.links.exchanges_of(joined.space.key()) {
-                feeds.iter().flatten().for_each(|feed| exchange.changed(feed));
+                departed.iter().chain(&own).for_each(|feed| exchange.changed(feed));
                 new.iter().for_each(|(kind, hash)| exchange.item_added(*kind, *hash));
             }
         }

@@ -7,6 +7,7 @@ mod account;
 mod acting;
 mod approving;
 mod chores;
+mod created;
 mod device_name;
 mod devices;
 mod drafts;

@@ -14,6 +14,7 @@ use super::{
     Call, ErrorCode, Event, Input, NodeError, Options, Output, Reply, State, Words,
     account::{Account, Device, Stage},
     chores::Chores,
+    created::Reclaim,
     devices::Locking,
     drafts::Draft,
     durable::Durable,
@@ -41,6 +42,7 @@ pub struct Node {
     pub(super) account: Account,
     pub(super) spaces: Spaces,
     pub(super) memberships: Memberships,
+    pub(super) reclaims: Vec<Reclaim>,
     pub(super) secrets: Option<Secrets>,
     pub(super) requests: RequestQueue,
     /// Devices that the root let in.
@@ -63,8 +65,8 @@ pub struct Node {
     pub(super) told: Option<State>,
     /// Set when storage failed: nothing is written any more.
     pub(super) broken: Option<NodeError>,
-    /// This device's feed until just now: it wrote its last entry by signing out.
-    pub(super) departed: Option<PublicKey>,
+    /// This device's feeds until just now: their last entries were written by signing out, or by changing the passphrase.
+    pub(super) departed: Vec<PublicKey>,
     /// Something of our own was written since the last batch.
     pub(super) own_writes: bool,
     pub(super) now: u64,
@@ -119,6 +121,7 @@ impl Node {
             files,
             account,
             memberships,
+            reclaims: Vec::new(),
             spaces: Spaces::default(),
             secrets: remembered.and_then(Secrets::from_remembered),
             by_root: Vec::new(),
@@ -135,7 +138,7 @@ impl Node {
             replies: Vec::new(),
             told: None,
             broken: None,
-            departed: None,
+            departed: Vec::new(),
             own_writes: false,
             now,
         };

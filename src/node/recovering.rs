@@ -52,6 +52,7 @@ impl Node {
             cut_others,
         )?;
         self.become_writer(device, secrets);
+        self.reclaim_spaces(&root, cut_others);
         Ok(())
     }
 
@@ -64,7 +65,7 @@ impl Node {
         }
         let before = self.device().cloned().ok_or_else(no_space)?;
         let (device, secrets) = self.new_install(new, before.name, before.remember)?;
-        let grant = grant_of(&device);
+        let (grant, name) = (grant_of(&device), device.name.clone());
         let home = self.spaces.home_mut().ok_or_else(no_space)?;
         if home.is_former_root(&new.root().public()) {
             return Err(NodeError::bad_input("this passphrase was used before; draw another"));
@@ -81,7 +82,17 @@ impl Node {
             keys,
             &message,
         )?;
+        let last = self.secrets.take();
         self.become_writer(device, secrets);
+        let spaces = self.spaces.keys();
+        if let Some(last) = last {
+            self.hand_spaces_over(&old, &last, &name)?;
+        }
+        for space in spaces {
+            if self.spaces.home_key() != Some(space) {
+                self.announce_membership(space, false)?;
+            }
+        }
         Ok(())
     }
 
@@ -130,6 +141,7 @@ impl Node {
         self.account.device = Some(device);
         self.save_account();
         self.secrets = Some(secrets);
+        self.unlock_others();
         self.learn_names();
         self.event(Event::Writers);
         self.tell_state();

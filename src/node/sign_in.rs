@@ -242,6 +242,7 @@ impl Node {
                 self.event(Event::Failed(error.into()));
             }
         }
+        self.unlock_others();
         self.learn_names();
         self.append_drafts();
         if let Some(space) = self.spaces.home_key() {

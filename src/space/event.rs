@@ -24,6 +24,8 @@ pub enum SpaceEvent {
     },
     /// The manifest is another one.
     Manifest,
+    /// What this person's devices say of other spaces.
+    Memberships,
     /// Entries that were shown are not shown any more: a cut came late, a fork, a hide. They can be looked at in the
     /// quarantine.
     Retracted {

@@ -169,3 +169,96 @@ fn who_leaves_is_out_and_keeps_nothing() {
     world.call(first, put("k", "v", false)).unwrap();
     assert_eq!(world.call(other, within(space, write("x", false))).unwrap_err().code, ErrorCode::BadInput);
 }
+
+#[test]
+fn a_new_passphrase_takes_this_persons_old_devices_out_of_every_space() {
+    for seed in 0..4 {
+        let mut world = World::new(seed);
+        let (first, key) = sign_up(&mut world);
+        let made = create(&mut world, first);
+        let other = other_person(&mut world, 7);
+        let theirs = create(&mut world, other);
+        let link = invite(&mut world, other, theirs, Role::Writer, 1);
+        join(&mut world, first, &link);
+        let guest = invite(&mut world, first, made, Role::Writer, 1);
+        join(&mut world, other, &guest);
+        let second = world.browser(Some(key));
+        world.until("home is here", |world| world.node(second).home() == Some(key));
+        let words = sign_in(&mut world, second, true);
+        approve(&mut world, first, words);
+        for space in [made, theirs] {
+            for at in [first, second, other] {
+                world.until("all are in", |world| writable(world, at, space));
+            }
+        }
+        let old: Vec<PublicKey> = [first, second]
+            .iter()
+            .flat_map(|at| {
+                world
+                    .node(*at)
+                    .spaces()
+                    .iter()
+                    .skip(1)
+                    .filter_map(|view| view.space.writer())
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        assert_eq!(old.len(), 4);
+        let change =
+            Call::ChangePassphrase { old: super::super::sim::secret(1), new: super::super::sim::secret(2) };
+        world.call(first, change).unwrap();
+        world.until("the second is out", |world| world.node(second).state() == State::Revoked);
+        for space in [made, theirs] {
+            world.call(first, within(space, write("after", true))).unwrap();
+            world.until("read by the other person", |world| has(world, other, space, "after"));
+            let writers = world.node(other).writers(Some(space));
+            let gone = |key: &PublicKey| {
+                let mine = writers.iter().find(|writer| writer.key == *key);
+                mine.is_none_or(|mine| mine.state != WriterStanding::Active)
+            };
+            assert!(old.iter().all(gone), "every old key is out");
+            assert!(writable(&world, other, space), "others stay");
+            assert!(!has(&world, second, space, "after"), "what is private now the old device cannot open");
+            world.call(other, within(space, write("still", false))).unwrap();
+        }
+        // Back with the new passphrase, and into the spaces by itself.
+        let call =
+            Call::SignIn { secret: super::super::sim::secret(2), device: "Second".into(), remember: true };
+        let Ok(Reply::Words(words)) = world.call(second, call) else { panic!("no words") };
+        approve(&mut world, first, words);
+        for space in [made, theirs] {
+            world.until("back", |world| writable(world, second, space));
+        }
+    }
+}
+
+#[test]
+fn the_passphrase_alone_comes_back_to_created_spaces_too() {
+    for (seed, cut_others) in [(0, false), (1, true)] {
+        let mut world = World::new(seed);
+        let (first, key) = sign_up(&mut world);
+        let made = create(&mut world, first);
+        world.call(first, within(made, write("kept", true))).unwrap();
+        let guest = invite(&mut world, first, made, Role::Writer, 1);
+        let other = other_person(&mut world, 7);
+        join(&mut world, other, &guest);
+        world.until("in", |world| writable(world, other, made) && has(world, other, made, "kept"));
+        // A visitor has a copy of the home; the device is lost.
+        let visitor = world.browser(Some(key));
+        world.until("copied", |world| world.node(visitor).clock(None) == world.node(first).clock(None));
+        let lost = world.node(first).spaces()[1].space.writer().unwrap();
+        world.kill(first);
+        let fresh = world.browser(Some(key));
+        world.until("copied", |world| world.node(visitor).clock(None) == world.node(fresh).clock(None));
+        let secret = super::super::sim::secret(1);
+        let recover = Call::Recover { secret, device: "Third".into(), remember: true, cut_others };
+        world.call(fresh, recover).unwrap();
+        world.until("back in the created space", |world| writable(world, fresh, made));
+        world.until("private data opens", |world| has(world, fresh, made, "kept"));
+        world.call(fresh, within(made, write("again", true))).unwrap();
+        world.until("read", |world| has(world, other, made, "again"));
+        let writers = world.node(other).writers(Some(made));
+        let state = writers.iter().find(|writer| writer.key == lost).unwrap().state;
+        assert_eq!(state == WriterStanding::Active, !cut_others);
+    }
+}

@@ -46,4 +46,29 @@ impl Space {
         self.hand_over(files, old, new, keys)?;
         self.readmit(files, now, entropy, new, device, None, cut, true)
     }
+
+    /// Comes back to a created space with its root's secret: grants this device under the creator's person and, if
+    /// wished, closes the feeds of that person's other devices at what is held of them. What others were granted stands.
+    #[expect(clippy::too_many_arguments, reason = "all that a recovery has in hand")]
+    pub fn reclaim(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        root: &Signer,
+        cut_others: bool,
+        device: &DeviceGrant,
+        keys: Keys,
+    ) -> Result<(), SpaceError> {
+        self.check_root(root)?;
+        self.unlock(files, keys)?;
+        self.open_root_seals(files, root)?;
+        let owner = self.first_person();
+        let theirs = |writer: &PublicKey| {
+            let persons = self.access.writer(writer).map_or(Vec::new(), |state| state.persons);
+            cut_others && owner.is_some_and(|owner| persons.contains(&owner))
+        };
+        let gone: Vec<PublicKey> = self.active_writers().into_iter().filter(theirs).collect();
+        self.readmit(files, now, entropy, root, device, None, &gone, cut_others)
+    }
 }

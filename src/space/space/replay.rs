@@ -287,6 +287,9 @@ impl Space {
                 return;
             }
             Op::Membership { .. } | Op::SpaceSecret { .. } if place.private => {
+                if self.events.back() != Some(&SpaceEvent::Memberships) {
+                    self.events.push_back(SpaceEvent::Memberships);
+                }
                 return self.notes.place(op, place, shown);
             }
             _ => return,

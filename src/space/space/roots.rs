@@ -207,7 +207,7 @@ impl Space {
 
     /// The person that the first root grant names: all devices of a home carry it, and in a created space it is the
     /// creator.
-    fn first_person(&self) -> Option<PersonId> {
+    pub(super) fn first_person(&self) -> Option<PersonId> {
         self.records.iter().find_map(|(_, bytes)| {
             let record = RootRecord::decode(&self.key, bytes).ok()?;
             record.items.iter().find_map(|item| match item {
