@@ -35,6 +35,30 @@ impl Space {
         device: &DeviceGrant,
         role: Role,
     ) -> Result<(), SpaceError> {
+        self.let_in(files, now, entropy, device, role, false)
+    }
+
+    /// The same, but the device gets no epoch from before: it reads nothing private that was written until now.
+    pub fn grant_from_now_on(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        device: &DeviceGrant,
+        role: Role,
+    ) -> Result<(), SpaceError> {
+        self.let_in(files, now, entropy, device, role, true)
+    }
+
+    fn let_in(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        device: &DeviceGrant,
+        role: Role,
+        from_now_on: bool,
+    ) -> Result<(), SpaceError> {
         let me = self.author()?;
         match self.access.writer(&device.writer) {
             // Two who approve one request make one grant.
@@ -51,9 +75,14 @@ impl Space {
         let person = state.persons.first().copied().unwrap_or_else(|| PersonId::founded_by(&me));
         let mut drafts = Vec::new();
         let epoch = self.epoch_for_writing(entropy, &mut drafts)?;
-        let grant = self.sealed_grant(epoch, device, person, role, entropy)?;
+        let mut grant = self.sealed_grant(epoch, device, person, role, entropy)?;
+        grant.from_now_on = from_now_on;
         drafts.push(Draft::access(vec![AccessOp::Grant(grant)]));
         self.append(files, now, entropy, drafts)?;
+        if from_now_on {
+            // No epoch from before may be written under any more, so the next private write begins one.
+            return Ok(());
+        }
         // The grant is judged by now: seals go into the next entry, since no operation of an entry sees the others.
         let mut seals = Vec::new();
         let held: Vec<Hash> = self.content.ids().collect();
@@ -141,7 +170,9 @@ impl Space {
         now: u64,
         entropy: &mut dyn Entropy,
     ) -> Result<(), SpaceError> {
-        let others = self.active_writers();
+        let newcomers = self.newcomers();
+        let mut others = self.active_writers();
+        others.retain(|writer| !newcomers.contains(writer));
         let mut drafts = Vec::new();
         let held: Vec<Hash> = self.content.ids().collect();
         self.reseal(entropy, &held, &others, true, &mut drafts)?;

@@ -2,7 +2,7 @@
 
 use super::Space;
 use crate::{
-    collections::{Map, Set},
+    collections::{Map, Set, sort_by},
     crypto::PublicKey,
     space::{GrantSource, PersonId, Role, WriterStanding},
 };
@@ -23,7 +23,7 @@ pub struct GrantInfo {
 }
 
 impl Space {
-    /// The grants of a writer that count. Those that it made before it was cut stand, and somebody should look at them.
+    /// The grants of a writer that count, in the order it made them. Those that it made before it was cut stand, and somebody should look at them.
     pub fn grants_by(&self, author: &PublicKey) -> Vec<GrantInfo> {
         let mut made = Vec::new();
         for grant in self.access.grants() {
@@ -33,6 +33,7 @@ impl Space {
                 made.push(GrantInfo { writer, person, role, index, time: self.grant_time(author, index) });
             }
         }
+        sort_by(&mut made, |a, b| (a.index, a.writer).cmp(&(b.index, b.writer)));
         made
     }
 
