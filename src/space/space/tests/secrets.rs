@@ -40,15 +40,15 @@ fn opens_anything_new(device: &Device, before: &Clock) -> bool {
 /// Who is cut, and how.
 #[derive(Clone, Copy, Debug)]
 enum How {
-    ByDevice,
-    ByRoot,
-    ByDescent,
-    ByDescentAndRoot,
+    Device,
+    Root,
+    Descent,
+    DescentOfRootCut,
 }
 
 #[test]
 fn whoever_is_cut_opens_nothing_new_and_keeps_what_it_had() {
-    for how in [How::ByDevice, How::ByRoot, How::ByDescent, How::ByDescentAndRoot] {
+    for how in [How::Device, How::Root, How::Descent, How::DescentOfRootCut] {
         let mut a = Device::founder(1);
         let [mut b, mut c, mut d] = [2, 3, 4].map(Device::asker);
         a.grant(&b);
@@ -60,14 +60,14 @@ fn whoever_is_cut_opens_nothing_new_and_keeps_what_it_had() {
         d.put_private("d/before", "1");
         meet_all(&mut [&mut a, &mut b, &mut c, &mut d]);
         let (mut gone, sponsor) = match how {
-            How::ByDevice | How::ByRoot => (b, None),
-            How::ByDescent | How::ByDescentAndRoot => (d, Some(b.key())),
+            How::Device | How::Root => (b, None),
+            How::Descent | How::DescentOfRootCut => (d, Some(b.key())),
         };
         let (now, key) = (a.time(), gone.key());
         match (how, sponsor) {
-            (How::ByDevice, _) => a.cut(key),
-            (How::ByRoot, _) => a.root_cut(key, false),
-            (How::ByDescentAndRoot, Some(sponsor)) => a.root_cut(sponsor, true),
+            (How::Device, _) => a.cut(key),
+            (How::Root, _) => a.root_cut(key, false),
+            (How::DescentOfRootCut, Some(sponsor)) => a.root_cut(sponsor, true),
             (_, sponsor) => {
                 let Device { files, space, entropy, .. } = &mut a;
                 space.cut(files, now, entropy, sponsor.unwrap(), true).unwrap();
