@@ -19,9 +19,6 @@ pub struct DeviceGrant {
     pub name: String,
 }
 
-/// Most cuts put into one entry: with their proofs they stay below its limit.
-const CUTS_PER_ENTRY: usize = 50;
-
 /// Longest device name, bytes.
 pub(super) const MAX_DEVICE_NAME: usize = 1000;
 
@@ -113,11 +110,10 @@ impl Space {
             });
             targets.append(&mut others);
         }
-        let mut drafts = Vec::new();
-        for targets in targets.chunks(CUTS_PER_ENTRY) {
-            let cut = |target: &PublicKey| Ok(AccessOp::Cut(self.cut_at(files, *target, None)?));
-            drafts.push(Draft::access(targets.iter().map(cut).collect::<Result<_, SpaceError>>()?));
-        }
+        // An entry for each, so that the root can take back one of them.
+        let cut =
+            |target: &PublicKey| Ok(Draft::access(vec![AccessOp::Cut(self.cut_at(files, *target, None)?)]));
+        let drafts = targets.iter().map(cut).collect::<Result<_, SpaceError>>()?;
         self.append(files, now, entropy, drafts)?;
         if writer == me { Ok(()) } else { self.renew_epoch(files, now, entropy) }
     }

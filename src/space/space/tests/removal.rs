@@ -97,13 +97,37 @@ fn a_descendant_that_was_cut_before_still_passes_it_on() {
     let a = &mut all[0];
     let now = a.time();
     a.space.cut(&mut a.files, now, &mut a.entropy, keys[1], true).unwrap();
-    let entry = a.space.entry(&a.files, &keys[0], before).unwrap().unwrap();
-    assert_eq!(entry.access.len(), 2, "who is cut already is not cut again");
+    let cut_now =
+        |target: usize| a.space.cuts_of(&keys[target]).iter().filter(|cut| cut.index >= before).count();
+    assert_eq!([1, 2, 3].map(cut_now), [1, 0, 1], "who is cut already is not cut again");
     assert_eq!(standing(a, &keys[3]), WriterStanding::Cut);
 }
 
 #[test]
-fn more_descendants_than_one_entry_holds_are_cut_at_once() {
+fn the_root_lets_one_of_them_back_in() {
+    let mut all = family();
+    let keys: Vec<PublicKey> = all.iter().map(Device::key).collect();
+    let a = &mut all[0];
+    let now = a.time();
+    a.space.cut(&mut a.files, now, &mut a.entropy, keys[1], true).unwrap();
+    let cuts = a.space.cuts_of(&keys[3]);
+    assert_eq!(cuts.iter().map(|cut| (cut.author, cut.target)).collect::<Vec<_>>(), [(keys[0], keys[3])]);
+    all[3].put("by the fourth", "written while it was cut");
+    meet_all(&mut all.iter_mut().collect::<Vec<_>>());
+    assert!(all[0].values("by the fourth").is_empty());
+    let a = &mut all[0];
+    a.space.root_void(&mut a.files, &root(), cuts.iter().map(|cut| cut.hash).collect()).unwrap();
+    meet_all(&mut all.iter_mut().collect::<Vec<_>>());
+    use WriterStanding::{Active, Cut};
+    for device in &all {
+        assert_eq!(standings(device, &keys[1..4]), [Cut, Cut, Active]);
+        assert_eq!(device.values("by the fourth"), ["written while it was cut"]);
+        assert_eq!(device.space.cuts_of(&keys[3]), []);
+    }
+}
+
+#[test]
+fn many_descendants_are_cut_at_once_and_left_out_of_the_new_epoch() {
     let mut a = Device::founder(1);
     let mut b = Device::asker(2);
     a.grant(&b);

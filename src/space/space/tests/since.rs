@@ -72,8 +72,13 @@ fn what_came_since_then_is_hidden_whatever_its_date_says() {
     b.put("back-dated", "x");
     a.space.note_time(MONDAY + 20 * DAY);
     a.pull_all(&b);
+    let received = |device: &Device| {
+        device.space.writers().into_iter().find(|info| info.key == b.key()).unwrap().last_received
+    };
+    assert_eq!(received(&a), Some(MONDAY + 20 * DAY));
     let mut a = a.reopened();
     a.unlock();
+    assert_eq!(received(&a), Some(MONDAY + 20 * DAY));
     a.now = MONDAY + 21 * DAY;
     b.put("back-dated later", "x");
     a.space.note_time(MONDAY + 21 * DAY);
