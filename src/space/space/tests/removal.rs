@@ -1,5 +1,7 @@
 //! Cutting a device and all that it let in, and what a page is told of grants.
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// Devices 1 to 7: the first lets in the second and the sixth, the second the third, that the fourth; the first and the
@@ -212,5 +214,43 @@ fn nobody_cuts_or_hides_above_its_station() {
         assert_eq!(standing(device, &b.key()), WriterStanding::Cut);
         assert_eq!(standing(device, &d.key()), WriterStanding::Cut);
         assert_eq!(standing(device, &a.key()), WriterStanding::Active);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// Who would be cut is who loses its grant if the target's feed is closed at its very beginning.
+    #[test]
+    fn descendants_are_those_who_would_never_have_been_let_in(
+        steps in prop::collection::vec((0..6_usize, 0..6_usize, any::<bool>()), 1..25),
+        target in 0..6_usize,
+    ) {
+        let mut all = vec![Device::founder(1)];
+        all.extend((2..7).map(Device::asker));
+        for (from, to, lets_in) in steps {
+            let Ok([from, to]) = all.get_disjoint_mut([from, to]) else { continue };
+            if lets_in {
+                let (now, grant) = (from.time(), to.grant_of());
+                // Whoever is not let in itself is refused.
+                drop(from.space.grant(&mut from.files, now, &mut from.entropy, &grant, Role::Admin));
+            }
+            to.pull_all(from);
+        }
+        meet_all(&mut all.iter_mut().collect::<Vec<_>>());
+        let mut visitor = Device::new(9);
+        visitor.pull_all(&all[0]);
+        let keys: Vec<PublicKey> = all.iter().map(Device::key).collect();
+        let descendants = visitor.space.descendants(&keys[target]);
+        let let_in: Vec<PublicKey> = keys.iter().filter(|key| visitor.space.role(key).is_some()).copied().collect();
+        if !visitor.space.followed(&keys[target]) {
+            prop_assert_eq!(descendants, []);
+            return Ok(());
+        }
+        let Device { files, space, entropy, .. } = &mut visitor;
+        space.root_cut(files, 2000, entropy, &root(), keys[target], Some(0), Vec::new(), false).unwrap();
+        let mut lost: Vec<PublicKey> = let_in.into_iter().filter(|key| space.role(key).is_none()).collect();
+        lost.sort_unstable();
+        prop_assert_eq!(lost, descendants);
     }
 }

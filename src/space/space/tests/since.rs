@@ -1,5 +1,7 @@
 //! Hiding what a device wrote since a time.
 
+use proptest::prelude::*;
+
 use super::*;
 
 const HOUR: u64 = 60 * 60 * 1000;
@@ -137,4 +139,53 @@ fn marks_are_an_hour_apart_and_the_oldest_give_way() {
     assert_eq!(a.files.len(file) / 48, 10_000);
     let again = a.reopened();
     assert_eq!(again.names(), a.names());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// Whatever is dated or came since then is hidden, and nothing from before all that but what came within the hour.
+    #[test]
+    fn nothing_since_then_is_left_and_little_from_before_goes(
+        steps in prop::collection::vec((0..100_u64, 0..5_u64, any::<bool>()), 1..20),
+        since in 0..100_u64,
+    ) {
+        let mut a = Device::founder(1);
+        let mut b = Device::asker(2);
+        a.grant(&b);
+        meet(&mut a, &mut b);
+        let (quarter, mut clock) = (HOUR / 4, MONDAY);
+        // Of each entry of the other, from its first on: its date, and when it came.
+        let mut entries: Vec<(u64, u64)> = Vec::new();
+        let key = b.key();
+        let given = |a: &Device| a.space.clock().get(&key).copied().unwrap_or(0);
+        let (mut dates, mut held) = (Vec::new(), given(&a));
+        prop_assert_eq!(held, 0);
+        for (date, wait, comes) in steps {
+            let now = MONDAY + date * quarter;
+            b.space.write(&mut b.files, now, &mut b.entropy, vec![put("k", "x", false)]).unwrap();
+            dates.push(now);
+            clock += wait * quarter;
+            if comes {
+                a.space.note_time(clock);
+                a.pull_all(&b);
+                let more = given(&a) - held;
+                held += more;
+                entries.extend(dates.drain(..).map(|date| (date, clock)));
+            }
+        }
+        let since = MONDAY + since * quarter;
+        let first = a.space.first_since(&a.files, &key, since).unwrap();
+        // What came within the hour of the first of all goes by its date alone.
+        let begun = entries.first().map_or(0, |(_, came)| *came);
+        let later = |came: u64| came >= begun + HOUR;
+        let position = |is: &dyn Fn(u64, u64) -> bool| {
+            entries.iter().position(|(date, came)| is(*date, *came)).unwrap_or(entries.len())
+        };
+        let must = position(&|date, came| date >= since || (later(came) && came >= since));
+        let may = position(&|date, came| date >= since || (later(came) && came + HOUR > since));
+        let first = usize::try_from(first).unwrap();
+        prop_assert!((may..=must).contains(&first), "{first} is not in {may}..={must}");
+        prop_assert_eq!(entries.len(), usize::try_from(held).unwrap());
+    }
 }
