@@ -19,9 +19,6 @@ pub struct DeviceGrant {
     pub name: String,
 }
 
-/// Most cuts put into one entry: with their proofs they stay below its limit.
-const CUTS_PER_ENTRY: usize = 50;
-
 /// Longest device name, bytes.
 pub(super) const MAX_DEVICE_NAME: usize = 1000;
 
@@ -35,13 +32,37 @@ impl Space {
         device: &DeviceGrant,
         role: Role,
     ) -> Result<(), SpaceError> {
+        self.let_in(files, now, entropy, device, role, false)
+    }
+
+    /// The same, but the device gets no epoch from before: it reads nothing private that was written until now.
+    pub fn grant_from_now_on(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        device: &DeviceGrant,
+        role: Role,
+    ) -> Result<(), SpaceError> {
+        self.let_in(files, now, entropy, device, role, true)
+    }
+
+    fn let_in(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        device: &DeviceGrant,
+        role: Role,
+        from_now_on: bool,
+    ) -> Result<(), SpaceError> {
         let me = self.author()?;
         if self.is_admitted(&device.writer, role)? {
             return Ok(());
         }
         let state = self.access.writer(&me).ok_or(SpaceError::NoWriter { writer: me })?;
         let person = state.persons.first().copied().unwrap_or_else(|| PersonId::founded_by(&me));
-        self.admit(files, now, entropy, device, person, role, None)
+        self.admit(files, now, entropy, device, person, role, None, from_now_on)
     }
 
     /// Whether a key holds a role already; an error if it was removed.
@@ -68,12 +89,18 @@ impl Space {
         person: PersonId,
         role: Role,
         invite: Option<Citation>,
+        from_now_on: bool,
     ) -> Result<(), SpaceError> {
         let mut drafts = Vec::new();
         let epoch = self.epoch_for_writing(entropy, &mut drafts)?;
-        let grant = Grant { invite, ..self.sealed_grant(epoch, device, person, role, entropy)? };
+        let grant = self.sealed_grant(epoch, device, person, role, entropy)?;
+        let grant = Grant { invite, from_now_on, ..grant };
         drafts.push(Draft::access(vec![AccessOp::Grant(grant)]));
         self.append(files, now, entropy, drafts)?;
+        if from_now_on {
+            // No epoch from before may be written under any more, so the next private write begins one.
+            return Ok(());
+        }
         // The grant is judged by now: seals go into the next entry, since no operation of an entry sees the others.
         let mut seals = Vec::new();
         let held: Vec<Hash> = self.content.ids().collect();
@@ -104,11 +131,10 @@ impl Space {
             });
             targets.append(&mut others);
         }
-        let mut drafts = Vec::new();
-        for targets in targets.chunks(CUTS_PER_ENTRY) {
-            let cut = |target: &PublicKey| Ok(AccessOp::Cut(self.cut_at(files, *target, None)?));
-            drafts.push(Draft::access(targets.iter().map(cut).collect::<Result<_, SpaceError>>()?));
-        }
+        // An entry for each, so that the root can take back one of them.
+        let cut =
+            |target: &PublicKey| Ok(Draft::access(vec![AccessOp::Cut(self.cut_at(files, *target, None)?)]));
+        let drafts = targets.iter().map(cut).collect::<Result<_, SpaceError>>()?;
         self.append(files, now, entropy, drafts)?;
         if writer == me { Ok(()) } else { self.renew_epoch(files, now, entropy) }
     }
@@ -161,7 +187,9 @@ impl Space {
         now: u64,
         entropy: &mut dyn Entropy,
     ) -> Result<(), SpaceError> {
-        let others = self.active_writers();
+        let newcomers = self.newcomers();
+        let mut others = self.active_writers();
+        others.retain(|writer| !newcomers.contains(writer));
         let mut drafts = Vec::new();
         let held: Vec<Hash> = self.content.ids().collect();
         self.reseal(entropy, &held, &others, true, &mut drafts)?;

@@ -24,8 +24,7 @@ impl Space {
 
     /// The epoch to seal under: the last usable one whose key is held; `None` if a new one must be made.
     pub fn usable_epoch(&self) -> Option<Hash> {
-        let newcomers: Set<PublicKey> =
-            self.access.grants().iter().filter(|grant| grant.from_now_on).map(|grant| grant.writer).collect();
+        let newcomers = self.newcomers();
         let fits = |epoch: &EpochState| {
             // Whoever gets nothing older than its grant cannot read under an older epoch: it needs a new one.
             let excludes = |writer: &&PublicKey| self.is_active(writer) && !epoch.recipients.contains(writer);
@@ -33,6 +32,11 @@ impl Space {
         };
         let usable = self.access.epochs().into_iter().filter(fits);
         usable.max_by_key(|epoch| (epoch.order, epoch.author, epoch.id)).map(|epoch| epoch.id)
+    }
+
+    /// Writers that get no epoch older than their grant.
+    pub(super) fn newcomers(&self) -> Set<PublicKey> {
+        self.access.grants().iter().filter(|grant| grant.from_now_on).map(|grant| grant.writer).collect()
     }
 
     /// An epoch to write under; what must be appended before goes into `drafts`.
@@ -126,8 +130,7 @@ impl Space {
             return Ok(false);
         }
         let active = self.active_writers();
-        let newcomers: Set<PublicKey> =
-            self.access.grants().iter().filter(|grant| grant.from_now_on).map(|grant| grant.writer).collect();
+        let newcomers = self.newcomers();
         let mut drafts = Vec::new();
         for (epoch, recipients) in self.recipients(files)? {
             let Some(key) = self.content.get(&epoch) else { continue };

@@ -1,10 +1,10 @@
-//! Who let whom in: what a page shows of a device that was removed, and who goes with it if all that it let in goes.
+//! Who let whom in, and who cut whom: what a page shows of a device that was removed, and who goes with it if all that it let in goes.
 
 use super::Space;
 use crate::{
-    collections::{Map, Set},
+    collections::{Map, Set, sort_by},
     crypto::PublicKey,
-    space::{GrantSource, PersonId, Role, WriterStanding},
+    space::{CutState, CutVerdict, GrantSource, PersonId, Role, WriterStanding},
 };
 
 /// A grant that counts, made by an entry.
@@ -23,7 +23,7 @@ pub struct GrantInfo {
 }
 
 impl Space {
-    /// The grants of a writer that count. Those that it made before it was cut stand, and somebody should look at them.
+    /// The grants of a writer that count, in the order it made them. Those that it made before it was cut stand, and somebody should look at them.
     pub fn grants_by(&self, author: &PublicKey) -> Vec<GrantInfo> {
         let mut made = Vec::new();
         for grant in self.access.grants() {
@@ -33,7 +33,15 @@ impl Space {
                 made.push(GrantInfo { writer, person, role, index, time: self.grant_time(author, index) });
             }
         }
+        sort_by(&mut made, |a, b| (a.index, a.writer).cmp(&(b.index, b.writer)));
         made
+    }
+
+    /// The cuts of a writer by devices that take effect, also of one that the root closed.
+    pub fn cuts_of(&self, writer: &PublicKey) -> Vec<CutState> {
+        let mut cuts = self.access.cuts();
+        cuts.retain(|cut| cut.target == *writer && cut.verdict == CutVerdict::Effective);
+        cuts
     }
 
     /// All that a writer let in, transitively, ascending by key: those with a counted grant who would have none if this

@@ -115,7 +115,7 @@ impl Space {
         // Who is known already and is raised stays the same person.
         let known = self.access.writer(&joiner.writer).and_then(|state| state.persons.first().copied());
         let person = known.unwrap_or_else(|| PersonId::founded_by(&joiner.writer));
-        self.admit(files, now, entropy, joiner, person, invite.role, Some(*citation))
+        self.admit(files, now, entropy, joiner, person, invite.role, Some(*citation), false)
     }
 
     /// Notes the invites of an entry that is given; those of another branch at its place go.

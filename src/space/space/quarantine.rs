@@ -15,7 +15,8 @@ use crate::{
 impl Space {
     /// What was taken away, of one writer or of all: by writer, index and operation, those after `after`, at most
     /// `limit`. Only what can be read here: a sealed part without its content key is left out, and so is a branch of a
-    /// forked feed that is not the one held.
+    /// forked feed that is not the one held. What was written by those who were let in past a root cut is not among it
+    /// either: to the root they were never let in.
     pub fn quarantine(
         &self,
         files: &Files,

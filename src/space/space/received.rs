@@ -85,7 +85,12 @@ impl Space {
     ) -> Result<(), SpaceError> {
         let time = self.received.now;
         let tail = self.tails.entry(feed).or_default();
-        if time < tail.marked.saturating_add(APART) {
+        if time == 0 {
+            return Ok(());
+        }
+        tail.received = Some(time);
+        // A clock that was set back starts anew.
+        if time.abs_diff(tail.marked) < APART {
             return Ok(());
         }
         tail.marked = time;
@@ -105,7 +110,7 @@ impl Space {
             files.read_into(file, at * SIZE, &mut bytes)?;
             if let Some(mark) = Mark::decode(&bytes) {
                 let tail = self.tails.entry(mark.feed).or_default();
-                tail.marked = tail.marked.max(mark.time);
+                (tail.marked, tail.received) = (mark.time, Some(mark.time));
                 self.received.marks.push(mark);
             }
         }

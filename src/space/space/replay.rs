@@ -26,6 +26,8 @@ pub(super) struct Tail {
     pub(super) grants: Vec<(u64, u64)>,
     /// When the feed grew here, as last noted, ms.
     pub(super) marked: u64,
+    /// When it last grew here, ms; after a reload to the hour.
+    pub(super) received: Option<u64>,
     /// Which entries are in the view.
     shown: Vec<bool>,
 }

@@ -92,7 +92,7 @@ impl Space {
         }
     }
 
-    /// Takes away the device cuts in the named entries.
+    /// Takes away the device cuts in the named entries: those of [`Space::cuts_of`] let a writer back in.
     pub fn root_void(
         &mut self,
         files: &mut Files,

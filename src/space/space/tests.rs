@@ -2,14 +2,20 @@
 
 mod acts;
 mod data;
+mod hyperdb;
 mod orders;
+mod quarantine;
+mod recovery;
+mod removal;
+mod secrets;
+mod since;
 
 use super::*;
 use crate::{
     codec::{Value, decode_value, encode_value},
     crypto::MessageKey,
     feed::{EquivocationProof, FeedError, ProofRequest},
-    space::{Expect, Item, Range, RootItem, RootRecord, WriteOp},
+    space::{Expect, Item, Range, RootItem, RootRecord, WriteOp, WriterStanding},
     storage::{Commit, MemoryBackend, PageKey},
     testing::Seeded,
 };
@@ -124,6 +130,13 @@ impl Device {
         self.space.cut(&mut self.files, now, &mut self.entropy, other, false).unwrap();
     }
 
+    /// Cuts a device for good.
+    pub(super) fn root_cut(&mut self, other: PublicKey, descendants: bool) {
+        let now = self.time();
+        let Self { files, space, entropy, .. } = self;
+        space.root_cut(files, now, entropy, &root(), other, None, Vec::new(), descendants).unwrap();
+    }
+
     /// The values of a key, the winner first.
     pub(super) fn values(&self, key: &str) -> Vec<String> {
         let Some(item) = self.space.get(&self.files, key).unwrap() else { return Vec::new() };
@@ -210,6 +223,23 @@ impl Device {
 pub(super) fn meet(a: &mut Device, b: &mut Device) {
     a.pull_all(b);
     b.pull_all(a);
+}
+
+/// Everybody fetches everything.
+pub(super) fn meet_all(devices: &mut [&mut Device]) {
+    for _ in 0..2 {
+        for to in 0..devices.len() {
+            for from in 0..devices.len() {
+                if let Ok([to, from]) = devices.get_disjoint_mut([to, from]) {
+                    to.pull_all(from);
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn standing(device: &Device, writer: &PublicKey) -> WriterStanding {
+    device.space.writers().into_iter().find(|info| info.key == *writer).unwrap().state
 }
 
 pub(super) fn text(item: &Item) -> String {

@@ -27,6 +27,8 @@ pub struct WriterInfo {
     pub cut_at: Option<u64>,
     /// Wall time of its last entry here, ms since 1970, by its own clock.
     pub last_time: Option<u64>,
+    /// When its feed last grew here, ms since 1970, by this node's clock; after a reload to the hour.
+    pub last_received: Option<u64>,
     /// Sixteen random bytes it made at sign-in; zeros if no grant is known.
     pub install_id: [u8; 16],
     /// Whose it is.
@@ -73,6 +75,7 @@ impl Space {
                 state: state.standing,
                 cut_at: state.cut_at,
                 last_time: self.last_time(&state.key),
+                last_received: self.tails.get(&state.key).and_then(|tail| tail.received),
                 install_id: grant.map_or([0; 16], |grant| grant.install_id),
                 persons: state.persons,
                 by_root,

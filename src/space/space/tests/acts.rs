@@ -1,10 +1,7 @@
 //! Granting, cutting, recovering.
 
 use super::*;
-use crate::{
-    crypto::blake2b,
-    space::{Why, WriterStanding},
-};
+use crate::{crypto::blake2b, space::Why};
 
 /// A founder and a granted second device that know each other.
 fn pair() -> (Device, Device) {
@@ -13,10 +10,6 @@ fn pair() -> (Device, Device) {
     a.grant(&b);
     meet(&mut a, &mut b);
     (a, b)
-}
-
-fn standing(device: &Device, writer: &PublicKey) -> WriterStanding {
-    device.space.writers().into_iter().find(|info| info.key == *writer).unwrap().state
 }
 
 #[test]

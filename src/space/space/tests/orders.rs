@@ -47,10 +47,14 @@ enum Step {
 /// What one device does to another.
 #[derive(Clone, Copy, Debug)]
 enum Act {
+    Adopt,
     Cut,
+    CutAll,
     Grant,
     Hide,
+    HideSince,
     RootCut,
+    RootCutAll,
     Unhide,
 }
 
@@ -65,10 +69,14 @@ fn step() -> impl Strategy<Value = Step> {
         12 => (device(), device(), any::<prop::sample::Index>(), 1..5_u64)
             .prop_map(|(to, from, feed, blocks)| Step::Pull { to, from, feed, blocks }),
         2 => (device(), device()).prop_map(|(to, from)| Step::Records { to, from }),
+        2 => act(Act::Adopt),
         1 => act(Act::Cut),
+        1 => act(Act::CutAll),
         2 => act(Act::Grant),
         1 => act(Act::Hide),
+        1 => act(Act::HideSince),
         1 => act(Act::RootCut),
+        1 => act(Act::RootCutAll),
         1 => act(Act::Unhide),
         1 => device().prop_map(|device| Step::Acknowledge { device }),
         1 => device().prop_map(|device| Step::Reload { device }),
@@ -116,10 +124,17 @@ fn run(devices: &mut [Device], step: &Step, count: usize) {
             let key = grant.writer;
             let Device { files, space, entropy, .. } = &mut devices[*device];
             drop(match act {
+                Act::Adopt => space.quarantine(files, Some(&key), None, Some(9)).and_then(|lost| {
+                    lost.iter()
+                        .try_for_each(|lost| space.adopt(files, now, entropy, &lost.item.version).map(drop))
+                }),
                 Act::Cut => space.cut(files, now, entropy, key, false),
+                Act::CutAll => space.cut(files, now, entropy, key, true),
                 Act::Grant => space.grant(files, now, entropy, &grant, Role::Admin),
                 Act::Hide => space.hide(files, now, entropy, key, 4),
+                Act::HideSince => space.hide_since(files, now, entropy, key, now - 3).map(drop),
                 Act::RootCut => space.root_cut(files, now, entropy, &root(), key, None, Vec::new(), false),
+                Act::RootCutAll => space.root_cut(files, now, entropy, &root(), key, None, Vec::new(), true),
                 Act::Unhide => space.unhide(files, now, entropy, key),
             });
         }
