@@ -217,3 +217,49 @@ fn the_root_of_a_created_space_is_there_for_who_has_the_passphrase() {
     assert_eq!(*c.space.space_secrets(&next)[0].1, [211; 32]);
     assert!(c.space.announce_membership(&mut c.files, 1, &mut c.entropy, space, here.key(), false).unwrap());
 }
+
+#[test]
+fn after_a_new_passphrase_the_old_key_lets_the_new_one_in() {
+    let (mut a, mut b, _, mut there) = person();
+    // A space that somebody else created: its root is not this person's to change.
+    let (mut admin, mut here) = (creator(50), newcomer(101));
+    let link = admin.invite(Role::Writer, 0, 0);
+    admin.let_in(&here.request(&link)).unwrap();
+    here.pull_all(&admin);
+    let old = [here.key(), there.key()];
+    a.announce(here.key(), false);
+    b.announce(there.key(), false);
+    meet(&mut a, &mut b);
+    for device in to_grant(&a.space, &here.space) {
+        let now = here.time();
+        here.space.grant(&mut here.files, now, &mut here.entropy, &device, Role::Writer).unwrap();
+    }
+    let person = here.persons_of(&here);
+    let (next, key) = (Signer::from_seed(&[201; 32]), MessageKey::from_bytes([10; 32]));
+    a.seed = 11;
+    let (grant, keys, now) = (a.grant_of(), a.keys(), a.time());
+    let Device { files, space: home, entropy, .. } = &mut a;
+    home.change_root(files, now, entropy, &root(), &next, &grant, keys, &key).unwrap();
+    // The old key is still in memory and still counts in the other space.
+    here.seed = 111;
+    let grant = here.grant_of();
+    let now = here.time();
+    here.space.grant(&mut here.files, now, &mut here.entropy, &grant, Role::Writer).unwrap();
+    a.announce(here.key(), false);
+    here.unlock();
+    assert_eq!(here.persons_of(&here), person);
+    let mut gone = old.to_vec();
+    gone.sort_unstable();
+    assert_eq!(cuts(&a, &here), gone);
+    for writer in gone {
+        here.cut(writer);
+    }
+    admin.pull_all(&here);
+    there.pull_all(&here);
+    here.put_private("after", "1");
+    meet(&mut admin, &mut here);
+    assert_eq!(admin.values("after"), ["1"]);
+    assert_eq!(admin.space.active_writers().len(), 2);
+    assert!(there.values("after").is_empty() && !there.space.is_writable());
+    assert!(cuts(&a, &here).is_empty() && to_grant(&a.space, &here.space).is_empty());
+}
