@@ -24,6 +24,7 @@ mod former;
 mod invites;
 mod load;
 mod members;
+mod people;
 mod reads;
 mod replay;
 mod replicate;
@@ -41,6 +42,7 @@ use std::collections::VecDeque;
 pub use acts::DeviceGrant;
 pub use invites::InviteInfo;
 pub use members::{Membership, to_cut, to_grant};
+pub use people::Member;
 pub use title::{MAX_TITLE, TITLE_KEY};
 pub use writers::WriterInfo;
 

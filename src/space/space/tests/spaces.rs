@@ -2,6 +2,7 @@
 
 mod homes;
 mod joining;
+mod orders;
 
 use super::*;
 use crate::space::{InviteLink, JoinRequest, Kind, PersonId, TITLE_KEY, WriterStanding};
@@ -265,4 +266,37 @@ fn a_successor_takes_over_and_others_stay() {
     space.succeed(files, now, entropy, &new, &third, &[a.key()], &grant, keys).unwrap();
     assert_eq!(c.names(), ["after", "before", "q"]);
     assert_eq!((c.persons_of(&c), c.standing_of(a.key())), (person, WriterStanding::RootCut));
+}
+
+#[test]
+fn the_root_alone_brings_its_person_back_into_a_created_space() {
+    let (mut a, mut q) = two_persons(Role::Writer);
+    a.put_private("a", "1");
+    q.put_private("q", "2");
+    meet(&mut a, &mut q);
+    let person = a.persons_of(&a);
+    for (seed, cut) in [(6, vec![]), (7, vec![a.key(), newcomer(6).key()])] {
+        let mut c = visitor(seed);
+        c.pull_all(&q);
+        let (grant, now) = (c.grant_of(), c.time());
+        let keys = || Keys { signer: Signer::from_seed(&[seed; 32]) };
+        let Device { files, space, entropy, .. } = &mut c;
+        let error = space.restore(files, now, entropy, &root(), &cut, &grant, keys());
+        assert!(matches!(error, Err(SpaceError::Root { .. })));
+        space.restore(files, now, entropy, &shared_root(), &cut, &grant, keys()).unwrap();
+        assert_eq!(c.names(), ["a", "q"]);
+        assert_eq!((c.role_of(&c), c.persons_of(&c)), (Some(Role::Admin), person.clone()));
+        let standing = if cut.is_empty() { WriterStanding::Active } else { WriterStanding::RootCut };
+        assert_eq!(c.standing_of(a.key()), standing);
+        c.put_private("a", "3");
+        c.put_private("a", "1");
+        meet(&mut c, &mut q);
+        assert_eq!(q.values("a"), ["1"]);
+        let members = q.space.members();
+        assert_eq!(members.len(), 2);
+        let mine = members.iter().find(|member| member.mine).unwrap();
+        assert_eq!((mine.role, mine.writers.as_slice()), (Some(Role::Writer), [q.key()].as_slice()));
+        let other = members.iter().find(|member| !member.mine).unwrap();
+        assert_eq!((other.role, vec![other.person]), (Some(Role::Admin), person.clone()));
+    }
 }
