@@ -17,6 +17,7 @@ mod seal;
 mod session;
 mod sign_in;
 mod space;
+mod spaces;
 mod uniform;
 mod wire;
 

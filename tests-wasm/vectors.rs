@@ -17,7 +17,7 @@ use hypha_node::{
         blake2b_128, hex, keyed, open, open_sealed, request_words, seal, subkey,
     },
     feed::{EquivocationProof, Node, Proof},
-    space::{Entry, RootRecord, sealed_part_ad},
+    space::{Entry, InviteLink, JoinRequest, RootRecord, sealed_part_ad, space_code},
     sync::Envelope,
 };
 use serde_json::Value as Json;
@@ -250,6 +250,45 @@ fn records() {
     for vector in list(&records, "refused") {
         let error = RootRecord::decode(&space, &bytes(vector, "hex")).map(|_| ()).unwrap_err();
         assert_eq!(error.to_string(), text(vector, "error"), "{}", vector["why"]);
+    }
+}
+
+#[wasm_bindgen_test]
+fn spaces() {
+    let spaces = json(include_str!("vectors/spaces.json"));
+    for vector in list(&spaces, "codes") {
+        assert_eq!(serde_json::json!(space_code(&PublicKey(array(vector, "key")))), vector["words"]);
+    }
+    for vector in list(&spaces, "invites") {
+        let link = InviteLink::parse(text(vector, "text")).ok().unwrap();
+        let citation = link.sign(&PublicKey(array(vector, "writer")));
+        assert_eq!(
+            (citation.invite.to_string().as_str(), hex(&citation.signature.0).as_str()),
+            (text(vector, "key"), text(vector, "signature"))
+        );
+    }
+    let invite = InviteLink::parse(text(&list(&spaces, "invites")[0], "text")).ok().unwrap();
+    for vector in list(&spaces, "requests") {
+        let writer = Signer::from_seed(&array(vector, "writer_seed"));
+        let request =
+            JoinRequest::sign(&invite, &writer, array(vector, "install_id"), text(vector, "name")).unwrap();
+        assert_eq!(hex(&request), text(vector, "hex"));
+    }
+    for vector in list(&spaces, "requests_refused") {
+        let error = JoinRequest::decode(&bytes(vector, "hex")).unwrap_err();
+        assert_eq!(error.to_string(), text(vector, "error"), "{}", vector["why"]);
+    }
+    let vectors = list(&spaces, "entries");
+    for vector in vectors {
+        assert_eq!(hex(&Entry::decode(&bytes(vector, "hex")).unwrap().encode()), text(vector, "hex"));
+    }
+    for vector in list(&spaces, "malformed") {
+        let error = Entry::decode(&bytes(vector, "hex")).map(|_| ()).unwrap_err();
+        assert_eq!(error.to_string(), text(vector, "error"), "{}", vector["why"]);
+    }
+    for mutation in list(&spaces, "mutated") {
+        let block = mutated(mutation, |index| text(&vectors[index], "hex"));
+        assert_eq!(Json::from(Entry::decode(&block).is_ok()), mutation[3], "{mutation}");
     }
 }
 

@@ -20,7 +20,7 @@ use crate::crypto::{
     Hash, Host, KdfError, Link, PublicKey, RootSecret, hex, index_of, parse_hex, parse_hex32, word,
 };
 use crate::node::{Call, ErrorCode, Event, Lookup, Node, NodeError, Options, Reply, SpaceCall, Words};
-use crate::space::{Clock, InviteLink, Range, Role};
+use crate::space::{Clock, Destination, Range, Role};
 
 /// A running node.
 #[wasm_bindgen]
@@ -234,13 +234,14 @@ impl Core {
 
     /// Reads the space of a link beside the domain's; with the text of an invite, asks to be let in. Its key.
     pub fn join(&self, link: &JsValue) -> Result<Promise, JsValue> {
-        let link = text("link", link)?;
-        let (space, invite) = match InviteLink::is_one(&link) {
-            true => {
-                let invite = InviteLink::parse(&link).map_err(bad_link)?;
-                (invite.space(), Some(invite))
+        let (space, invite) = match Destination::parse(&text("link", link)?).map_err(bad_link)? {
+            Destination::Code(_) => {
+                let why =
+                    "six words are read out to compare spaces; to join one, its link or an invite is needed";
+                return Err(to_js(&NodeError::new(ErrorCode::Unsupported, why)));
             }
-            false => (parse_link(&link)?, None),
+            Destination::Invite(invite) => (invite.space(), Some(invite)),
+            Destination::Space(space) => (space, None),
         };
         Ok(self.call(Call::Join { space, invite }))
     }

@@ -72,7 +72,8 @@ impl Node {
         }
         let device = DeviceGrant { writer: keys.signer.public(), install_id: [0; 16], name };
         let (files, now, entropy) = (&mut self.files, self.now, self.entropy.as_mut());
-        joined.space.reclaim(files, now, entropy, &root, reclaim.cut_others, &device, keys)?;
+        let cut = if reclaim.cut_others { joined.space.creators_writers() } else { Vec::new() };
+        joined.space.restore(files, now, entropy, &root, &cut, &device, keys)?;
         self.own_writes = true;
         self.event(Event::Spaces);
         Ok(true)

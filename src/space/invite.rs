@@ -94,11 +94,6 @@ impl InviteLink {
         Self { space, seed: Zeroizing::new(entropy.array32()) }
     }
 
-    /// Whether a text means to be an invite, and not the link of a space.
-    pub fn is_one(text: &str) -> bool {
-        text.to_ascii_lowercase().contains("/invite/")
-    }
-
     /// Reads the text of an invite: either case, white space around it and a trailing slash do not matter.
     pub fn parse(text: &str) -> Result<Self, InviteLinkError> {
         let lower = Zeroizing::new(text.trim().to_ascii_lowercase());

@@ -3,6 +3,7 @@
 pub mod access;
 mod access_op;
 mod code;
+mod destination;
 mod entry;
 mod event;
 mod invite;
@@ -27,6 +28,7 @@ pub use access::{
 };
 pub use access_op::{AccessOp, Cut, Grant, MAX_PROOF, MAX_SEALS, PersonId, Role, Seal, SealedName};
 pub use code::{CODE_WORDS, CodeError, is_code_of, parse_code, space_code};
+pub use destination::{Destination, DestinationError};
 pub use entry::{Dep, Entry, MAX_DEPS, MAX_ENTRY, Sealed, sealed_part_ad};
 pub use event::SpaceEvent;
 pub use invite::{Citation, Invite, InviteFault, InviteLink, InviteLinkError, JoinError};
@@ -38,8 +40,8 @@ pub use quarantined::{Quarantined, Why};
 pub use range::Range;
 pub use record::{MAX_ITEMS, MAX_LINKS, MAX_RECORD, RecordError, RootItem, RootRecord};
 pub use space::{
-    DeviceGrant, GrantInfo, InviteInfo, Keys, MAX_TITLE, Membership, Space, TITLE_KEY, WriterInfo, to_cut,
-    to_grant,
+    DeviceGrant, GrantInfo, InviteInfo, Keys, MAX_TITLE, Member, Membership, Space, TITLE_KEY, WriterInfo,
+    to_cut, to_grant,
 };
 pub use space_error::SpaceError;
 pub use version::{Version, VersionError};

@@ -26,6 +26,7 @@ mod grants;
 mod invites;
 mod load;
 mod members;
+mod people;
 mod quarantine;
 mod reads;
 mod received;
@@ -46,6 +47,7 @@ pub use acts::DeviceGrant;
 pub use grants::GrantInfo;
 pub use invites::InviteInfo;
 pub use members::{Membership, to_cut, to_grant};
+pub use people::Member;
 pub use title::{MAX_TITLE, TITLE_KEY};
 pub use writers::WriterInfo;
 

@@ -396,7 +396,7 @@ fn malformed() -> Vec<Json> {
         ("access operation of 65,537 bytes", access(200, &[0; 65_537])),
         ("grant with role 0", access(1, &grant(0, 0, &[]))),
         ("grant with role 3", access(1, &grant(3, 0, &[]))),
-        ("grant with an unknown flag", access(1, &grant(1, 4, &[]))),
+        ("grant with a flag for an invite and none", access(1, &grant(1, 4, &[]))),
         ("grant with a byte too many", access(1, &grant(1, 0, &[0]))),
         ("grant with a flag for a name and none", access(1, &grant(1, 2, &[]))),
         ("grant with a name and no flag", access(1, &grant(1, 0, &[3; 57]))),

@@ -23,7 +23,8 @@ pub struct DeviceGrant {
 pub(super) const MAX_DEVICE_NAME: usize = 1000;
 
 impl Space {
-    /// Grants a device of this device's person; seals every held epoch to it in the next entry.
+    /// Grants a device of this device's person, with at most its own role; seals every held epoch to it in the next
+    /// entry.
     pub fn grant(
         &mut self,
         files: &mut Files,
@@ -61,6 +62,10 @@ impl Space {
             return Ok(());
         }
         let state = self.access.writer(&me).ok_or(SpaceError::NoWriter { writer: me })?;
+        if state.role < Some(role) {
+            let why = "a writer cannot give a role above its own";
+            return Err(SpaceError::NotAuthorised { writer: me, why });
+        }
         let person = state.persons.first().copied().unwrap_or_else(|| PersonId::founded_by(&me));
         self.admit(files, now, entropy, device, person, role, None, from_now_on)
     }

@@ -27,6 +27,26 @@ impl Space {
         self.begin(files, now, entropy, root, device, keys, None, (Kind::Space, ""))
     }
 
+    /// Comes back into a created space with its root alone: the root grants this device under the creator's person, and
+    /// closes the feeds of `cut`, keys of this person, as [`Space::succeed`] does. Content keys are opened with the root's
+    /// key and sealed to this device; if somebody is cut, a new epoch begins.
+    #[expect(clippy::too_many_arguments, reason = "all that a recovery has in hand")]
+    pub fn restore(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        root: &Signer,
+        cut: &[PublicKey],
+        device: &DeviceGrant,
+        keys: Keys,
+    ) -> Result<(), SpaceError> {
+        self.check_root(root)?;
+        self.unlock(files, keys)?;
+        self.open_root_seals(files, root)?;
+        self.readmit(files, now, entropy, root, device, None, cut, !cut.is_empty())
+    }
+
     /// Hands a created space over to another root: the old one signs its successor, the new one closes the feeds of
     /// `cut`, keys of this person, at what is held of them (at 0 where nothing is) and grants this device's new key
     /// under the same person; a new epoch begins, and all content keys are sealed anew to it and the new root. What
@@ -47,28 +67,12 @@ impl Space {
         self.readmit(files, now, entropy, new, device, None, cut, true)
     }
 
-    /// Comes back to a created space with its root's secret: grants this device under the creator's person and, if
-    /// wished, closes the feeds of that person's other devices at what is held of them. What others were granted stands.
-    #[expect(clippy::too_many_arguments, reason = "all that a recovery has in hand")]
-    pub fn reclaim(
-        &mut self,
-        files: &mut Files,
-        now: u64,
-        entropy: &mut dyn Entropy,
-        root: &Signer,
-        cut_others: bool,
-        device: &DeviceGrant,
-        keys: Keys,
-    ) -> Result<(), SpaceError> {
-        self.check_root(root)?;
-        self.unlock(files, keys)?;
-        self.open_root_seals(files, root)?;
-        let owner = self.first_person();
+    /// Keys of the person that created the space, those that can write: what a recovery that cuts the others closes.
+    pub fn creators_writers(&self) -> Vec<PublicKey> {
+        let Some(creator) = self.first_person() else { return Vec::new() };
         let theirs = |writer: &PublicKey| {
-            let persons = self.access.writer(writer).map_or(Vec::new(), |state| state.persons);
-            cut_others && owner.is_some_and(|owner| persons.contains(&owner))
+            self.access.writer(writer).is_some_and(|state| state.persons.contains(&creator))
         };
-        let gone: Vec<PublicKey> = self.active_writers().into_iter().filter(theirs).collect();
-        self.readmit(files, now, entropy, root, device, None, &gone, cut_others)
+        self.active_writers().into_iter().filter(theirs).collect()
     }
 }

@@ -261,7 +261,8 @@ pub fn to_grant(home: &Space, space: &Space) -> Vec<DeviceGrant> {
                 ours && state.cut_at.is_none() && state.role < Some(role)
             }
         };
-        if wanted && membership.space == space.key && !membership.left {
+        let known = |grant: &DeviceGrant| grant.writer == writer;
+        if wanted && membership.space == space.key && !membership.left && !grants.iter().any(known) {
             let name = device.device.clone().unwrap_or_default();
             grants.push(DeviceGrant { writer, install_id: [0; 16], name });
         }

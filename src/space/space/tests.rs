@@ -9,6 +9,7 @@ mod recovery;
 mod removal;
 mod secrets;
 mod since;
+mod spaces;
 
 use super::*;
 use crate::{
@@ -54,12 +55,12 @@ pub(super) fn delete(key: &str) -> WriteOp {
 impl Device {
     /// A visitor of the space.
     pub(super) fn new(seed: u8) -> Self {
-        Self::with(MemoryBackend::new(), seed)
+        Self::with(MemoryBackend::new(), root().public(), seed)
     }
 
-    fn with(backend: MemoryBackend, seed: u8) -> Self {
+    pub(super) fn with(backend: MemoryBackend, key: PublicKey, seed: u8) -> Self {
         let mut files = Files::load(backend.snapshot()).unwrap();
-        let space = Space::open(&mut files, root().public()).unwrap();
+        let space = Space::open(&mut files, key).unwrap();
         Self { files, space, entropy: Seeded::new(u64::from(seed)), backend, seed, now: 1000 }
     }
 
@@ -215,7 +216,7 @@ impl Device {
     /// The same device after a reload, with nothing but what was committed.
     pub(super) fn reopened(&mut self) -> Self {
         self.commit();
-        Self::with(self.backend.clone(), self.seed)
+        Self::with(self.backend.clone(), self.space.key(), self.seed)
     }
 }
 

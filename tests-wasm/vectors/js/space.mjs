@@ -42,10 +42,35 @@ export const writeOps = (ops) =>
         const place = concat(unhex(writer), varint(Number(index)), varint(Number(at)));
         return typed(4, place, bytes(utf8(op.key)), cbor.encode(op.value));
       }
+      case "membership":
+        return typed(5, unhex(op.space), unhex(op.writer), [op.left ? 1 : 0]);
+      case "space secret":
+        return typed(6, unhex(op.space), unhex(op.sealed));
       default:
         return typed(op.kind, unhex(op.body));
     }
   });
+
+/** An operation whose body is not this layout is one of a later version. */
+const orLater = (kind, body, read) => {
+  const content = body.rest();
+  try {
+    const reader = new Reader(content);
+    const op = read(reader);
+    reader.end();
+    return op;
+  } catch {
+    return { op: "unknown", kind, body: hex(content) };
+  }
+};
+
+const readMembership = (body) => ({
+  op: "membership",
+  space: id(body),
+  writer: id(body),
+  left: oneOf([0, 1], body.u8()) === 1,
+});
+const readSecret = (body) => ({ op: "space secret", space: id(body), sealed: hex(body.raw(80)) });
 
 export const readOps = (reader) =>
   readList(reader, 100_000, () => {
@@ -63,6 +88,9 @@ export const readOps = (reader) =>
         const original = [id(body), body.varint(), body.varint(2 ** 32 - 1)].join("/");
         return { op: "adopted put", original, key: key(body.bytes(1024)), value: cbor.decode(body.rest()) };
       }
+      case 5:
+      case 6:
+        return orLater(kind, body, kind === 5 ? readMembership : readSecret);
       default:
         return { op: "unknown", kind, body: hex(body.rest()) };
     }
@@ -70,23 +98,27 @@ export const readOps = (reader) =>
 
 // ── access operations ──
 
+const role = (from) => (from.role === "admin" ? 2 : 1);
+const readRole = (body) => (oneOf([1, 2], body.u8()) === 2 ? "admin" : "writer");
+
 const writeGrant = (grant) => {
   const name = grant.name
     ? concat(unhex(grant.name.epoch), unhex(grant.name.nonce), bytes(unhex(grant.name.ciphertext)))
     : new Uint8Array(0);
-  const flags = (grant.from_now_on ? 1 : 0) | (grant.name ? 2 : 0);
-  const role = grant.role === "admin" ? 2 : 1;
-  return concat(unhex(grant.writer), unhex(grant.person), [role, flags], unhex(grant.install_id), name);
+  const invite = grant.invite ? concat(unhex(grant.invite.key), unhex(grant.invite.signature)) : new Uint8Array(0);
+  const flags = (grant.from_now_on ? 1 : 0) | (grant.name ? 2 : 0) | (grant.invite ? 4 : 0);
+  return concat(unhex(grant.writer), unhex(grant.person), [role(grant), flags], unhex(grant.install_id), name, invite);
 };
 
 const readGrant = (body) => {
   const [writer, person] = [id(body), id(body)];
-  const role = oneOf([1, 2], body.u8()) === 2 ? "admin" : "writer";
-  const flags = oneOf([0, 1, 2, 3], body.u8());
+  const role = readRole(body);
+  const flags = oneOf([0, 1, 2, 3, 4, 5, 6, 7], body.u8());
   const install_id = hex(body.raw(16));
   const name =
     flags & 2 ? { epoch: id(body), nonce: hex(body.raw(24)), ciphertext: hex(body.bytes(1024)) } : null;
-  return { op: "grant", writer, person, role, from_now_on: Boolean(flags & 1), install_id, name };
+  const grant = { op: "grant", writer, person, role, from_now_on: Boolean(flags & 1), install_id, name };
+  return flags & 4 ? { ...grant, invite: { key: id(body), signature: hex(body.raw(64)) } } : grant;
 };
 
 const writeCut = (cut) => {
@@ -120,6 +152,8 @@ const writeAccess = (op) => {
       return typed(5, writeSeals(op), unhex(op.root));
     case "seal":
       return typed(6, writeSeals(op), op.root ? concat([1], unhex(op.root)) : [0]);
+    case "invite":
+      return typed(7, unhex(op.key), [role(op)], varint(op.uses), varint(op.expires));
     default:
       return typed(op.kind, unhex(op.body));
   }
@@ -149,6 +183,14 @@ const readAccessBody = (kind, body) => {
       const seals = readSeals(body);
       return { op: "seal", ...seals, root: oneOf([0, 1], body.u8()) ? hex(body.raw(80)) : null };
     }
+    case 7:
+      return orLater(kind, body, (invite) => ({
+        op: "invite",
+        key: id(invite),
+        role: readRole(invite),
+        uses: invite.varint(),
+        expires: invite.varint(),
+      }));
     default:
       return { op: "unknown", kind, body: hex(body.rest()) };
   }

@@ -109,7 +109,8 @@ fn old_grant(device: &Device, links: Vec<Hash>, seed: u8) -> RootRecord {
     let writer = Signer::from_seed(&[seed; 32]).public();
     let person = crate::space::PersonId::founded_by(&writer);
     let (role, from_now_on, install_id) = (Role::Admin, false, [seed; 16]);
-    let grant = crate::space::Grant { writer, person, role, from_now_on, install_id, name: None };
+    let grant =
+        crate::space::Grant { writer, person, role, from_now_on, install_id, name: None, invite: None };
     let mut links = links;
     links.sort_unstable();
     RootRecord::sign(&device.space.key(), &root(), links, vec![RootItem::Grant(grant)]).unwrap()
