@@ -4,7 +4,8 @@ use js_sys::Array;
 use wasm_bindgen::JsValue;
 
 use super::error;
-use super::value::object;
+use super::item::number;
+use super::value::{decode, object};
 use crate::crypto::hex;
 use crate::node::Event;
 
@@ -23,6 +24,17 @@ pub(super) fn to_js(event: &Event) -> (&'static str, JsValue) {
             ("granted", object([("writer", hex(writer.as_bytes()).into()), ("own", (*own).into())]))
         }
         Event::Hubs => ("hubs", JsValue::UNDEFINED),
+        Event::Message(message) => (
+            "message",
+            object([
+                ("from", hex(message.from.as_bytes()).into()),
+                ("writer", message.writer.into()),
+                ("private", message.private.into()),
+                ("time", number(message.time)),
+                ("data", decode(&message.data)),
+            ]),
+        ),
+        Event::Presence => ("presence", JsValue::UNDEFINED),
         Event::Peers => ("peers", JsValue::UNDEFINED),
         Event::Recovered => ("recovered", JsValue::UNDEFINED),
         Event::Requests => ("requests", JsValue::UNDEFINED),

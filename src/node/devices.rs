@@ -169,6 +169,7 @@ impl Node {
     }
 
     pub(super) fn wipe_secrets(&mut self) {
+        self.leave_channel();
         self.secrets = None;
         self.drafts.clear();
         self.requests.clear();

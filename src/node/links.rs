@@ -10,15 +10,16 @@ use std::collections::VecDeque;
 
 use super::{
     Event, Node, Output,
+    ephemeral::Ephemeral,
     replica::{SpaceReplica, item_hashes},
 };
 use crate::{
     collections::Map,
-    crypto::{Entropy, Hash, PublicKey, SecretKey32},
+    crypto::{Entropy, Hash, PublicKey},
     mesh::{self, LinkId, MeshEvent, MeshOutput},
     sync::{
-        Carrier, Envelope, EnvelopeKind, Exchange, Goodbye, ItemKind, Message, NodeKey, PeerId, Relay, Role,
-        Session, SessionConfig, SessionOutput, Verdict, Wants,
+        Carrier, Envelope, Exchange, Goodbye, ItemKind, Message, NodeKey, PeerId, Role, Session,
+        SessionConfig, SessionOutput, Wants,
     },
 };
 
@@ -27,7 +28,7 @@ pub(super) struct Links {
     key: NodeKey,
     links: Map<LinkId, Link>,
     wants: Wants,
-    relay: Option<Relay>,
+    pub(super) channel: Option<Ephemeral>,
     /// Items of the space that peers were told of.
     items: Vec<(ItemKind, Hash)>,
 }
@@ -53,12 +54,12 @@ pub struct PeerView {
 impl Links {
     pub(super) fn new(entropy: &mut dyn Entropy) -> Self {
         let key = NodeKey::generate(entropy);
-        Self { key, links: Map::new(), wants: Wants::new(), relay: None, items: Vec::new() }
+        Self { key, links: Map::new(), wants: Wants::new(), channel: None, items: Vec::new() }
     }
 
     /// A space is there: open it on every link.
-    pub(super) fn open_channels(&mut self, space: &PublicKey) {
-        self.relay = Some(Relay::new(space.discovery_key()));
+    pub(super) fn open_channels(&mut self, space: &PublicKey, channel: Ephemeral) {
+        self.channel = Some(channel);
         self.items.clear();
         for link in self.links.values_mut() {
             // A link whose handshake is not done opens it then.
@@ -68,7 +69,7 @@ impl Links {
 
     /// A space is gone: close it on every link.
     fn close_channels(&mut self, space: &PublicKey, now: u64) {
-        self.relay = None;
+        self.channel = None;
         for link in self.links.values_mut() {
             let channel = link.exchange.as_ref().map(Exchange::channel);
             link.session.leave(space, channel, now);
@@ -83,13 +84,21 @@ impl Links {
             .values()
             .flat_map(|link| [link.session.deadline(), link.exchange.as_ref().and_then(Exchange::deadline)])
             .flatten()
+            .chain(self.channel.as_ref().and_then(Ephemeral::deadline))
             .min()
+    }
+
+    /// How far ahead the clocks of the peers of the space are, ms.
+    pub(super) fn clocks(&self) -> Vec<(PeerId, i64)> {
+        let shared = self.links.values().filter_map(|link| Some((&link.session, link.exchange.as_ref()?)));
+        shared.filter_map(|(session, exchange)| Some((exchange.peer(), session.clock_offset()?))).collect()
     }
 }
 
 impl Node {
     /// Moves everything between mesh, sessions and space until nothing moves.
     pub(super) fn pump_links(&mut self) {
+        self.pump_channel();
         loop {
             let mut moved = false;
             while let Some(output) = self.mesh.poll() {
@@ -146,29 +155,10 @@ impl Node {
         }
     }
 
-    /// Seals a sign-in message and sends it to every peer of the space.
-    pub(super) fn send_sign_in_message(&mut self, plain: &[u8]) {
-        let (Some(key), Ok(space)) =
-            (self.message_key().map(|key| SecretKey32(*key.as_bytes())), self.home_key())
-        else {
-            return;
-        };
-        let (discovery, expiry) = (space.discovery_key(), self.now.saturating_add(ENVELOPE_LIFE_MS));
-        // Fails only for a message far larger than these.
-        let Ok(envelope) =
-            Envelope::seal(EnvelopeKind::SignIn, discovery, expiry, &key, plain, self.entropy.as_mut())
-        else {
-            return;
-        };
-        if let Some(relay) = &mut self.links.relay {
-            relay.publish(&envelope);
-        }
-        self.forward(&envelope, None);
-    }
-
     /// Whether there is a peer of this space, and nothing that any of them has is missing.
     pub(super) fn is_level(&self) -> bool {
         self.links.links.values().filter_map(|link| link.exchange.as_ref()).all(Exchange::is_level)
+            && !self.is_lacking()
     }
 
     pub(super) fn tick_links(&mut self) {
@@ -184,9 +174,9 @@ impl Node {
         self.mesh.leave(space, self.now, self.entropy.as_mut());
     }
 
-    fn forward(&mut self, envelope: &Envelope, but: Option<LinkId>) {
+    pub(super) fn forward(&mut self, envelope: &Envelope, but: Option<PeerId>) {
         for (id, link) in &mut self.links.links {
-            if let (Some(exchange), true) = (&link.exchange, Some(*id) != but) {
+            if let (Some(exchange), true) = (&link.exchange, Some(PeerId(id.0)) != but) {
                 // A peer that is full misses it; messages are repeated.
                 let _ = link.session.send(exchange.channel(), &Message::Envelope(envelope.clone()));
             }
@@ -286,6 +276,9 @@ impl Node {
                 if let Some(secrets) = &self.secrets {
                     let _ = link.session.prove(channel, &secrets.keys(&space).signer);
                 }
+                if let Some(channel) = &mut self.links.channel {
+                    channel.peer_came(PeerId(id.0), self.now);
+                }
                 self.ask_again_soon();
                 self.send_request();
                 self.event(Event::Peers);
@@ -294,11 +287,17 @@ impl Node {
                 if let Some(exchange) = link.exchange.take() {
                     exchange.close(&mut self.links.wants);
                 }
+                self.channel_peer_gone(PeerId(id.0));
                 self.event(Event::Peers);
             }
             SessionOutput::Message { message, .. } => self.message(id, message),
             SessionOutput::Closed { .. } => self.close_link(id),
-            SessionOutput::ChannelRefused { .. } | SessionOutput::Proven { .. } => {}
+            SessionOutput::Proven { key, .. } => {
+                if let (Some(channel), Some(home)) = (&mut self.links.channel, &self.home) {
+                    channel.peer_proven(PeerId(id.0), &key, home);
+                }
+            }
+            SessionOutput::ChannelRefused { .. } => {}
         }
     }
 
@@ -316,33 +315,13 @@ impl Node {
             self.links.items.extend(gained);
         }
         match result {
-            Ok(Some(Message::Envelope(envelope))) => self.envelope(id, &envelope),
+            Ok(Some(Message::Envelope(envelope))) => self.envelope(PeerId(id.0), &envelope),
             Ok(_) => {}
             Err(fault) => {
                 if let Some(link) = self.links.links.get_mut(&id) {
                     link.session.fail(fault);
                 }
             }
-        }
-    }
-
-    /// An ephemeral message: passed on to the others, and opened if it is for us.
-    fn envelope(&mut self, from: LinkId, envelope: &Envelope) {
-        let Some(relay) = &mut self.links.relay else { return };
-        match relay.receive(PeerId(from.0), envelope, self.now) {
-            Verdict::Deliver { forward } => {
-                if let Some(forward) = forward {
-                    self.forward(&forward, Some(from));
-                }
-                let key = self.message_key().map(|key| SecretKey32(*key.as_bytes()));
-                if let (EnvelopeKind::SignIn, Some(key)) = (envelope.kind, key)
-                    && let Ok(plain) = envelope.open(&key)
-                {
-                    self.sign_in_message(&plain);
-                }
-            }
-            Verdict::Forward(forward) => self.forward(&forward, Some(from)),
-            Verdict::Drop(_) => {}
         }
     }
 
@@ -357,13 +336,8 @@ impl Node {
                 exchange.close(&mut self.links.wants);
             }
             link.session.close(Goodbye::Leaving);
-            if let Some(relay) = &mut self.links.relay {
-                relay.forget_peer(PeerId(id.0));
-            }
+            self.channel_peer_gone(PeerId(id.0));
         }
         self.event(Event::Peers);
     }
 }
-
-/// A sign-in message lives this long on its way, in ms; it is sent again as long as it is not answered.
-const ENVELOPE_LIFE_MS: u64 = 4 * 60_000;

@@ -37,6 +37,7 @@ pub(crate) mod sign_up;
 mod sim;
 mod state;
 mod syncing;
+mod talking;
 #[cfg(test)]
 mod tests;
 mod writing;

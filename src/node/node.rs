@@ -19,6 +19,7 @@ use super::{
     devices::Locking,
     drafts::Draft,
     durable::Durable,
+    ephemeral::Ephemeral,
     links::Links,
     request_queue::RequestQueue,
     sign_in::Asking,
@@ -276,7 +277,8 @@ impl Node {
         let space = Space::open(&mut self.files, key)?;
         self.home = Some(space);
         self.mesh.join(key, self.now, self.entropy.as_mut()).map_err(NodeError::bad_input)?;
-        self.links.open_channels(&key);
+        let channel = Ephemeral::open(&mut self.files, key, self.entropy.as_mut(), self.now)?;
+        self.links.open_channels(&key, channel);
         Ok(())
     }
 
@@ -407,6 +409,8 @@ impl Node {
                 Ok(()) => return,
                 Err(error) => Err(error),
             },
+            Call::Send { data, to, private } => self.send_message(data, to, private),
+            Call::SetPresence { state } => self.set_presence(state),
             Call::SignUp { secret, device, remember, claim } => {
                 match self.sign_up(id, secret, &device, remember, claim) {
                     // Answered when nobody had a space under this key.

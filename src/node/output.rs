@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{Found, NodeError, State, Words};
+use super::{Found, NodeError, PageMessage, State, Words};
 use crate::{
     crypto::{Hash, Host, PublicKey, Signature},
     mesh::MeshOutput,
@@ -79,8 +79,12 @@ pub enum Event {
     Failed(NodeError),
     /// Hubs changed.
     Hubs,
+    /// A message of another page.
+    Message(PageMessage),
     /// Peers changed.
     Peers,
+    /// Who is here changed.
+    Presence,
     /// The requests that wait changed.
     Requests,
     /// A request of this device was answered with no.

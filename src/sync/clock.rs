@@ -43,7 +43,11 @@ impl PeerClocks {
     /// What is to be added to our clock, ms.
     pub fn correction(&self) -> i64 {
         let of = |writers: bool| -> Vec<i64> {
-            self.0.values().filter(|clock| clock.writer || !writers).filter_map(|clock| clock.offset).collect()
+            self.0
+                .values()
+                .filter(|clock| clock.writer || !writers)
+                .filter_map(|clock| clock.offset)
+                .collect()
         };
         let mut votes = match of(true) {
             writers if writers.is_empty() => of(false),
