@@ -6,7 +6,7 @@ use super::{
     sign_in_message::{Answer, Request, SignInMessage, Verdict},
 };
 use crate::{
-    crypto::{Hash, MessageKey},
+    crypto::Hash,
     space::{DeviceGrant, Role},
     sync::PeerId,
 };
@@ -76,14 +76,6 @@ impl Node {
             // Sealed with the right key and still wrong: whoever made it has the passphrase, or another version.
             Err(_) => {}
         }
-    }
-
-    /// The key under which devices ask: from the space, or derived at sign-in.
-    pub(super) fn message_key(&self) -> Option<&MessageKey> {
-        self.home
-            .as_ref()
-            .and_then(|home| home.message_key())
-            .or_else(|| self.secrets.as_ref()?.message.as_ref())
     }
 
     /// Requests of devices that were let in meanwhile fall away on every device.

@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 use super::{
     ErrorCode, NodeError,
     known_heads::{KnownHead, KnownHeads},
+    node::Secrets,
     peer_message::{Around, MAX_PAYLOAD, PeerMessage, public_key, topic},
     persist::{replace, whole},
     presence::{LIFE_MS, MAX_STATE, Presence, Present},
@@ -35,7 +36,7 @@ use crate::{
 };
 
 /// What a message leads to.
-pub(crate) enum Told {
+pub(super) enum Told {
     /// Send this to every peer of the space, but for one.
     Send { envelope: Envelope, but: Option<PeerId> },
     /// A sign-in message that opened; its own signature is still to be checked.
@@ -82,25 +83,33 @@ pub struct Refused {
 }
 
 /// The space, and what this device can open and sign in it now.
-pub(crate) struct Party<'a> {
-    pub(crate) space: &'a Space,
-    pub(crate) files: &'a Files,
-    /// The device's writer key, while it is in memory; it need not be granted.
-    pub(crate) signer: Option<Signer>,
-    /// The sign-in message key, if it is held.
-    pub(crate) message_key: Option<SecretKey32>,
+pub(super) struct Party<'a> {
+    pub(super) space: &'a Space,
+    pub(super) files: &'a Files,
+    /// The device's keys, while they are in memory; it need not be granted.
+    pub(super) secrets: Option<&'a Secrets>,
 }
 
 impl Party<'_> {
-    /// The writer key if its messages count.
-    fn active(&self) -> Option<&Signer> {
-        self.signer.as_ref().filter(|signer| self.space.is_active(&signer.public()))
+    /// The device's key in this space, granted or not. Derived anew, so asked for only where something is to be signed.
+    fn signer(&self) -> Option<Signer> {
+        self.secrets.map(|secrets| secrets.keys(&self.space.key()).signer)
+    }
+
+    /// The writer's key if its messages count.
+    fn active(&self) -> Option<PublicKey> {
+        self.space.writer().filter(|writer| self.space.is_active(writer))
     }
 
     /// Devices if there is a key that they share, else everybody.
     fn audience(&self) -> Audience {
         let epoch = self.active().and_then(|_| self.space.usable_epoch());
         epoch.map_or(Audience::Everybody, Audience::Devices)
+    }
+
+    fn message_key(&self) -> Option<SecretKey32> {
+        let key = self.space.message_key().or_else(|| self.secrets?.message.as_ref());
+        key.map(|key| SecretKey32(*key.as_bytes()))
     }
 }
 
@@ -118,7 +127,7 @@ struct Outgoing {
 }
 
 /// The channel of one space.
-pub(crate) struct Ephemeral {
+pub(super) struct Ephemeral {
     space: PublicKey,
     discovery: Hash,
     relay: Relay,
@@ -131,10 +140,10 @@ pub(crate) struct Ephemeral {
     /// Seed of the key that signs what a visitor says, until the page is closed.
     session: Zeroizing<[u8; 32]>,
     session_key: PublicKey,
-    /// The key that presence was last said under.
-    said_as: Option<PublicKey>,
-    /// Whether this device told heads when it was last pumped.
-    tells_heads: bool,
+    /// The key that presence was last said under, and the device's own at that time.
+    said_as: Option<(PublicKey, Option<PublicKey>)>,
+    /// Keys that peers have proven and that were not yet seen to be writers'.
+    proven: Vec<(PeerId, PublicKey)>,
     waiting: VecDeque<Outgoing>,
     rate: Bucket,
     told: VecDeque<Told>,
@@ -148,7 +157,7 @@ pub(crate) struct Ephemeral {
 
 impl Ephemeral {
     /// The channel of a space, with what was stored of it.
-    pub(crate) fn open(
+    pub(super) fn open(
         files: &mut Files,
         space: PublicKey,
         entropy: &mut dyn Entropy,
@@ -170,7 +179,7 @@ impl Ephemeral {
             session_key: Signer::from_seed(&session).public(),
             session,
             said_as: None,
-            tells_heads: false,
+            proven: Vec::new(),
             waiting: VecDeque::new(),
             rate: Bucket::new(SENDS_PER_SECOND, SENDS_AT_ONCE, now),
             told: VecDeque::new(),
@@ -182,36 +191,50 @@ impl Ephemeral {
     }
 
     /// A peer shares the space from now on.
-    pub(crate) fn peer_came(&mut self, peer: PeerId, now: u64) {
+    pub(super) fn peer_came(&mut self, peer: PeerId, now: u64) {
         self.peers.insert(peer);
         self.presence.newcomer(now);
         self.heads.newcomer();
     }
 
     /// A peer is gone.
-    pub(crate) fn peer_gone(&mut self, peer: PeerId) {
+    pub(super) fn peer_gone(&mut self, peer: PeerId) {
         self.peers.remove(&peer);
         self.relay.forget_peer(peer);
         self.clocks.forget(peer);
+        self.proven.retain(|(other, _)| *other != peer);
     }
 
     /// By how much a peer's clock is ahead of ours, ms ([`crate::sync::Session::clock_offset`]).
-    pub(crate) fn peer_clock(&mut self, peer: PeerId, offset: i64) {
+    pub(super) fn peer_clock(&mut self, peer: PeerId, offset: i64) {
         if self.peers.contains(&peer) {
             self.clocks.heard(peer, offset);
         }
     }
 
-    /// A peer has proven that it holds this key.
-    pub(crate) fn peer_proven(&mut self, peer: PeerId, key: &PublicKey, space: &Space) {
-        if self.peers.contains(&peer) && space.is_active(key) {
-            self.clocks.proven(peer);
+    /// A peer has proven that it holds this key; whether that is a writer's may show later.
+    pub(super) fn peer_proven(&mut self, peer: PeerId, key: PublicKey) {
+        if self.peers.contains(&peer) {
+            self.proven.push((peer, key));
         }
     }
 
+    /// What time it is by the corrected clock.
+    fn time(&mut self, space: &Space, now: u64) -> u64 {
+        let clocks = &mut self.clocks;
+        self.proven.retain(|(peer, key)| {
+            let writer = space.is_active(key);
+            if writer {
+                clocks.proven(*peer);
+            }
+            !writer
+        });
+        self.clocks.corrected(now)
+    }
+
     /// An envelope came from a peer.
-    pub(crate) fn receive(&mut self, from: PeerId, envelope: &Envelope, party: &Party<'_>, now: u64) {
-        let now = self.clocks.corrected(now);
+    pub(super) fn receive(&mut self, from: PeerId, envelope: &Envelope, party: &Party<'_>, now: u64) {
+        let now = self.time(party.space, now);
         let (forward, new) = match self.relay.receive(from, envelope, now) {
             Verdict::Deliver { forward } => (forward, true),
             Verdict::Forward(forward) => (Some(forward), false),
@@ -242,8 +265,8 @@ impl Ephemeral {
         };
         let (plain, forged_travels) = match envelope.kind {
             EnvelopeKind::SignIn => {
-                let Some(key) = &party.message_key else { return true };
-                match envelope.open(key) {
+                let Some(key) = party.message_key() else { return true };
+                match envelope.open(&key) {
                     Ok(plain) => self.told.push_back(Told::SignIn { plain, from }),
                     // Perhaps under the key of another passphrase.
                     Err(_) => self.refused.unreadable += 1,
@@ -267,8 +290,8 @@ impl Ephemeral {
             },
             EnvelopeKind::Addressed => {
                 let session = Signer::from_seed(&self.session);
-                let own = party.signer.iter().chain([&session]);
-                let opened = own.filter_map(|own| Some((own.public(), envelope.open_as_writer(own).ok()?)));
+                let own = party.signer().into_iter().chain([session]);
+                let opened = own.filter_map(|own| Some((own.public(), envelope.open_as_writer(&own).ok()?)));
                 let Some((recipient, plain)) = { opened }.next() else { return true };
                 around.recipient = Some(recipient);
                 // Goes on in any case: where it stops nobody shall see.
@@ -304,8 +327,7 @@ impl Ephemeral {
         let PeerMessage { topic, sender, time, payload, .. } = message;
         let writer = party.space.is_active(&sender);
         let private = around.kind != EnvelopeKind::Public;
-        let own = party.signer.as_ref().map(Signer::public);
-        if own == Some(sender) || self.session_key == sender {
+        if party.space.writer() == Some(sender) || self.session_key == sender {
             return;
         }
         // Whoever was removed may still have a key of devices.
@@ -352,7 +374,7 @@ impl Ephemeral {
 
     /// Takes a value to send: to one key, or to devices only (`private`), or to everybody; if nothing is said, to devices
     /// where this is one of several. Whoever is not there does not get it.
-    pub(crate) fn send(
+    pub(super) fn send(
         &mut self,
         data: Vec<u8>,
         to: Option<PublicKey>,
@@ -379,7 +401,7 @@ impl Ephemeral {
 
     /// Asks to be let in by an invite: to everybody, signed by the device's key, granted or not.
     #[cfg_attr(not(test), expect(dead_code, reason = "for spaces that are joined by invite"))]
-    pub(crate) fn send_join(&mut self, payload: Vec<u8>) -> Result<(), NodeError> {
+    pub(super) fn send_join(&mut self, payload: Vec<u8>) -> Result<(), NodeError> {
         self.queue(topic::JOIN, payload, Audience::Everybody)
     }
 
@@ -397,7 +419,7 @@ impl Ephemeral {
     }
 
     /// Says this of the node from now on, or nothing any more.
-    pub(crate) fn set_presence(&mut self, state: Option<Vec<u8>>, now: u64) -> Result<(), NodeError> {
+    pub(super) fn set_presence(&mut self, state: Option<Vec<u8>>, now: u64) -> Result<(), NodeError> {
         if let Some(state) = state.as_ref().filter(|state| state.len() > MAX_STATE) {
             return Err(too_large("a presence", MAX_STATE, state.len()));
         }
@@ -406,47 +428,55 @@ impl Ephemeral {
     }
 
     /// Who else is here.
-    pub(crate) fn presence(&self, now: u64) -> Vec<Present> {
+    pub(super) fn presence(&self, now: u64) -> Vec<Present> {
         self.presence.list(self.clocks.corrected(now))
     }
 
     /// The key that names this node in what it sends now.
-    pub(crate) fn own_key(&self, party: &Party<'_>) -> PublicKey {
-        party.active().map_or(self.session_key, Signer::public)
+    pub(super) fn own_key(&self, party: &Party<'_>) -> PublicKey {
+        party.active().unwrap_or(self.session_key)
     }
 
     /// Seals a sign-in message and sends it.
-    pub(crate) fn send_sign_in(
+    pub(super) fn send_sign_in(
         &mut self,
         plain: &[u8],
-        key: &SecretKey32,
+        party: &Party<'_>,
         entropy: &mut dyn Entropy,
         now: u64,
     ) {
-        let expiry = self.clocks.corrected(now).saturating_add(SIGN_IN_LIFE_MS);
+        let Some(key) = party.message_key() else { return };
+        let expiry = self.time(party.space, now).saturating_add(SIGN_IN_LIFE_MS);
         // Fails only for a message far larger than these.
         if let Ok(envelope) =
-            Envelope::seal(EnvelopeKind::SignIn, self.discovery, expiry, key, plain, entropy)
+            Envelope::seal(EnvelopeKind::SignIn, self.discovery, expiry, &key, plain, entropy)
         {
             self.publish(envelope);
         }
     }
 
-    /// Says what is due: presence, heads, what waits.
-    pub(crate) fn pump(&mut self, party: &Party<'_>, entropy: &mut dyn Entropy, now: u64) {
+    /// Says what is due: presence, heads, what waits. Cheap if nothing is.
+    pub(super) fn pump(&mut self, party: &Party<'_>, entropy: &mut dyn Entropy, now: u64) {
         if self.presence.expire(self.clocks.corrected(now)) {
             self.told.push_back(Told::Presence);
         }
-        let own = self.own_key(party);
-        if self.said_as.is_some_and(|key| key != own) {
+        if self.relay.is_changed() {
+            self.save_at.get_or_insert(now.saturating_add(SAVE_MS));
+        }
+        let presence = self.presence.due().is_some_and(|due| due <= now);
+        if let Some((key, device)) = self.said_as
+            && (presence || device != party.space.writer())
+            && self.own_key(party) != key
+        {
             // A visitor became a writer, or the other way about: it is not here twice.
-            if self.said_as.take() == Some(self.session_key) {
-                let signer = Signer::from_seed(&self.session);
+            self.said_as = None;
+            if key == self.session_key {
+                let session = Signer::from_seed(&self.session);
                 self.say(
                     topic::PRESENCE,
                     Vec::new(),
                     Audience::Everybody,
-                    &signer,
+                    &session,
                     party.space,
                     entropy,
                     now,
@@ -455,12 +485,12 @@ impl Ephemeral {
             self.presence.newcomer(now);
         }
         if let Some(state) = self.presence.next(now) {
-            self.said_as = (!state.is_empty()).then_some(own);
+            self.said_as = (!state.is_empty()).then(|| (self.own_key(party), party.space.writer()));
             self.say_as_self(topic::PRESENCE, state, party.audience(), party, entropy, now);
         }
-        self.tells_heads = party.active().is_some() && !self.peers.is_empty();
-        if self.tells_heads
-            && let Some(heads) = self.heads.next(party.space, &own, now)
+        if !self.peers.is_empty()
+            && self.heads.deadline() <= now
+            && let Some(heads) = self.heads.next(party.space, party.active().as_ref(), now)
         {
             self.say_as_self(topic::HEADS, heads, party.audience(), party, entropy, now);
         }
@@ -468,20 +498,17 @@ impl Ephemeral {
             let Some(Outgoing { topic, payload, audience }) = self.waiting.pop_front() else { break };
             self.say_as_self(topic, payload, audience, party, entropy, now);
         }
-        if self.relay.is_changed() {
-            self.save_at.get_or_insert(now.saturating_add(SAVE_MS));
-        }
     }
 
     /// Stores which sign-in envelopes were seen, if it is time.
-    pub(crate) fn save(&mut self, files: &mut Files, now: u64) {
+    pub(super) fn save(&mut self, files: &mut Files, now: u64) {
         if self.save_at.take_if(|at| *at <= now).is_some() {
             replace(files, &file_name(&self.space), &self.relay.export());
         }
     }
 
     /// This node goes, or its keys do: tells those who saw it.
-    pub(crate) fn leave(&mut self, party: &Party<'_>, entropy: &mut dyn Entropy, now: u64) {
+    pub(super) fn leave(&mut self, party: &Party<'_>, entropy: &mut dyn Entropy, now: u64) {
         if self.presence.leave() {
             self.said_as = None;
             self.say_as_self(topic::PRESENCE, Vec::new(), party.audience(), party, entropy, now);
@@ -489,32 +516,32 @@ impl Ephemeral {
     }
 
     /// What is to be done next.
-    pub(crate) fn poll(&mut self) -> Option<Told> {
+    pub(super) fn poll(&mut self) -> Option<Told> {
         self.told.pop_front()
     }
 
     /// When [`Ephemeral::pump`] and [`Ephemeral::save`] have something to do though nothing happened, by the node's
     /// own clock.
-    pub(crate) fn deadline(&self) -> Option<u64> {
+    pub(super) fn deadline(&self) -> Option<u64> {
         let lapses = self.presence.lapses();
         let lapses = lapses.map(|at| at.saturating_add_signed(self.clocks.correction().saturating_neg()));
         let waiting = (!self.waiting.is_empty()).then(|| self.rate.ready_at());
-        let heads = self.tells_heads.then(|| self.heads.deadline());
+        let heads = (!self.peers.is_empty()).then(|| self.heads.deadline());
         [lapses, waiting, heads, self.presence.due(), self.save_at].into_iter().flatten().min()
     }
 
     /// Whether a device told of entries of an active writer that are not all here.
-    pub(crate) fn is_lacking(&self, space: &Space) -> bool {
+    pub(super) fn is_lacking(&self, space: &Space) -> bool {
         self.heads.is_lacking(space)
     }
 
     /// The longest head of a writer that a device told of.
-    pub(crate) fn known_head(&self, writer: &PublicKey) -> Option<&KnownHead> {
+    pub(super) fn known_head(&self, writer: &PublicKey) -> Option<&KnownHead> {
         self.heads.get(writer)
     }
 
     /// What came and was shown to nobody.
-    pub(crate) const fn refused(&self) -> Refused {
+    pub(super) const fn refused(&self) -> Refused {
         self.refused
     }
 
@@ -527,15 +554,15 @@ impl Ephemeral {
         entropy: &mut dyn Entropy,
         now: u64,
     ) {
-        // Who asks to be let in shows the key that is to be.
-        let signer = if topic == topic::JOIN { party.signer.as_ref() } else { party.active() };
-        match signer {
-            Some(signer) => self.say(topic, payload, audience, signer, party.space, entropy, now),
-            None => {
-                let session = Signer::from_seed(&self.session);
-                self.say(topic, payload, audience, &session, party.space, entropy, now);
-            }
+        // Nobody is there.
+        if self.peers.is_empty() {
+            return;
         }
+        // Who asks to be let in shows the key that is to be.
+        let device = topic == topic::JOIN || party.active().is_some();
+        let signer = if device { party.signer() } else { None };
+        let signer = signer.unwrap_or_else(|| Signer::from_seed(&self.session));
+        self.say(topic, payload, audience, &signer, party.space, entropy, now);
     }
 
     #[expect(clippy::too_many_arguments, reason = "what a message is, who says it, and what is handed in")]
@@ -549,11 +576,7 @@ impl Ephemeral {
         entropy: &mut dyn Entropy,
         now: u64,
     ) {
-        // Nobody is there.
-        if self.peers.is_empty() {
-            return;
-        }
-        let now = self.clocks.corrected(now);
+        let now = self.time(space, now);
         self.time = now.max(self.time.saturating_add(1));
         let life = if topic == topic::PRESENCE { LIFE_MS } else { MESSAGE_LIFE_MS };
         let (kind, recipient) = match audience {

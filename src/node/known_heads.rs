@@ -93,8 +93,8 @@ impl KnownHeads {
     /// Whether there is a head of an active writer whose blocks are not all here.
     pub(crate) fn is_lacking(&self, space: &Space) -> bool {
         self.known.iter().any(|(writer, known)| {
-            space.is_active(writer)
-                && space.feed(writer).is_none_or(|feed| feed.contiguous() < known.head.length)
+            space.feed(writer).is_none_or(|feed| feed.contiguous() < known.head.length)
+                && space.is_active(writer)
         })
     }
 
@@ -114,13 +114,15 @@ impl KnownHeads {
         self.told_at.map_or(0, |at| at.saturating_add(pause))
     }
 
-    /// What is to be told now, if anything.
-    pub(crate) fn next(&mut self, space: &Space, own: &PublicKey, now: u64) -> Option<Vec<u8>> {
+    /// What is to be told now by this writer, if anything; `None` is no writer, and tells nothing.
+    pub(crate) fn next(&mut self, space: &Space, own: Option<&PublicKey>, now: u64) -> Option<Vec<u8>> {
         if now < self.deadline() {
             return None;
         }
         self.told_at = Some(now);
-        if core::mem::take(&mut self.newcomer) || now >= self.all_told_at.saturating_add(REPEAT_MS) {
+        let newcomer = core::mem::take(&mut self.newcomer);
+        let own = own?;
+        if newcomer || now >= self.all_told_at.saturating_add(REPEAT_MS) {
             self.all_told_at = now;
             self.told.clear();
         }

@@ -293,8 +293,8 @@ impl Node {
             SessionOutput::Message { message, .. } => self.message(id, message),
             SessionOutput::Closed { .. } => self.close_link(id),
             SessionOutput::Proven { key, .. } => {
-                if let (Some(channel), Some(home)) = (&mut self.links.channel, &self.home) {
-                    channel.peer_proven(PeerId(id.0), &key, home);
+                if let Some(channel) = &mut self.links.channel {
+                    channel.peer_proven(PeerId(id.0), key);
                 }
             }
             SessionOutput::ChannelRefused { .. } => {}

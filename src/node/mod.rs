@@ -10,7 +10,7 @@ mod device_name;
 mod devices;
 mod drafts;
 mod durable;
-pub(crate) mod ephemeral;
+mod ephemeral;
 mod error;
 mod following;
 mod found;

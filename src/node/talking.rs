@@ -4,13 +4,10 @@ use super::{
     Event, KnownHead, Node, NodeError, Present, Refused,
     approving::no_space,
     ephemeral::{Party, Told},
-    node::Secrets,
 };
 use crate::{
     codec::decode_value,
-    crypto::{PublicKey, SecretKey32},
-    space::Space,
-    storage::Files,
+    crypto::PublicKey,
     sync::{Envelope, PeerId},
 };
 
@@ -26,7 +23,12 @@ impl Node {
         let (Some(channel), Some(home)) = (&mut self.links.channel, &self.home) else {
             return Err(no_space());
         };
-        channel.send(data, to, private, &party(home, &self.files, self.secrets.as_ref()))
+        channel.send(
+            data,
+            to,
+            private,
+            &Party { space: home, files: &self.files, secrets: self.secrets.as_ref() },
+        )
     }
 
     /// Says of this node who or what it is, until something else is said.
@@ -59,9 +61,9 @@ impl Node {
 
     /// Seals a sign-in message and sends it to every peer of the space.
     pub(super) fn send_sign_in_message(&mut self, plain: &[u8]) {
-        let Some(key) = self.message_key().map(|key| SecretKey32(*key.as_bytes())) else { return };
-        if let Some(channel) = &mut self.links.channel {
-            channel.send_sign_in(plain, &key, self.entropy.as_mut(), self.now);
+        if let (Some(channel), Some(home)) = (&mut self.links.channel, &self.home) {
+            let party = Party { space: home, files: &self.files, secrets: self.secrets.as_ref() };
+            channel.send_sign_in(plain, &party, self.entropy.as_mut(), self.now);
         }
         self.do_told();
     }
@@ -69,7 +71,12 @@ impl Node {
     /// An ephemeral message came.
     pub(super) fn envelope(&mut self, from: PeerId, envelope: &Envelope) {
         if let (Some(channel), Some(home)) = (&mut self.links.channel, &self.home) {
-            channel.receive(from, envelope, &party(home, &self.files, self.secrets.as_ref()), self.now);
+            channel.receive(
+                from,
+                envelope,
+                &Party { space: home, files: &self.files, secrets: self.secrets.as_ref() },
+                self.now,
+            );
         }
         self.do_told();
     }
@@ -79,7 +86,7 @@ impl Node {
         let clocks = self.links.clocks();
         if let (Some(channel), Some(home)) = (&mut self.links.channel, &self.home) {
             clocks.into_iter().for_each(|(peer, offset)| channel.peer_clock(peer, offset));
-            let party = party(home, &self.files, self.secrets.as_ref());
+            let party = Party { space: home, files: &self.files, secrets: self.secrets.as_ref() };
             channel.pump(&party, self.entropy.as_mut(), self.now);
             channel.save(&mut self.files, self.now);
         }
@@ -89,7 +96,7 @@ impl Node {
     /// The keys of this device go, or the page does.
     pub(super) fn leave_channel(&mut self) {
         if let (Some(channel), Some(home)) = (&mut self.links.channel, &self.home) {
-            let party = party(home, &self.files, self.secrets.as_ref());
+            let party = Party { space: home, files: &self.files, secrets: self.secrets.as_ref() };
             channel.leave(&party, self.entropy.as_mut(), self.now);
         }
         self.do_told();
@@ -122,17 +129,6 @@ impl Node {
                 Told::Forked { writer } => self.event(Event::Equivocation { writer }),
             }
         }
-    }
-}
-
-/// What this device can open and sign now.
-fn party<'a>(home: &'a Space, files: &'a Files, secrets: Option<&Secrets>) -> Party<'a> {
-    let message = home.message_key().or_else(|| secrets?.message.as_ref());
-    Party {
-        space: home,
-        files,
-        signer: secrets.map(|secrets| secrets.keys(&home.key()).signer),
-        message_key: message.map(|key| SecretKey32(*key.as_bytes())),
     }
 }
 

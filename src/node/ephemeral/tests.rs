@@ -31,8 +31,7 @@ struct Node {
     space: Space,
     channel: Ephemeral,
     entropy: Seeded,
-    signer: Option<Signer>,
-    message_key: Option<SecretKey32>,
+    secrets: Option<Secrets>,
     /// By how much its clock is wrong, ms.
     wrong: i64,
     heard: Vec<PageMessage>,
@@ -43,12 +42,13 @@ struct Node {
 
 impl Node {
     fn party(&self) -> Party<'_> {
-        Party {
-            space: &self.space,
-            files: &self.files,
-            signer: self.signer.as_ref().map(copy),
-            message_key: self.message_key.clone(),
-        }
+        Party { space: &self.space, files: &self.files, secrets: self.secrets.as_ref() }
+    }
+
+    /// The channel and what it is lent.
+    fn parts(&mut self) -> (&mut Ephemeral, Party<'_>, &mut Seeded) {
+        let Self { channel, space, files, secrets, entropy, .. } = self;
+        (channel, Party { space, files, secrets: secrets.as_ref() }, entropy)
     }
 
     fn key(&self) -> PublicKey {
@@ -56,9 +56,14 @@ impl Node {
     }
 }
 
-fn copy(signer: &Signer) -> Signer {
-    // The signers of these tests are named by their public keys.
-    (0..=255).map(|seed| Signer::from_seed(&[seed; 32])).find(|own| own.public() == signer.public()).unwrap()
+fn secrets(seed: u8) -> Secrets {
+    let message = Some(MessageKey::from_bytes([9; 32]));
+    Secrets { install: crate::crypto::InstallSecret::from_bytes([seed; 32]), message }
+}
+
+/// The key of the device with these secrets.
+fn device(seed: u8) -> Signer {
+    secrets(seed).keys(&root().public()).signer
 }
 
 fn root() -> Signer {
@@ -85,10 +90,10 @@ impl Net {
             Self { nodes, links: Vec::new(), wire: VecDeque::new(), now: START, carried: 0, log: Vec::new() };
         let first = &mut net.nodes[0];
         let grant = |at: u8| {
-            let writer = Signer::from_seed(&[at + 1; 32]).public();
+            let writer = device(at + 1).public();
             DeviceGrant { writer, install_id: [at; 16], name: format!("device {at}") }
         };
-        let keys = Keys { signer: Signer::from_seed(&[1; 32]) };
+        let keys = Keys { signer: device(1) };
         let message = MessageKey::from_bytes([9; 32]);
         let Node { files, space, entropy, .. } = first;
         space.found(files, START, entropy, &root(), &grant(0), keys, &message, "example.org").unwrap();
@@ -99,7 +104,7 @@ impl Net {
             net.level(0, at);
             if at < usize::from(devices) {
                 let Node { files, space, .. } = &mut net.nodes[at];
-                let keys = Keys { signer: Signer::from_seed(&[u8::try_from(at).unwrap() + 1; 32]) };
+                let keys = Keys { signer: device(u8::try_from(at).unwrap() + 1) };
                 space.unlock(files, keys).unwrap();
                 assert!(space.is_writable() && space.usable_epoch().is_some());
             }
@@ -117,8 +122,7 @@ impl Net {
             space,
             channel,
             entropy,
-            signer: device.then(|| Signer::from_seed(&[at + 1; 32])),
-            message_key: device.then_some(SecretKey32([9; 32])),
+            secrets: device.then(|| secrets(at + 1)),
             wrong: 0,
             heard: Vec::new(),
             sign_ins: Vec::new(),
@@ -162,12 +166,12 @@ impl Net {
         for (at, peer) in [(one, other), (other, one)] {
             let now = self.time(at);
             let offset = i64::try_from(self.time(peer)).unwrap() - i64::try_from(now).unwrap();
-            let key = self.nodes[peer].signer.as_ref().map(Signer::public);
-            let Node { channel, space, .. } = &mut self.nodes[at];
+            let key = self.nodes[peer].space.writer();
+            let channel = &mut self.nodes[at].channel;
             channel.peer_came(peer_id(peer), now);
             channel.peer_clock(peer_id(peer), offset);
             if let Some(key) = key {
-                channel.peer_proven(peer_id(peer), &key, space);
+                channel.peer_proven(peer_id(peer), key);
             }
         }
     }
@@ -204,14 +208,9 @@ impl Net {
         loop {
             for at in 0..self.nodes.len() {
                 let now = self.time(at);
-                let Node { channel, space, files, entropy, signer, message_key, .. } = &mut self.nodes[at];
-                let party = Party {
-                    space,
-                    files,
-                    signer: signer.as_ref().map(copy),
-                    message_key: message_key.clone(),
-                };
+                let (channel, party, entropy) = self.nodes[at].parts();
                 channel.pump(&party, entropy, now);
+                let Node { channel, files, .. } = &mut self.nodes[at];
                 channel.save(files, now);
                 self.drain(at);
             }
@@ -230,9 +229,7 @@ impl Net {
         self.log.push((from, to, envelope.clone()));
         let envelope = Envelope::decode(&envelope.encode()).unwrap();
         let now = self.time(to);
-        let Node { channel, space, files, signer, message_key, .. } = &mut self.nodes[to];
-        let party =
-            Party { space, files, signer: signer.as_ref().map(copy), message_key: message_key.clone() };
+        let (channel, party, _) = self.nodes[to].parts();
         channel.receive(peer_id(from), &envelope, &party, now);
         self.drain(to);
     }
@@ -280,17 +277,17 @@ impl Net {
         to: Option<PublicKey>,
         private: Option<bool>,
     ) -> Result<(), ErrorCode> {
-        let node = &mut self.nodes[at];
-        let Node { channel, space, files, signer, message_key, .. } = node;
-        let party =
-            Party { space, files, signer: signer.as_ref().map(copy), message_key: message_key.clone() };
+        let (channel, party, _) = self.nodes[at].parts();
         channel.send(cbor(text), to, private, &party).map_err(|error| error.code)
     }
 
     fn sign_in(&mut self, at: usize, text: &[u8]) {
         let now = self.time(at);
-        let Node { channel, entropy, .. } = &mut self.nodes[at];
-        channel.send_sign_in(text, &SecretKey32([9; 32]), entropy, now);
+        let (channel, party, entropy) = self.nodes[at].parts();
+        // Who has only the link has the message key from elsewhere.
+        let keys = secrets(0);
+        let party = Party { secrets: party.secrets.or(Some(&keys)), ..party };
+        channel.send_sign_in(text, &party, entropy, now);
         self.drain(at);
         self.settle();
     }
@@ -468,7 +465,7 @@ fn h13_3_a_message_that_does_not_decode_takes_nothing_down() {
     let expiry = net.now + 60_000;
     let epoch = net.nodes[0].space.usable_epoch().unwrap();
     let content = net.nodes[0].space.content_key(&epoch).unwrap().clone();
-    let sender = Signer::from_seed(&[1; 32]);
+    let sender = device(1);
     let keys = [
         (EnvelopeKind::SignIn, SecretKey32([9; 32])),
         (EnvelopeKind::Epoch, content),
@@ -542,7 +539,7 @@ fn h13_6_an_envelope_of_one_space_kind_or_expiry_opens_in_no_other() {
         assert_eq!(net.nodes[1].channel.refused().forged, before + 1, "{kind:?}");
     }
     // A message addressed to one, opened by it and sealed to another.
-    let (one, two) = (Signer::from_seed(&[1; 32]), Signer::from_seed(&[2; 32]));
+    let (one, two) = (device(1), device(2));
     net.send(0, "to you", Some(two.public()), None).unwrap();
     net.settle();
     assert_eq!(net.heard(1), ["to you"]);
@@ -550,7 +547,7 @@ fn h13_6_an_envelope_of_one_space_kind_or_expiry_opens_in_no_other() {
     let plain = sent.open_as_writer(&two).unwrap();
     let mut third = Net::new(3, 0);
     third.full_mesh();
-    let to = Signer::from_seed(&[3; 32]).public();
+    let to = device(3).public();
     let anew =
         Envelope::seal_to_writer(sent.discovery, sent.expiry, &to, &plain, &mut Seeded::new(1)).unwrap();
     third.deliver(1, 2, &anew);
@@ -598,15 +595,15 @@ fn h13_7_the_sender_is_proven_though_all_share_the_key() {
         net.deliver(1, 2, &sealed);
     };
     // A device in the name of another; a stranger who got hold of the key.
-    forge(&mut net, Signer::from_seed(&[1; 32]).public(), &Signer::from_seed(&[2; 32]));
+    forge(&mut net, device(1).public(), &device(2));
     let stranger = Signer::from_seed(&[99; 32]);
     forge(&mut net, stranger.public(), &stranger);
     assert_eq!((net.nodes[2].heard.len(), net.nodes[2].channel.refused().forged), (0, 2));
-    forge(&mut net, Signer::from_seed(&[2; 32]).public(), &Signer::from_seed(&[2; 32]));
+    forge(&mut net, device(2).public(), &device(2));
     assert_eq!(net.nodes[2].heard.len(), 1);
     // A device that was removed still has the key.
     let Node { files, space, entropy, .. } = &mut net.nodes[0];
-    space.cut(files, START, entropy, Signer::from_seed(&[2; 32]).public()).unwrap();
+    space.cut(files, START, entropy, device(2).public()).unwrap();
     net.level(0, 2);
     net.send(1, "I am still here", None, None).unwrap();
     net.settle();
@@ -818,10 +815,10 @@ fn somebody_with_an_invite_asks_with_the_key_that_is_to_be_let_in() {
     let mut net = Net::new(1, 2);
     net.link(0, 1);
     net.link(1, 2);
-    net.nodes[2].signer = Some(Signer::from_seed(&[60; 32]));
+    net.nodes[2].secrets = Some(secrets(60));
     net.nodes[2].channel.send_join(b"invite".to_vec()).unwrap();
     net.settle();
-    assert_eq!(net.nodes[0].joins, [(Signer::from_seed(&[60; 32]).public(), b"invite".to_vec())]);
+    assert_eq!(net.nodes[0].joins, [(device(60).public(), b"invite".to_vec())]);
 }
 
 #[test]
@@ -847,18 +844,18 @@ fn presence_comes_stays_changes_and_goes() {
     assert!(net.here(0).contains(&(bob, "laughs".into())));
     // Gone at once with a goodbye.
     let now = net.now;
-    let Node { channel, space, files, signer, entropy, .. } = &mut net.nodes[1];
-    let party = Party { space, files, signer: signer.as_ref().map(copy), message_key: None };
+    let (channel, party, entropy) = net.nodes[1].parts();
     channel.leave(&party, entropy, now);
     net.drain(1);
     net.settle();
     assert_eq!(net.here(0), [(visitor, "looks".into())]);
     // Gone after a while without one.
     net.cut_link(0, 2);
-    net.run(LIFE_MS - 2_000);
-    assert!(!net.here(0).is_empty() || net.nodes[0].told.contains(&"presence"));
-    net.run(3_000);
-    assert!(net.here(0).is_empty());
+    net.nodes[0].told.clear();
+    net.run(LIFE_MS - 25_000);
+    assert!(!net.here(0).is_empty() && net.nodes[0].told.is_empty());
+    net.run(25_000);
+    assert!(net.here(0).is_empty() && net.nodes[0].told == ["presence"]);
     // Whoever comes is told at once.
     net.link(0, 2);
     net.settle();
@@ -872,17 +869,16 @@ fn a_visitor_that_is_let_in_is_not_here_twice() {
     net.set(1, Some("me"));
     let before = net.nodes[1].key();
     assert_eq!(net.here(2), [(before, "me".into())]);
-    let device = Signer::from_seed(&[50; 32]);
     let Node { files, space, entropy, .. } = &mut net.nodes[0];
-    let grant = DeviceGrant { writer: device.public(), install_id: [5; 16], name: "new".into() };
+    let grant = DeviceGrant { writer: device(50).public(), install_id: [5; 16], name: "new".into() };
     space.grant(files, START, entropy, &grant, Role::Admin).unwrap();
     net.level(0, 1);
     net.level(0, 2);
-    let Node { files, space, signer, .. } = &mut net.nodes[1];
-    space.unlock(files, Keys { signer: Signer::from_seed(&[50; 32]) }).unwrap();
-    *signer = Some(device);
+    let Node { files, space, secrets: own, .. } = &mut net.nodes[1];
+    space.unlock(files, Keys { signer: device(50) }).unwrap();
+    *own = Some(secrets(50));
     net.run(1_000);
-    assert_eq!(net.nodes[1].key(), Signer::from_seed(&[50; 32]).public());
+    assert_eq!(net.nodes[1].key(), device(50).public());
     assert!(net.here(2).is_empty(), "a device among devices");
     assert_eq!(net.here(0), [(net.nodes[1].key(), "me".into())]);
 }
@@ -899,7 +895,7 @@ fn a_tail_that_a_relay_holds_back_shows() {
     net.write(0, "held back");
     net.run(60_000);
     assert!(lacking(&net) && net.nodes[1].told.contains(&"heads"));
-    let writer = Signer::from_seed(&[1; 32]).public();
+    let writer = device(1).public();
     let known = *net.nodes[1].channel.known_head(&writer).unwrap();
     assert_eq!(known.head.length, net.nodes[0].space.feed(&writer).unwrap().length());
     assert!(known.confirmed.is_some_and(|at| at > START && at <= net.now));
@@ -922,7 +918,7 @@ fn heads_of_others_are_believed_only_with_their_signature_and_two_histories_are_
     let mut net = Net::new(3, 0);
     net.full_mesh();
     net.settle();
-    let writer = Signer::from_seed(&[1; 32]);
+    let writer = device(1);
     let length = net.nodes[1].space.feed(&writer.public()).unwrap().length();
     let tell = |net: &mut Net, head: crate::feed::SignedHead| {
         let mut out = crate::codec::Writer::versioned();
@@ -936,7 +932,7 @@ fn heads_of_others_are_believed_only_with_their_signature_and_two_histories_are_
     let longest =
         |net: &Net| net.nodes[1].channel.known_head(&writer.public()).map_or(0, |known| known.head.length);
     let before = longest(&net);
-    tell(&mut net, SignedHead::sign(&Signer::from_seed(&[3; 32]), length + 5, 0, Hash([1; 32])));
+    tell(&mut net, SignedHead::sign(&device(3), length + 5, 0, Hash([1; 32])));
     tell(&mut net, SignedHead::sign(&writer, length + 5, 1, Hash([1; 32])));
     assert_eq!((longest(&net), net.nodes[1].told.contains(&"forked")), (before, false));
     tell(&mut net, SignedHead::sign(&writer, length + 5, 0, Hash([1; 32])));
