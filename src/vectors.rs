@@ -7,6 +7,7 @@
 #![allow(clippy::as_conversions, reason = "counts in tests, far below any limit")]
 
 mod cbor;
+mod channel;
 mod entries;
 mod keys;
 mod messages;

@@ -5,7 +5,7 @@ use wasm_bindgen::JsValue;
 
 use super::error;
 use super::item::{number, why_name};
-use super::value::object;
+use super::value::{decode, object};
 use crate::crypto::hex;
 use crate::node::Event;
 
@@ -31,6 +31,18 @@ pub(super) fn to_js(event: &Event) -> (&'static str, JsValue) {
             ("granted", object(pairs))
         }
         Event::Hubs => ("hubs", JsValue::UNDEFINED),
+        Event::Message { space, message } => (
+            "message",
+            object([
+                ("space", hex(space.as_bytes()).into()),
+                ("from", hex(message.from.as_bytes()).into()),
+                ("writer", message.writer.into()),
+                ("private", message.private.into()),
+                ("time", number(message.time)),
+                ("data", decode(&message.data)),
+            ]),
+        ),
+        Event::Presence(space) => ("presence", hex(space.as_bytes()).into()),
         Event::Peers => ("peers", JsValue::UNDEFINED),
         Event::Recovered => ("recovered", JsValue::UNDEFINED),
         Event::Requests => ("requests", JsValue::UNDEFINED),

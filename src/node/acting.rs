@@ -44,6 +44,8 @@ impl Node {
                     space.revoke_invite(files, now, entropy, key)
                 })?;
             }
+            SpaceCall::Send { data, to, private } => self.send_message(space, data, to, private)?,
+            SpaceCall::SetPresence { state } => self.set_presence(space, state)?,
             SpaceCall::SetTitle { title } => {
                 self.writing(space, |space, files, now, entropy| {
                     space.set_title(files, now, entropy, &title)

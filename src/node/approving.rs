@@ -2,11 +2,13 @@
 
 use super::{
     ErrorCode, Event, Node, NodeError, Output, State, Words,
+    request_queue::Added,
     sign_in_message::{Answer, Request, SignInMessage, Verdict},
 };
 use crate::{
-    crypto::{Hash, MessageKey},
+    crypto::Hash,
     space::{DeviceGrant, Role},
+    sync::PeerId,
 };
 
 impl Node {
@@ -43,37 +45,38 @@ impl Node {
         Ok(())
     }
 
-    /// A request came out of an envelope.
-    pub(super) fn requested(&mut self, request: Request, hash: Hash) {
+    /// A request came out of an envelope that this peer brought.
+    pub(super) fn requested(&mut self, from: PeerId, request: Request, hash: Hash) {
         let Some(home) = self.spaces.home() else { return };
         let may_decide = self.state() == State::Writer && self.own_role() == Some(Role::Admin);
         let granted = home.role(&request.writer).is_some();
-        if may_decide
-            && !granted
-            && !self.account.blocked.contains(&request.writer)
-            && self.requests.add(self.now, request, hash)
-        {
-            self.durable.now(Output::DeriveWords { hash });
+        if !may_decide || granted {
+            return;
+        }
+        if self.account.blocked.contains(&request.writer) {
+            // Nobody is asked; but a device that was not there when the key was blocked learns it so.
+            if self.requests.may_tell_blocked(self.now) {
+                self.send_answer(&request, Verdict::Blocked);
+            }
+            return;
+        }
+        match self.requests.add(self.now, from, request.clone(), hash) {
+            Added::New => self.durable.now(Output::DeriveWords { hash }),
+            // It was not there when it was answered. A grant would have reached it by itself.
+            Added::Answered => self.send_answer(&request, Verdict::Denied),
+            Added::Nothing => {}
         }
     }
 
     /// A sealed sign-in message came from a peer.
-    pub(super) fn sign_in_message(&mut self, plain: &[u8]) {
+    pub(super) fn sign_in_message(&mut self, from: PeerId, plain: &[u8]) {
         let Ok(key) = self.home_key() else { return };
         match SignInMessage::decode(&key.discovery_key(), plain) {
-            Ok(SignInMessage::Request { request, hash }) => self.requested(request, hash),
+            Ok(SignInMessage::Request { request, hash }) => self.requested(from, request, hash),
             Ok(SignInMessage::Answer(answer)) => self.answered(&answer),
             // Sealed with the right key and still wrong: whoever made it has the passphrase, or another version.
             Err(_) => {}
         }
-    }
-
-    /// The key under which devices ask: from the space, or derived at sign-in.
-    pub(super) fn message_key(&self) -> Option<&MessageKey> {
-        self.spaces
-            .home()
-            .and_then(|home| home.message_key())
-            .or_else(|| self.secrets.as_ref()?.message.as_ref())
     }
 
     /// Requests of devices that were let in meanwhile fall away on every device.
@@ -101,6 +104,10 @@ impl Node {
         self.requests.answered(request.id, self.now);
         self.save_requests();
         self.event(Event::Requests);
+        self.send_answer(request, verdict);
+    }
+
+    fn send_answer(&mut self, request: &Request, verdict: Verdict) {
         let (Some(secrets), Ok(key)) = (&self.secrets, self.home_key()) else { return };
         let signer = secrets.keys(&key).signer;
         let answer = Answer {

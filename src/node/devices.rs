@@ -176,6 +176,7 @@ impl Node {
     }
 
     pub(super) fn wipe_secrets(&mut self) {
+        self.leave_channels();
         self.secrets = None;
         self.drafts.clear();
         self.requests.clear();

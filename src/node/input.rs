@@ -170,6 +170,20 @@ pub enum SpaceCall {
         /// ms since 1970.
         since: u64,
     },
+    /// Send a message over the ephemeral channel; whoever is not there does not get it.
+    Send {
+        /// The value, encoded; at most [`super::MAX_PAYLOAD`] bytes.
+        data: Vec<u8>,
+        /// The only key that can read it.
+        to: Option<PublicKey>,
+        /// Whether only devices can read it; if nothing is said, where this is one of several.
+        private: Option<bool>,
+    },
+    /// Say this of the node, again and again, until something else is said.
+    SetPresence {
+        /// The value, encoded, at most [`super::MAX_STATE`] bytes; `None`: nothing any more.
+        state: Option<Vec<u8>>,
+    },
     /// Give the space a title.
     SetTitle {
         /// The title; empty for none.

@@ -160,11 +160,12 @@ impl Node {
     }
 
     /// Somebody with an invite asks to be let into a space; answered by a grant.
-    pub(super) fn join_requested(&mut self, space: PublicKey, bytes: &[u8]) {
+    pub(super) fn join_requested(&mut self, space: PublicKey, sender: &PublicKey, bytes: &[u8]) {
         let Ok(request) = JoinRequest::decode(bytes) else { return };
         let Some(joined) = self.spaces.get_mut(&space) else { return };
         let known = joined.space.role(&request.device.writer).is_some();
-        if request.space != space || known || !joined.space.is_writable() {
+        if request.space != space || request.device.writer != *sender || known || !joined.space.is_writable()
+        {
             return;
         }
         let (files, now, entropy) = (&mut self.files, self.now, self.entropy.as_mut());

@@ -11,11 +11,11 @@ use std::collections::VecDeque;
 use super::{Event, Node, Output, replica::SpaceReplica, spaces::Joined};
 use crate::{
     collections::Map,
-    crypto::{Entropy, PublicKey, SecretKey32},
+    crypto::{Entropy, PublicKey},
     mesh::{self, LinkId, MeshEvent, MeshOutput},
     sync::{
-        Carrier, ChannelId, Envelope, EnvelopeKind, Exchange, Goodbye, Message, NodeKey, PeerId, Role,
-        Session, SessionConfig, SessionOutput, Verdict,
+        Carrier, ChannelId, Envelope, Exchange, Goodbye, Message, NodeKey, PeerId, Role, Session,
+        SessionConfig, SessionOutput,
     },
 };
 
@@ -86,11 +86,21 @@ impl Links {
             .flatten()
             .min()
     }
+
+    /// How far ahead the clocks of the peers of a space are, ms.
+    pub(super) fn clocks(&self, space: PublicKey) -> impl Iterator<Item = (PeerId, i64)> {
+        let shared = move |(id, link): (&LinkId, &Link)| {
+            link.exchanges.get(&space)?;
+            Some((PeerId(id.0), link.session.clock_offset()?))
+        };
+        self.links.iter().filter_map(shared)
+    }
 }
 
 impl Node {
     /// Moves everything between mesh, sessions and space until nothing moves.
     pub(super) fn pump_links(&mut self) {
+        self.pump_channels();
         loop {
             let mut moved = false;
             while let Some(output) = self.mesh.poll() {
@@ -145,44 +155,10 @@ impl Node {
         self.links.exchanges_of(space).for_each(Exchange::refresh);
     }
 
-    /// Seals a sign-in message and sends it to every peer of the space.
-    pub(super) fn send_sign_in_message(&mut self, plain: &[u8]) {
-        let (Some(key), Ok(space)) =
-            (self.message_key().map(|key| SecretKey32(*key.as_bytes())), self.home_key())
-        else {
-            return;
-        };
-        let (discovery, expiry) = (space.discovery_key(), self.now.saturating_add(ENVELOPE_LIFE_MS));
-        // Fails only for a message far larger than these.
-        let Ok(envelope) =
-            Envelope::seal(EnvelopeKind::SignIn, discovery, expiry, &key, plain, self.entropy.as_mut())
-        else {
-            return;
-        };
-        if let Some(joined) = self.spaces.get_mut(&space) {
-            joined.relay.publish(&envelope);
-        }
-        self.forward(space, &envelope, None);
-    }
-
-    /// Sends a join request to the admins of a space.
-    pub(super) fn send_join_request(&mut self, space: PublicKey, request: &[u8]) {
-        let Some(joined) = self.spaces.get_mut(&space) else { return };
-        let (discovery, expiry) = (space.discovery_key(), self.now.saturating_add(ENVELOPE_LIFE_MS));
-        let mut sent = Vec::new();
-        for admin in joined.space.active_admins() {
-            let sealed = Envelope::seal_to_writer(discovery, expiry, &admin, request, self.entropy.as_mut());
-            if let Ok(envelope) = sealed {
-                joined.relay.publish(&envelope);
-                sent.push(envelope);
-            }
-        }
-        sent.iter().for_each(|envelope| self.forward(space, envelope, None));
-    }
-
-    /// Whether nothing that a peer of this space has is missing.
+    /// Whether nothing that a peer of this space has, or that a device told of, is missing.
     pub(super) fn is_level(&self, space: &PublicKey) -> bool {
         self.links.links.values().filter_map(|link| link.exchanges.get(space)).all(Exchange::is_level)
+            && !self.is_lacking(space)
     }
 
     pub(super) fn tick_links(&mut self) {
@@ -204,9 +180,9 @@ impl Node {
         self.links.links.values().any(|link| link.exchanges.contains_key(space))
     }
 
-    fn forward(&mut self, space: PublicKey, envelope: &Envelope, but: Option<LinkId>) {
+    pub(super) fn forward(&mut self, space: PublicKey, envelope: &Envelope, but: Option<PeerId>) {
         for (id, link) in &mut self.links.links {
-            if let (Some(exchange), true) = (link.exchanges.get(&space), Some(*id) != but) {
+            if let (Some(exchange), true) = (link.exchanges.get(&space), Some(PeerId(id.0)) != but) {
                 // A peer that is full misses it; messages are repeated.
                 let _ = link.session.send(exchange.channel(), &Message::Envelope(envelope.clone()));
             }
@@ -308,6 +284,9 @@ impl Node {
                 if let Some(secrets) = &self.secrets {
                     let _ = link.session.prove(channel, &secrets.keys(&space).signer);
                 }
+                if let Some(joined) = self.spaces.get_mut(&space) {
+                    joined.channel.peer_came(PeerId(id.0), self.now);
+                }
                 if self.spaces.home_key() == Some(space) {
                     self.ask_again_soon();
                     self.send_request();
@@ -318,12 +297,22 @@ impl Node {
                 let exchange = link.exchanges.remove(&space);
                 if let (Some(exchange), Some(joined)) = (exchange, self.spaces.get_mut(&space)) {
                     exchange.close(&mut joined.wants);
+                    joined.channel.peer_gone(PeerId(id.0));
+                }
+                if self.spaces.home_key() == Some(space) {
+                    self.requests.peer_gone(PeerId(id.0));
                 }
                 self.event(Event::Peers);
             }
             SessionOutput::Message { channel, message } => self.message(id, channel, message),
             SessionOutput::Closed { .. } => self.close_link(id),
-            SessionOutput::ChannelRefused { .. } | SessionOutput::Proven { .. } => {}
+            SessionOutput::Proven { channel, key } => {
+                let space = link.space_of(channel);
+                if let Some(joined) = space.and_then(|space| self.spaces.get_mut(&space)) {
+                    joined.channel.peer_proven(PeerId(id.0), key);
+                }
+            }
+            SessionOutput::ChannelRefused { .. } => {}
         }
     }
 
@@ -344,43 +333,13 @@ impl Node {
             }
         }
         match result {
-            Ok(Some(Message::Envelope(envelope))) => self.envelope(key, id, &envelope),
+            Ok(Some(Message::Envelope(envelope))) => self.envelope(key, PeerId(id.0), &envelope),
             Ok(_) => {}
             Err(fault) => {
                 if let Some(link) = self.links.links.get_mut(&id) {
                     link.session.fail(fault);
                 }
             }
-        }
-    }
-
-    /// An ephemeral message: passed on to the others, and opened if it is for us.
-    fn envelope(&mut self, space: PublicKey, from: LinkId, envelope: &Envelope) {
-        let Some(joined) = self.spaces.get_mut(&space) else { return };
-        match joined.relay.receive(PeerId(from.0), envelope, self.now) {
-            Verdict::Deliver { forward } => {
-                if let Some(forward) = forward {
-                    self.forward(space, &forward, Some(from));
-                }
-                if envelope.kind == EnvelopeKind::Addressed {
-                    let signer = self.secrets.as_ref().map(|secrets| secrets.keys(&space).signer);
-                    if let Some(Ok(plain)) = signer.map(|signer| envelope.open_as_writer(&signer)) {
-                        self.join_requested(space, &plain);
-                    }
-                    return;
-                }
-                if self.spaces.home_key() != Some(space) {
-                    return;
-                }
-                let key = self.message_key().map(|key| SecretKey32(*key.as_bytes()));
-                if let (EnvelopeKind::SignIn, Some(key)) = (envelope.kind, key)
-                    && let Ok(plain) = envelope.open(&key)
-                {
-                    self.sign_in_message(&plain);
-                }
-            }
-            Verdict::Forward(forward) => self.forward(space, &forward, Some(from)),
-            Verdict::Drop(_) => {}
         }
     }
 
@@ -392,14 +351,12 @@ impl Node {
     fn drop_link(&mut self, id: LinkId) {
         if let Some(mut link) = self.links.links.remove(&id) {
             link.session.close(Goodbye::Leaving);
+            self.requests.peer_gone(PeerId(id.0));
             for joined in self.spaces.iter_mut() {
                 joined.wants.forget_peer(PeerId(id.0));
-                joined.relay.forget_peer(PeerId(id.0));
+                joined.channel.peer_gone(PeerId(id.0));
             }
         }
         self.event(Event::Peers);
     }
 }
-
-/// A sign-in message lives this long on its way, in ms; it is sent again as long as it is not answered.
-const ENVELOPE_LIFE_MS: u64 = 4 * 60_000;

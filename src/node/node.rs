@@ -18,6 +18,7 @@ use super::{
     devices::Locking,
     drafts::Draft,
     durable::Durable,
+    ephemeral::Ephemeral,
     links::Links,
     memberships::Memberships,
     request_queue::RequestQueue,
@@ -186,7 +187,10 @@ impl Node {
 
     /// When [`Input::Tick`] is due, ms since 1970.
     pub fn deadline(&self) -> Option<u64> {
-        [self.mesh.deadline(), self.links.deadline(), self.flow_deadline()].into_iter().flatten().min()
+        [self.mesh.deadline(), self.links.deadline(), self.spaces.deadline(), self.flow_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// What this node is for its person.
@@ -291,7 +295,8 @@ impl Node {
         }
         let space = Space::open(&mut self.files, key)?;
         self.mesh.join(key, self.now, self.entropy.as_mut()).map_err(NodeError::bad_input)?;
-        self.spaces.insert(space);
+        let channel = Ephemeral::open(&mut self.files, key, self.entropy.as_mut(), self.now)?;
+        self.spaces.insert(space, channel);
         self.links.open_channels(&key);
         self.unlock_others();
         Ok(())

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{Found, NodeError, State, Words};
+use super::{Found, NodeError, PageMessage, State, Words};
 use crate::{
     crypto::{Hash, Host, PublicKey, Signature},
     mesh::MeshOutput,
@@ -95,8 +95,17 @@ pub enum Event {
     Failed(NodeError),
     /// Hubs changed.
     Hubs,
+    /// A message of another page.
+    Message {
+        /// In which space.
+        space: PublicKey,
+        /// What it says.
+        message: PageMessage,
+    },
     /// Peers changed.
     Peers,
+    /// Who is here changed.
+    Presence(PublicKey),
     /// The requests that wait changed.
     Requests,
     /// A request of this device was answered with no.

@@ -13,7 +13,8 @@ pub(super) fn replace(files: &mut Files, name: &str, bytes: &[u8]) {
     let _ = files.write(file, 0, bytes);
 }
 
-fn whole(files: &mut Files, name: &str) -> Result<Option<Vec<u8>>, NodeError> {
+/// The whole content of a file; `None` if it is empty or not there.
+pub(super) fn whole(files: &mut Files, name: &str) -> Result<Option<Vec<u8>>, NodeError> {
     let file = files.file(name);
     let length = usize::try_from(files.len(file)).unwrap_or(usize::MAX);
     if length == 0 { Ok(None) } else { Ok(Some(files.read(file, 0, length)?)) }

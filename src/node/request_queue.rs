@@ -2,13 +2,20 @@
 //!
 //! They queue: one that arrives never replaces another. Each is shown once its words are derived. Expired and
 //! answered ones fall away; the answered ones are remembered (in the file `node/answered`, until they would have
-//! expired), so that a replay after a reload does not ask again.
+//! expired), so that a replay after a reload does not ask again, and a device that missed the answer is told once more.
+//!
+//! A flood. Whoever has the passphrase, or had it, can make as many requests as it likes, and nothing tells them from
+//! honest ones before a person looks. So places are shared out among the peers that brought the requests: when all are
+//! taken, a request takes the latest place of the peer that has most, if its own has at least two less. A flood over
+//! one link thus leaves room for the device that stands beside it, whichever came first; the first request of a peer is
+//! never pushed out, so not the one on screen. What peers brought that are gone counts as one peer's.
 
 use super::sign_in_message::Request;
 use crate::{
     codec::{DecodeError, Reader, Writer},
     collections::Map,
     crypto::{Entropy, Hash, LIST_LENGTH, PublicKey, WORDS_PER_REQUEST, word},
+    sync::PeerId,
 };
 
 /// Four words.
@@ -39,31 +46,104 @@ pub struct RequestInfo {
 #[derive(Default)]
 pub(crate) struct RequestQueue {
     waiting: Vec<Waiting>,
-    /// Request id → when it may be forgotten.
-    answered: Map<[u8; 16], u64>,
+    /// By request id.
+    answered: Map<[u8; 16], Answered>,
+    /// When an answer may be told once more, ms since 1970.
+    tell_at: u64,
+    /// When a blocked key may be told of that once more, ms since 1970.
+    tell_blocked_at: u64,
+}
+
+#[derive(Default)]
+struct Answered {
+    /// When it may be forgotten, ms since 1970.
+    until: u64,
+    /// When it may be told once more, ms since 1970.
+    tell_at: u64,
+}
+
+/// What becomes of a request that came.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Added {
+    /// It is new: its words should be derived.
+    New,
+    /// It was answered, and its device has not heard of that: tell it once more.
+    Answered,
+    /// Nothing: it waits already, is too old, or finds no place.
+    Nothing,
 }
 
 struct Waiting {
     request: Request,
     hash: Hash,
+    /// The peer that brought it, unless that is gone.
+    via: Option<PeerId>,
     shown: Option<(Words, [Words; 3])>,
 }
 
 impl RequestQueue {
-    /// Takes a request in; `true` if it is new, and its words should be derived.
-    pub(crate) fn add(&mut self, now: u64, request: Request, hash: Hash) -> bool {
+    /// Takes in a request that a peer brought.
+    pub(crate) fn add(&mut self, now: u64, via: PeerId, request: Request, hash: Hash) -> Added {
         // A clock may be off by a day; a longer life than ours is not believed.
-        let stale = request.expires <= now || request.expires > now + MAX_LIFE_MS + DAY_MS;
-        let known = self.answered.contains_key(&request.id)
-            || self
-                .waiting
-                .iter()
-                .any(|waiting| waiting.request.id == request.id || waiting.request.writer == request.writer);
-        if stale || known || self.waiting.len() >= MAX_WAITING {
+        if request.expires <= now || request.expires > now.saturating_add(MAX_LIFE_MS + DAY_MS) {
+            return Added::Nothing;
+        }
+        if self.answered.contains_key(&request.id) {
+            return if self.may_tell(&request.id, now) { Added::Answered } else { Added::Nothing };
+        }
+        let same = |waiting: &&mut Waiting| {
+            waiting.request.id == request.id || waiting.request.writer == request.writer
+        };
+        if let Some(known) = self.waiting.iter_mut().find(same) {
+            // Sent again after its peer came back.
+            known.via = known.via.or(Some(via));
+            return Added::Nothing;
+        }
+        if self.waiting.len() >= MAX_WAITING && !self.make_room(via) {
+            return Added::Nothing;
+        }
+        self.waiting.push(Waiting { request, hash, via: Some(via), shown: None });
+        Added::New
+    }
+
+    /// A peer is gone: what it brought counts with what others brought that are gone.
+    pub(crate) fn peer_gone(&mut self, peer: PeerId) {
+        for waiting in &mut self.waiting {
+            waiting.via = waiting.via.filter(|via| *via != peer);
+        }
+    }
+
+    /// Whether the answer to a request may be told once more now; if so, takes it for told.
+    fn may_tell(&mut self, id: &[u8; 16], now: u64) -> bool {
+        let Some(answered) = self.answered.get_mut(id).filter(|answered| answered.tell_at <= now) else {
+            return false;
+        };
+        if self.tell_at > now {
             return false;
         }
-        self.waiting.push(Waiting { request, hash, shown: None });
+        answered.tell_at = now.saturating_add(TELL_AGAIN_MS);
+        self.tell_at = now.saturating_add(TELL_PAUSE_MS);
         true
+    }
+
+    /// Whether a key that is blocked may be told of that once more now; if so, takes it for told.
+    pub(crate) fn may_tell_blocked(&mut self, now: u64) -> bool {
+        let may = self.tell_blocked_at <= now;
+        if may {
+            self.tell_blocked_at = now.saturating_add(TELL_BLOCKED_MS);
+        }
+        may
+    }
+
+    /// Takes away the latest request of the peer that has most, if `via` has at least two less.
+    fn make_room(&mut self, via: PeerId) -> bool {
+        let share = |of: Option<PeerId>| self.waiting.iter().filter(|waiting| waiting.via == of).count();
+        let most = self.waiting.iter().map(|waiting| (share(waiting.via), waiting.via)).max();
+        let Some((count, peer)) = most.filter(|(count, _)| *count >= share(Some(via)) + 2) else {
+            return false;
+        };
+        let last = self.waiting.iter().rposition(|waiting| waiting.via == peer && count > 1);
+        last.map(|at| self.waiting.remove(at)).is_some()
     }
 
     /// Words were derived; `true` if a request can now be shown.
@@ -109,9 +189,11 @@ impl RequestQueue {
             .find(|waiting| waiting.request.id == id)
             .map(|waiting| waiting.request.expires);
         self.waiting.retain(|waiting| waiting.request.id != id);
-        self.answered.retain(|_, until| *until > now);
-        if self.answered.len() < MAX_ANSWERED {
-            self.answered.insert(id, expires.unwrap_or(now + MAX_LIFE_MS));
+        self.answered.retain(|_, answered| answered.until > now);
+        if self.answered.len() < MAX_ANSWERED || self.answered.contains_key(&id) {
+            let answered = self.answered.entry(id).or_default();
+            answered.until = expires.unwrap_or(answered.until.max(now.saturating_add(MAX_LIFE_MS)));
+            answered.tell_at = now.saturating_add(TELL_AGAIN_MS);
         }
         self.waiting.len() != before
     }
@@ -137,8 +219,8 @@ impl RequestQueue {
     pub(crate) fn encode_answered(&self) -> Vec<u8> {
         let mut out = Writer::versioned();
         out.count(self.answered.len());
-        for (id, until) in &self.answered {
-            out.raw(id).varint(*until);
+        for (id, answered) in &self.answered {
+            out.raw(id).varint(answered.until);
         }
         out.finish()
     }
@@ -148,7 +230,7 @@ impl RequestQueue {
         let mut reader = Reader::versioned(bytes)?;
         for _ in 0..reader.count("answered requests", MAX_ANSWERED)? {
             let id = reader.array()?;
-            self.answered.insert(id, reader.varint()?);
+            self.answered.insert(id, Answered { until: reader.varint()?, tell_at: 0 });
         }
         reader.end()
     }
@@ -165,6 +247,12 @@ const DAY_MS: u64 = 24 * 3600 * 1000;
 const MAX_WAITING: usize = 20;
 /// Most answered requests that are remembered.
 const MAX_ANSWERED: usize = 1000;
+/// Between two tellings of one answer, in ms.
+const TELL_AGAIN_MS: u64 = 30_000;
+/// Between two tellings of blocked keys, of which each can ask without end, in ms.
+const TELL_BLOCKED_MS: u64 = 10_000;
+/// Between two tellings of any, in ms.
+const TELL_PAUSE_MS: u64 = 1000;
 
 #[cfg(test)]
 mod tests {
@@ -183,6 +271,8 @@ mod tests {
         (request, Hash([id; 32]))
     }
 
+    const A: PeerId = PeerId(1);
+    const B: PeerId = PeerId(2);
     const WORDS: Words = ["able", "acid", "acre", "aged"];
 
     #[test]
@@ -190,7 +280,7 @@ mod tests {
         let (mut queue, mut entropy) = (RequestQueue::default(), Seeded::new(1));
         for id in [1, 2] {
             let (request, hash) = request(id);
-            assert!(queue.add(0, request, hash));
+            assert_eq!(queue.add(0, A, request, hash), Added::New);
             assert!(queue.words(&hash, WORDS, &mut entropy));
         }
         let shown = queue.list(0, false);
@@ -204,24 +294,86 @@ mod tests {
     fn a_replay_after_a_reload_does_not_ask_again() {
         let mut queue = RequestQueue::default();
         let (first, hash) = request(1);
-        assert!(queue.add(0, first.clone(), hash));
-        assert!(!queue.add(0, first.clone(), hash));
+        assert_eq!(queue.add(0, A, first.clone(), hash), Added::New);
+        assert_eq!(queue.add(0, A, first.clone(), hash), Added::Nothing);
         queue.answered(first.id, 0);
         let mut reloaded = RequestQueue::default();
         reloaded.decode_answered(&queue.encode_answered()).unwrap();
-        assert!(!reloaded.add(1, first.clone(), hash));
-        assert!(!RequestQueue::default().add(1000, first, hash), "expired");
+        assert_eq!(reloaded.add(1, A, first.clone(), hash), Added::Answered);
+        assert!(reloaded.list(1, false).is_empty() && reloaded.waiting.is_empty());
+        assert_eq!(RequestQueue::default().add(1000, A, first, hash), Added::Nothing, "expired");
     }
 
     #[test]
-    fn a_flood_is_bounded() {
+    fn an_answer_is_told_once_more_but_not_all_the_time() {
         let mut queue = RequestQueue::default();
-        let taken = (0..=255)
-            .filter(|id| {
-                let (r, h) = request(*id);
-                queue.add(0, r, h)
-            })
-            .count();
-        assert_eq!(taken, MAX_WAITING);
+        let asked = |queue: &mut RequestQueue, id: u8, now: u64| {
+            let (request, hash) = request(id);
+            queue.add(now, A, Request { expires: MAX_LIFE_MS, ..request }, hash)
+        };
+        for id in [1, 2] {
+            assert_eq!(asked(&mut queue, id, 0), Added::New);
+            queue.answered([id; 16], 0);
+        }
+        assert_eq!(asked(&mut queue, 1, TELL_AGAIN_MS - 1), Added::Nothing);
+        assert_eq!(asked(&mut queue, 1, TELL_AGAIN_MS), Added::Answered);
+        assert_eq!(asked(&mut queue, 2, TELL_AGAIN_MS), Added::Nothing, "another was told just now");
+        assert_eq!(asked(&mut queue, 2, TELL_AGAIN_MS + TELL_PAUSE_MS), Added::Answered);
+        assert_eq!(asked(&mut queue, 1, 2 * TELL_AGAIN_MS - 1), Added::Nothing);
+    }
+
+    /// How many of these a peer gets in.
+    fn flood(queue: &mut RequestQueue, via: PeerId, ids: core::ops::Range<u8>) -> usize {
+        let new = |id: &u8| {
+            let (request, hash) = request(*id);
+            queue.add(0, via, request, hash) == Added::New
+        };
+        ids.filter(new).count()
+    }
+
+    fn waits(queue: &RequestQueue, id: u8) -> bool {
+        queue.waiting.iter().any(|waiting| waiting.request.id == [id; 16])
+    }
+
+    #[test]
+    fn a_flood_over_one_link_leaves_room_for_another_device_whichever_comes_first() {
+        let mut queue = RequestQueue::default();
+        assert_eq!(flood(&mut queue, A, 0..200), MAX_WAITING);
+        assert_eq!(flood(&mut queue, B, 200..201), 1);
+        assert!(waits(&queue, 200) && waits(&queue, 0) && !waits(&queue, 19));
+        // On and on: nothing moves any more.
+        assert_eq!(flood(&mut queue, A, 20..200), 0);
+        assert!(waits(&queue, 200) && queue.waiting.len() == MAX_WAITING);
+        let mut queue = RequestQueue::default();
+        flood(&mut queue, B, 200..201);
+        flood(&mut queue, A, 0..200);
+        assert!(waits(&queue, 200) && queue.waiting.len() == MAX_WAITING);
+        // Twelve links of one flooder, and an honest one: it still gets in, and stays.
+        let all_links = |queue: &mut RequestQueue| {
+            for link in 0..12 {
+                flood(queue, PeerId(10 + u64::from(link)), link * 15..link * 15 + 15);
+            }
+        };
+        all_links(&mut queue);
+        flood(&mut queue, PeerId(99), 201..202);
+        all_links(&mut queue);
+        assert!(waits(&queue, 200) && waits(&queue, 201) && queue.waiting.len() == MAX_WAITING);
+    }
+
+    #[test]
+    fn a_flooder_that_comes_again_and_again_has_one_share() {
+        let mut queue = RequestQueue::default();
+        for id in 0..100 {
+            flood(&mut queue, PeerId(u64::from(id)), id..id + 1);
+            queue.peer_gone(PeerId(u64::from(id)));
+        }
+        assert_eq!(queue.waiting.len(), MAX_WAITING);
+        assert_eq!(flood(&mut queue, B, 200..201), 1);
+        assert!(waits(&queue, 0), "the first one stays on screen");
+        // The honest device reloads: its request counts as its own again.
+        queue.peer_gone(B);
+        let (request, hash) = request(200);
+        assert_eq!(queue.add(0, A, request, hash), Added::Nothing);
+        assert_eq!(queue.waiting.iter().find(|waiting| waiting.hash == hash).unwrap().via, Some(A));
     }
 }

@@ -1,14 +1,14 @@
 //! The spaces a node takes part in: the one of its domain, and others that the person joined or made.
 //!
-//! Each comes with what belongs to it alone: who of its peers was asked for what, which ephemeral messages were seen,
-//! which items peers were told of, and the names of its devices.
+//! Each comes with what belongs to it alone: who of its peers was asked for what, its ephemeral channel, which items peers
+//! were told of, and the names of its devices.
 
-use super::replica::item_hashes;
+use super::{ephemeral::Ephemeral, replica::item_hashes};
 use crate::{
     collections::Map,
     crypto::{Hash, PublicKey},
     space::{Space, WriterInfo},
-    sync::{ItemKind, Relay, Wants},
+    sync::{ItemKind, Wants},
 };
 
 /// All spaces of a node.
@@ -23,7 +23,7 @@ pub(super) struct Spaces {
 pub(super) struct Joined {
     pub(super) space: Space,
     pub(super) wants: Wants,
-    pub(super) relay: Relay,
+    pub(super) channel: Ephemeral,
     /// Names of its devices, where they may be read.
     pub(super) names: Map<PublicKey, String>,
     /// Items that peers were told of, and what they were counted by.
@@ -32,10 +32,15 @@ pub(super) struct Joined {
 }
 
 impl Joined {
-    fn new(space: Space) -> Self {
-        let relay = Relay::new(space.key().discovery_key());
-        let mut joined =
-            Self { space, wants: Wants::new(), relay, names: Map::new(), told: Vec::new(), stamp: (0, 0, 0) };
+    fn new(space: Space, channel: Ephemeral) -> Self {
+        let mut joined = Self {
+            space,
+            wants: Wants::new(),
+            channel,
+            names: Map::new(),
+            told: Vec::new(),
+            stamp: (0, 0, 0),
+        };
         joined.untold();
         joined
     }
@@ -64,8 +69,8 @@ impl Joined {
 
 impl Spaces {
     /// Takes a space in, in place of one with the same key.
-    pub(super) fn insert(&mut self, space: Space) {
-        self.joined.insert(space.key(), Box::new(Joined::new(space)));
+    pub(super) fn insert(&mut self, space: Space, channel: Ephemeral) {
+        self.joined.insert(space.key(), Box::new(Joined::new(space, channel)));
     }
 
     /// Lets a space go.
@@ -100,6 +105,11 @@ impl Spaces {
 
     pub(super) fn get_mut(&mut self, key: &PublicKey) -> Option<&mut Joined> {
         self.joined.get_mut(key).map(Box::as_mut)
+    }
+
+    /// When something is due in one of the channels, ms since 1970.
+    pub(super) fn deadline(&self) -> Option<u64> {
+        self.joined.values().filter_map(|joined| joined.channel.deadline()).min()
     }
 
     /// Keys of all, ascending.

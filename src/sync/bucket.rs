@@ -18,8 +18,14 @@ impl Bucket {
 
     /// Takes one token; `false` if there is none.
     pub fn take(&mut self, now: u64) -> bool {
+        self.take_many(1, now)
+    }
+
+    /// Takes so many tokens, or none and `false`.
+    pub fn take_many(&mut self, count: usize, now: u64) -> bool {
         self.fill(now);
-        match self.level.checked_sub(1000) {
+        let wanted = u64::try_from(count).unwrap_or(u64::MAX).saturating_mul(1000);
+        match self.level.checked_sub(wanted) {
             Some(level) => {
                 self.level = level;
                 true
@@ -54,6 +60,9 @@ mod tests {
         assert!(!bucket.take(1_099));
         assert!(bucket.take(1_100));
         assert_eq!((0..50).filter(|_| bucket.take(100_000)).count(), 3);
+        let mut bytes = Bucket::new(10, 100, 0);
+        assert!(!bytes.take_many(101, 0) && bytes.take_many(99, 0) && !bytes.take_many(2, 0));
+        assert!(bytes.take_many(2, 100) && !bytes.take_many(usize::MAX, 100));
         // A clock that was set back gives nothing and breaks nothing.
         assert!(!bucket.take(5));
     }

@@ -138,6 +138,11 @@ impl Envelope {
         open(&key.0, &self.nonce, &associated(self.kind, &self.discovery, self.expiry), ciphertext)
     }
 
+    /// Bytes of the ciphertext: what a relay counts.
+    pub const fn size(&self) -> usize {
+        self.ciphertext.len()
+    }
+
     /// The same message with another hop limit.
     pub fn with_hops(&self, hops: u8) -> Self {
         let mut copy = self.clone();

@@ -93,6 +93,13 @@ pub const MAX_SEEN: usize = 16_384;
 pub const ENVELOPES_PER_SECOND: u32 = 50;
 /// Ephemeral messages accepted from one peer at once.
 pub const ENVELOPE_BURST: u32 = 200;
+/// Bytes of ephemeral messages a second accepted from one peer. They are multiplied by the number of peers when they
+/// are passed on, so that a stranger must not fill the lines of all.
+pub const ENVELOPE_BYTES_PER_SECOND: u32 = 128 * 1024;
+/// Bytes of ephemeral messages accepted from one peer at once.
+pub const ENVELOPE_BYTES_BURST: u32 = 1024 * 1024;
+/// Milliseconds that a peer's clock may differ and still have a say. Within it are clocks set to another time zone.
+pub const MAX_CLOCK_OFFSET_MS: i64 = 24 * 3600 * 1000;
 /// Peers whose rates one relay keeps.
 pub const MAX_RELAY_PEERS: usize = 1024;
 

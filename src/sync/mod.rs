@@ -13,6 +13,7 @@
 
 mod bucket;
 mod channel;
+mod clock;
 mod ephemeral;
 mod exchange;
 mod fault;
@@ -20,6 +21,7 @@ mod frame;
 mod handshake;
 pub mod limits;
 mod message;
+mod once;
 mod relay;
 mod replica;
 mod resolver;
@@ -30,11 +32,13 @@ mod wants;
 
 pub use bucket::Bucket;
 pub use channel::ChannelId;
+pub use clock::PeerClocks;
 pub use ephemeral::{Envelope, EnvelopeError, EnvelopeKind};
 pub use exchange::{Exchange, HeadWanted};
 pub use fault::{CloseReason, Fault, Goodbye};
 pub use handshake::{Carrier, HandshakeHash, NodeKey, PROTOCOL_VERSION, Role};
 pub use message::{Announcement, Answers, ItemKind, Kind, Message};
+pub use once::Once;
 pub use relay::{Dropped, PeerId, Relay, Verdict};
 pub use replica::{FeedStatus, Replica, ReplicaError, first_gap, prove_from, prove_head_from};
 pub use session::{SendError, Session, SessionConfig, SessionOutput};

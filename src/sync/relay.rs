@@ -12,7 +12,10 @@
 
 use super::{
     Bucket, Envelope, EnvelopeKind,
-    limits::{ENVELOPE_BURST, ENVELOPES_PER_SECOND, MAX_EXPIRY_MS, MAX_HOPS, MAX_RELAY_PEERS, MAX_SEEN},
+    limits::{
+        ENVELOPE_BURST, ENVELOPE_BYTES_BURST, ENVELOPE_BYTES_PER_SECOND, ENVELOPES_PER_SECOND, MAX_EXPIRY_MS,
+        MAX_HOPS, MAX_RELAY_PEERS, MAX_SEEN,
+    },
 };
 use crate::{
     codec::{DecodeError, MAX_SAFE, Reader, Writer},
@@ -58,8 +61,30 @@ pub struct Relay {
     discovery: Hash,
     seen: Map<Hash, Seen>,
     by_expiry: Set<(u64, Hash)>,
-    peers: Map<PeerId, Bucket>,
-    all: Option<Bucket>,
+    peers: Map<PeerId, Rates>,
+    all: Option<Rates>,
+    /// Whether what [`Relay::export`] gives has changed since it was asked.
+    changed: bool,
+}
+
+/// How many messages and bytes may come.
+struct Rates {
+    count: Bucket,
+    bytes: Bucket,
+}
+
+impl Rates {
+    /// So many peers' worth.
+    fn new(peers: u32, now: u64) -> Self {
+        Self {
+            count: Bucket::new(ENVELOPES_PER_SECOND * peers, ENVELOPE_BURST * peers, now),
+            bytes: Bucket::new(ENVELOPE_BYTES_PER_SECOND * peers, ENVELOPE_BYTES_BURST * peers, now),
+        }
+    }
+
+    fn take(&mut self, bytes: usize, now: u64) -> bool {
+        self.count.take(now) && self.bytes.take_many(bytes, now)
+    }
 }
 
 struct Seen {
@@ -71,7 +96,14 @@ struct Seen {
 impl Relay {
     /// For the space with this discovery key.
     pub const fn new(discovery: Hash) -> Self {
-        Self { discovery, seen: Map::new(), by_expiry: Set::new(), peers: Map::new(), all: None }
+        Self {
+            discovery,
+            seen: Map::new(),
+            by_expiry: Set::new(),
+            peers: Map::new(),
+            all: None,
+            changed: false,
+        }
     }
 
     /// Judges an envelope that came from a peer at `now` (ms, corrected by the peers' median).
@@ -80,7 +112,7 @@ impl Relay {
             return Verdict::Drop(Dropped::Foreign);
         }
         self.forget_expired(now);
-        if !self.admit(from, now) {
+        if !self.admit(from, envelope.size(), now) {
             return Verdict::Drop(Dropped::TooFast);
         }
         if envelope.expiry <= now {
@@ -102,7 +134,8 @@ impl Relay {
         Verdict::Deliver { forward }
     }
 
-    /// Notes an envelope of our own, so that it is not delivered when it comes back.
+    /// Notes an envelope of our own, so that it is not delivered when it comes back; or one that is not to be passed
+    /// on, however far a later copy may go.
     pub fn publish(&mut self, envelope: &Envelope) {
         // No copy can go farther than the first one.
         self.remember(envelope.id(), Seen { kind: envelope.kind, expiry: envelope.expiry, hops: MAX_HOPS });
@@ -123,8 +156,14 @@ impl Relay {
         self.seen.is_empty()
     }
 
+    /// Whether a sign-in envelope was seen since the last [`Relay::export`].
+    pub const fn is_changed(&self) -> bool {
+        self.changed
+    }
+
     /// The sign-in envelopes that were seen, for storage.
-    pub fn export(&self) -> Vec<u8> {
+    pub fn export(&mut self) -> Vec<u8> {
+        self.changed = false;
         let kept: Vec<_> = self.seen.iter().filter(|(_, seen)| seen.kind == EnvelopeKind::SignIn).collect();
         let mut out = Writer::versioned();
         out.raw(&self.discovery.0).count(kept.len());
@@ -147,19 +186,18 @@ impl Relay {
         }
         reader.end()?;
         relay.forget_expired(now);
+        relay.changed = false;
         Ok(relay)
     }
 
-    fn admit(&mut self, from: PeerId, now: u64) -> bool {
+    fn admit(&mut self, from: PeerId, bytes: usize, now: u64) -> bool {
         // The owner names live peers only; a bound is kept all the same.
         if self.peers.len() >= MAX_RELAY_PEERS && !self.peers.contains_key(&from) {
             self.peers.pop_first();
         }
-        let fresh = || Bucket::new(ENVELOPES_PER_SECOND, ENVELOPE_BURST, now);
         // The space as a whole may have four busy peers' worth.
-        let together = || Bucket::new(ENVELOPES_PER_SECOND * 4, ENVELOPE_BURST * 4, now);
-        self.peers.entry(from).or_insert_with(fresh).take(now)
-            && self.all.get_or_insert_with(together).take(now)
+        self.peers.entry(from).or_insert_with(|| Rates::new(1, now)).take(bytes, now)
+            && self.all.get_or_insert_with(|| Rates::new(4, now)).take(bytes, now)
     }
 
     fn remember(&mut self, id: Hash, seen: Seen) {
@@ -168,6 +206,7 @@ impl Relay {
             self.seen.remove(&first);
         }
         let expiry = seen.expiry;
+        self.changed |= seen.kind == EnvelopeKind::SignIn;
         if let Some(before) = self.seen.insert(id, seen) {
             self.by_expiry.remove(&(before.expiry, id));
         }
@@ -259,7 +298,9 @@ mod tests {
         let mut relay = Relay::new(SPACE);
         relay.receive(A, &envelope(1, 100, 3), 0);
         relay.receive(A, &envelope(2, 50, 3), 0);
+        assert!(relay.is_changed());
         let mut again = Relay::import(&relay.export(), 60).unwrap();
+        assert!(!relay.is_changed() && !again.is_changed());
         assert_eq!(again.len(), 1);
         assert_eq!(again.receive(B, &envelope(1, 100, 3), 60), Verdict::Drop(Dropped::Known));
         let mut full = Relay::new(SPACE);

@@ -260,6 +260,12 @@ impl Session {
         if let State::Open(open) = &self.state { open.rtt } else { None }
     }
 
+    /// By how much the peer's clock is ahead of ours (ms), as it says in its heartbeats; `None` before the first one.
+    /// A ping that was long under way makes it look slow, so the fastest of the last few counts.
+    pub fn clock_offset(&self) -> Option<i64> {
+        if let State::Open(open) = &self.state { open.offsets.iter().copied().max() } else { None }
+    }
+
     /// Message frames of ours that the peer has acknowledged, and that were sent.
     pub fn progress(&self) -> (u64, u64) {
         if let State::Open(open) = &self.state { (open.acknowledged, open.sent) } else { (0, 0) }
@@ -425,6 +431,7 @@ impl Session {
             pong: None,
             pinged_at: now,
             rtt: None,
+            offsets: VecDeque::new(),
             idle_since: Some(now),
             closing: None,
         }));

@@ -34,6 +34,8 @@ pub(super) struct Open {
     pub(super) pong: Option<u64>,
     pub(super) pinged_at: u64,
     pub(super) rtt: Option<u64>,
+    /// By how much the peer's clock was ahead at its last pings, ms.
+    pub(super) offsets: VecDeque<i64>,
     pub(super) idle_since: Option<u64>,
     pub(super) closing: Option<(Goodbye, String, CloseReason)>,
 }
@@ -68,6 +70,7 @@ impl Open {
             Content::Ping(stamp) => {
                 // Only the latest is answered: a flood of them makes one answer.
                 self.pong = Some(stamp);
+                self.note_clock(stamp, now);
                 None
             }
             Content::Pong(stamp) => {
@@ -146,6 +149,15 @@ impl Open {
         Ok(())
     }
 
+    /// A ping says what time it is at the peer's.
+    fn note_clock(&mut self, stamp: u64, now: u64) {
+        let (Ok(theirs), Ok(ours)) = (i64::try_from(stamp), i64::try_from(now)) else { return };
+        if self.offsets.len() >= CLOCK_SAMPLES {
+            self.offsets.pop_front();
+        }
+        self.offsets.push_back(theirs.saturating_sub(ours));
+    }
+
     pub(super) fn note_idleness(&mut self, now: u64) {
         self.idle_since = if self.channels.open_count() == 0 { self.idle_since.or(Some(now)) } else { None };
     }
@@ -217,6 +229,9 @@ impl Open {
         enclose(sealed.get(..length)?)
     }
 }
+
+/// Pings by which a peer's clock is judged.
+const CLOCK_SAMPLES: usize = 4;
 
 /// At most [`MAX_REASON`] bytes, at the border of a character.
 pub(super) fn cut(text: &str) -> &str {

@@ -195,6 +195,10 @@ fn heartbeat_measures_and_silence_closes() {
     }
     assert!(pair.sides.iter().all(|side| side.session.is_open()));
     assert!(pair.sides[0].session.rtt().is_some_and(|rtt| rtt < 100));
+    // Both have one clock; what a ping was under way is all that it can be off.
+    assert!(
+        pair.sides.iter().all(|side| side.session.clock_offset().is_some_and(|ms| (-100..=0).contains(&ms)))
+    );
     // The peer vanishes: the timer goes on, nothing arrives.
     let session = &mut pair.sides[0].session;
     let mut now = pair.now;
