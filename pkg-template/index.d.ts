@@ -253,10 +253,10 @@ export class Space extends EventTarget {
   history(o?: { key?: string; live?: boolean }): AsyncIterableIterator<Entry>;
   /** What was taken away by a cut, a fork or a hide and can be read here, of one writer or of all. */
   quarantine(o?: { writer?: string }): AsyncIterableIterator<Quarantined>;
-  /** Not in this version: all methods reject with `UNSUPPORTED`. */
-  readonly messages: Unsupported;
-  /** Not in this version: all methods reject with `UNSUPPORTED`. */
-  readonly presence: Unsupported;
+  /** Messages that are not kept. */
+  readonly messages: Messages;
+  /** Who is here, and what they are doing. */
+  readonly presence: Presence;
   /** Not in this version: all methods reject with `UNSUPPORTED`. */
   readonly blobs: Unsupported;
 
@@ -270,6 +270,36 @@ export class Space extends EventTarget {
     listener: EventListenerOrEventListenerObject | null,
     options?: boolean | AddEventListenerOptions,
   ): void;
+}
+
+/** Whoever is there gets them; who is not, does not. */
+export interface Messages extends EventTarget {
+  onmessage: ((message: Message) => unknown) | undefined;
+  /**
+   * At most about 15 KiB. `to`: the key of a writer or visitor. `private`: for devices of this space only (`NOT_AUTHORISED`
+   * where there is no key that only they have); unless given, private where it can be. At most 10 a second leave.
+   */
+  send(data: Value, o?: { to?: string; private?: boolean }): Promise<void>;
+}
+
+export interface Message {
+  /** Key of a writer, or of a visitor for as long as its page is open. */
+  readonly from: string;
+  /** Whether it is a writer that counts. */
+  readonly writer: boolean;
+  readonly private: boolean;
+  /** The sender's clock, unix milliseconds. */
+  readonly time: number;
+  readonly data: any;
+}
+
+export interface Presence extends EventTarget {
+  onchange: ((present: Map<string, any>) => unknown) | undefined;
+  /** Said again and again, until something else is said; `undefined`: nothing any more. */
+  set(state: Value | undefined): Promise<void>;
+  /** What others say, by their keys. */
+  get(): Map<string, any>;
+  list(): { readonly key: string; readonly writer: boolean; readonly private: boolean; readonly state: any }[];
 }
 
 /** An invite that stands. */

@@ -235,10 +235,9 @@ export class Hypha extends EventTarget {
       const type = { EQUIVOCATION: "equivocation", QUOTA: "storage", STORAGE: "storage", CORRUPT: "storage" }[error.code];
       return fire(type ?? "error", error);
     }
-    if (name === "retracted" || name === "granted") {
-      const space = this.#spaces.get(detail.space);
-      space?.dispatchEvent(new CustomEvent(name, { detail }));
-    }
+    if (["granted", "message", "retracted"].includes(name)) this.#spaces.get(detail.space)?.dispatchEvent(new CustomEvent(name, { detail }));
+    if (name === "presence") return this.#spaces.get(detail)?.dispatchEvent(new CustomEvent(name));
+    if (name === "message") return;
     fire({ hubs: "hub", peers: "peer" }[name] ?? name, detail);
   }
 

@@ -3,11 +3,11 @@
 import { requestWords } from "./worker-client.js";
 import { closed, toError } from "./errors.js";
 import { lookUp } from "./host.js";
-import { wasm } from "./wasm.js";
+import { encodedOps, wasm } from "./wasm.js";
 
 /** What other tabs may ask of a node. */
 export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "changePassphrase", "createSpace", "cut", "deny", "forget", "get", "hide", "history", "invite", "join", "leave", "list", "lock", "pin",
-  "quarantine", "recover", "removeHub", "revokeInvite", "setTitle", "signIn", "signUp", "sync", "unhide", "unlock", "write"]);
+  "quarantine", "recover", "removeHub", "revokeInvite", "send", "setPresence", "setTitle", "signIn", "signUp", "sync", "unhide", "unlock", "write"]);
 
 export class LocalNode {
   #core;
@@ -64,7 +64,7 @@ export class LocalNode {
 
   /** A value in its one encoding. */
   encode(value) {
-    return this.#module.encodeOps([{ type: "put", key: "value", value }])[0].bytes;
+    return encodedOps(this.#module, [{ type: "put", key: "value", value }])[0].bytes;
   }
 
   async closeAll() {

@@ -2,7 +2,8 @@
 
 import { HyphaError, guarded, toError, unsupported } from "./errors.js";
 import { deriveRoot } from "./worker-client.js";
-import { wasm } from "./wasm.js";
+import { Messages, Presence } from "./talk.js";
+import { encodedOps, wasm } from "./wasm.js";
 
 const PAGE = 100; // entries that are read at a time
 const MANY = 50; // changed keys from which on reading the whole prefix is cheaper than each by itself
@@ -18,7 +19,9 @@ export class Space extends EventTarget {
     this.#node = node;
     this.#last = about;
     this.#domain = domain;
-    for (const what of ["messages", "presence", "blobs"]) Object.defineProperty(this, what, { value: refusing(what) });
+    Object.defineProperty(this, "blobs", { value: refusing("blobs") });
+    this.messages = new Messages(this, (...given) => this.#call("send", ...given));
+    this.presence = new Presence(this, (state) => this.#call("setPresence", state), () => this.#about.presence);
   }
 
   // What was true at last stays readable when the space is left.
@@ -55,13 +58,7 @@ export class Space extends EventTarget {
   async batch(ops) {
     const given = Array.isArray(ops) ? [...ops] : ops;
     const { core } = await wasm();
-    let encoded;
-    try {
-      encoded = core.encodeOps(given);
-    } catch (error) {
-      throw toError(error, "BAD_INPUT");
-    }
-    return this.#call("write", encoded);
+    return this.#call("write", encodedOps(core, given));
   }
 
   /** Read in pages, so that stopping early reads no more; what is written meanwhile shows if it lies ahead. */

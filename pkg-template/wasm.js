@@ -40,3 +40,12 @@ async function compile(source) {
   const streams = WebAssembly.compileStreaming && source.headers.get("content-type")?.startsWith("application/wasm");
   return streams ? WebAssembly.compileStreaming(source) : WebAssembly.compile(await source.arrayBuffer());
 }
+
+/** Operations as they travel between tabs; what cannot be stored is named. */
+export function encodedOps(core, ops) {
+  try {
+    return core.encodeOps(ops);
+  } catch (error) {
+    throw toError(error, "BAD_INPUT");
+  }
+}

@@ -278,6 +278,27 @@ impl Core {
         self.act(space, SpaceCall::SetTitle { title: text("title", title)? })
     }
 
+    /// Sends a value, encoded, over the ephemeral channel of a space: to one key, to devices (`true`), to
+    /// everybody (`false`), or to devices where this is one of several (undefined).
+    pub fn send(
+        &self,
+        space: &JsValue,
+        data: &JsValue,
+        to: &JsValue,
+        private: &JsValue,
+    ) -> Result<Promise, JsValue> {
+        let to = if to.is_undefined() { None } else { Some(public_key("to", to)?) };
+        let private = if private.is_undefined() { None } else { Some(flag("private", private)?) };
+        self.act(space, SpaceCall::Send { data: encoded("a message", data)?, to, private })
+    }
+
+    /// Says this value of the node in a space, until another is said; undefined: nothing any more.
+    #[wasm_bindgen(js_name = setPresence)]
+    pub fn set_presence(&self, space: &JsValue, state: &JsValue) -> Result<Promise, JsValue> {
+        let state = if state.is_undefined() { None } else { Some(encoded("a presence", state)?) };
+        self.act(space, SpaceCall::SetPresence { state })
+    }
+
     /// Joins one more hub.
     #[wasm_bindgen(js_name = addHub)]
     pub fn add_hub(&self, url: &JsValue) -> Result<Promise, JsValue> {
@@ -413,6 +434,11 @@ fn public_key(name: &'static str, key: &JsValue) -> Result<PublicKey, JsValue> {
 
 fn space_key(key: &JsValue) -> Result<Option<PublicKey>, JsValue> {
     if key.is_undefined() { Ok(None) } else { public_key("space", key).map(Some) }
+}
+
+fn encoded(what: &str, value: &JsValue) -> Result<Vec<u8>, JsValue> {
+    let bytes = value.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec);
+    bytes.ok_or_else(|| bad_input(format!("{what} must be an encoded value")))
 }
 
 fn optional_clock(clock: &JsValue) -> Result<Option<Clock>, JsValue> {

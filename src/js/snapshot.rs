@@ -6,10 +6,10 @@ use js_sys::Array;
 use wasm_bindgen::JsValue;
 
 use super::item::{number, request, words};
-use super::value::object;
+use super::value::{decode, object};
 use crate::crypto::{Link, PublicKey, Signature, hex};
 use crate::mesh::{Carrier, HubInfo, HubState, LinkState};
-use crate::node::{Node, PeerView, SpaceView};
+use crate::node::{Node, PeerView, Present, SpaceView};
 use crate::space::{Clock, InviteInfo, Role, WriterInfo, WriterStanding, space_code};
 
 /// State, home, devices, requests, peers, hubs.
@@ -51,6 +51,7 @@ fn space(view: &SpaceView<'_>) -> JsValue {
         ("code", space_code(&key).join(" ").into()),
         ("writable", view.writable.into()),
         ("asking", view.asking.into()),
+        ("presence", view.presence.iter().map(present).collect::<Array>().into()),
         ("invites", space.invites().iter().map(invite).collect::<Array>().into()),
         ("level", view.level.into()),
         ("writers", space.writers().iter().map(|info| writer(info, own)).collect::<Array>().into()),
@@ -84,6 +85,15 @@ fn writer(info: &WriterInfo, own: Option<PublicKey>) -> JsValue {
         ("grantedAt", optional(info.granted_at)),
         ("hiddenFrom", optional(info.hidden_from)),
         ("self", (own == Some(info.key)).into()),
+    ])
+}
+
+fn present(one: &Present) -> JsValue {
+    object([
+        ("key", hex(one.key.as_bytes()).into()),
+        ("writer", one.writer.into()),
+        ("private", one.private.into()),
+        ("state", decode(&one.state)),
     ])
 }
 

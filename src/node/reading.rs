@@ -1,8 +1,8 @@
 //! What a page reads: values, devices, requests, peers, hubs.
 
 use super::{
-    Found, Node, NodeError, RequestInfo, State, approving::no_space, drafts::Draft, memberships::Membership,
-    spaces::Joined,
+    Found, Node, NodeError, Present, RequestInfo, State, approving::no_space, drafts::Draft,
+    memberships::Membership, spaces::Joined,
 };
 use crate::{
     collections::sort_by,
@@ -144,6 +144,7 @@ impl Node {
                 writable,
                 asking: self.memberships.list.iter().any(asking),
                 level: self.is_level(&key),
+                presence: self.presence(Some(key)),
             })
         };
         home.into_iter().chain(others).filter_map(view).collect()
@@ -209,6 +210,8 @@ pub struct SpaceView<'a> {
     pub asking: bool,
     /// Whether nothing that a connected peer has of it is missing.
     pub level: bool,
+    /// Who else is here.
+    pub presence: Vec<Present>,
 }
 
 pub(super) fn not_here(space: &PublicKey) -> NodeError {
