@@ -25,7 +25,7 @@ use crate::space::Range;
 /// A running node.
 #[wasm_bindgen]
 pub struct Core {
-    driver: Rc<Driver>,
+    pub(super) driver: Rc<Driver>,
 }
 
 #[wasm_bindgen]

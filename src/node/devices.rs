@@ -150,6 +150,8 @@ impl Node {
         });
         match device.stage {
             Stage::Requesting if granted && !cut => self.let_in(),
+            #[cfg(any(test, feature = "hostile"))]
+            _ if home.hostile().ignores_cut => {}
             Stage::Granted | Stage::Locked | Stage::Requesting if cut => self.removed(),
             _ => {}
         }

@@ -13,6 +13,8 @@ mod durable;
 mod error;
 mod following;
 mod found;
+#[cfg(any(test, feature = "hostile"))]
+mod hostile;
 mod input;
 mod links;
 mod locating;
@@ -29,6 +31,8 @@ mod request_queue;
 mod sign_in;
 pub(crate) mod sign_in_message;
 pub(crate) mod sign_up;
+#[cfg(test)]
+mod adversary;
 #[cfg(test)]
 mod sim;
 mod state;

@@ -61,7 +61,10 @@ impl Replica for SpaceReplica<'_> {
 
     fn feed(&self, feed: &PublicKey) -> Option<FeedStatus> {
         let feed = self.space.feed(feed)?;
-        Some(FeedStatus { feed: feed.key(), contiguous: feed.contiguous(), head: *feed.head()? })
+        let contiguous = feed.contiguous();
+        #[cfg(any(test, feature = "hostile"))]
+        let contiguous = self.space.hostile_shown(&feed.key(), contiguous);
+        Some(FeedStatus { feed: feed.key(), contiguous, head: *feed.head()? })
     }
 
     fn rooted(&self, feed: &PublicKey, length: u64) -> bool {
@@ -75,6 +78,10 @@ impl Replica for SpaceReplica<'_> {
         from: u64,
         max_bytes: usize,
     ) -> Result<(Proof, Vec<Vec<u8>>), ReplicaError> {
+        #[cfg(any(test, feature = "hostile"))]
+        if blocks.start >= self.space.hostile_shown(feed, u64::MAX) {
+            return Err(ReplicaError::NotHeld);
+        }
         let feed = self.space.feed(feed).ok_or(ReplicaError::NotHeld)?;
         prove_from(feed, self.files, blocks, from, max_bytes)
     }

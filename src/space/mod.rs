@@ -29,6 +29,8 @@ pub use manifest::{Kind, Manifest, ManifestError};
 pub use op::{MAX_KEY, MAX_OPS, Op, decode_ops, encode_ops};
 pub use range::Range;
 pub use record::{MAX_ITEMS, MAX_LINKS, MAX_RECORD, RecordError, RootItem, RootRecord};
+#[cfg(any(test, feature = "hostile"))]
+pub use space::Hostile;
 pub use space::{DeviceGrant, Keys, Space, WriterInfo};
 pub use space_error::SpaceError;
 pub use version::{Version, VersionError};

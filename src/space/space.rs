@@ -20,6 +20,8 @@ mod author;
 mod chain;
 mod epochs;
 mod former;
+#[cfg(any(test, feature = "hostile"))]
+mod hostile;
 mod load;
 mod reads;
 mod replay;
@@ -35,6 +37,8 @@ mod writers;
 use std::collections::VecDeque;
 
 pub use acts::DeviceGrant;
+#[cfg(any(test, feature = "hostile"))]
+pub use hostile::Hostile;
 pub use writers::WriterInfo;
 
 use self::{
@@ -93,6 +97,8 @@ pub struct Space {
     stirred: bool,
     events: VecDeque<SpaceEvent>,
     files: SpaceFiles,
+    #[cfg(any(test, feature = "hostile"))]
+    hostile: Hostile,
 }
 
 /// Ids of the files that belong to the space alone.
@@ -139,6 +145,8 @@ impl Space {
             stirred: false,
             events: VecDeque::new(),
             files: ids,
+            #[cfg(any(test, feature = "hostile"))]
+            hostile: Hostile::default(),
         };
         space.load(files)?;
         Ok(space)
