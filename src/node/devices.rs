@@ -114,9 +114,12 @@ impl Node {
             None => self.require_writer()?,
         }
         let home = self.home.as_mut().ok_or_else(no_space)?;
-        if home.role(&writer).is_none() && !home.writers().iter().any(|known| known.key == writer) {
+        let known = home.writers().into_iter().find(|known| known.key == writer);
+        if home.role(&writer).is_none() && known.is_none() {
             return Err(NodeError::bad_input("no device of this space has that key"));
         }
+        // What it did since another device cut it, cuts of its own above all, goes with it.
+        let length = known.filter(|known| known.state == WriterStanding::Cut).and_then(|known| known.cut_at);
         match &root {
             Some(root) => home.root_cut(
                 &mut self.files,
@@ -124,7 +127,7 @@ impl Node {
                 self.entropy.as_mut(),
                 root,
                 writer,
-                None,
+                length,
                 Vec::new(),
             )?,
             None => home.cut(&mut self.files, self.now, self.entropy.as_mut(), writer)?,
@@ -146,16 +149,29 @@ impl Node {
         let granted = home.role(&device.writer).is_some();
         let cut = home.writers().iter().any(|writer| {
             writer.key == device.writer
-                && matches!(writer.state, WriterStanding::Cut | WriterStanding::RootCut)
+                && matches!(
+                    writer.state,
+                    WriterStanding::Cut | WriterStanding::RootCut | WriterStanding::Forked
+                )
         });
         match device.stage {
             Stage::Requesting if granted && !cut => self.let_in(),
             #[cfg(any(test, feature = "hostile"))]
             _ if home.hostile().ignores_cut => {}
             Stage::Granted | Stage::Locked | Stage::Requesting if cut => self.removed(),
+            // The root took the cut back: the passphrase gives it its keys again.
+            Stage::Revoked if granted && !cut => self.restored(),
             _ => {}
         }
         self.drop_granted_requests();
+    }
+
+    fn restored(&mut self) {
+        if let Some(device) = &mut self.account.device {
+            device.stage = Stage::Locked;
+        }
+        self.save_account();
+        self.tell_state();
     }
 
     fn removed(&mut self) {

@@ -18,9 +18,23 @@ impl Node {
         Ok(())
     }
 
+    /// Takes its keys into the space though nobody let it in.
+    pub fn hostile_unlock(&mut self) -> Result<(), NodeError> {
+        let key = self.home_key()?;
+        let keys = self.secrets.as_ref().ok_or_else(no_space)?.keys(&key);
+        self.home.as_mut().ok_or_else(no_space)?.unlock(&mut self.files, keys)?;
+        Ok(())
+    }
+
     /// What it writes from now on claims to be of this moment (ms), and to have seen nothing later.
     pub fn hostile_freeze(&mut self, now: u64) -> Result<(), NodeError> {
         self.home.as_mut().ok_or_else(no_space)?.hostile_freeze(now);
+        Ok(())
+    }
+
+    /// Adds the first `length` entries of a writer to what it claims to have seen at the frozen moment.
+    pub fn hostile_also_seen(&mut self, writer: PublicKey, length: u64) -> Result<(), NodeError> {
+        self.home.as_mut().ok_or_else(no_space)?.hostile_also_seen(writer, length);
         Ok(())
     }
 

@@ -49,10 +49,9 @@ impl Replica for SpaceReplica<'_> {
     }
 
     fn missing(&self, feed: &PublicKey, within: Range<u64>) -> Option<Range<u64>> {
-        match self.space.feed(feed) {
-            Some(feed) => first_gap(feed, within),
-            None => None,
-        }
+        // Past a root cut nothing is wanted, whoever offers it.
+        let end = within.end.min(self.space.wanted_length(feed));
+        first_gap(self.space.feed(feed)?, within.start.min(end)..end)
     }
 
     fn status(&self) -> Vec<FeedStatus> {
@@ -87,6 +86,9 @@ impl Replica for SpaceReplica<'_> {
     }
 
     fn accept(&mut self, feed: &PublicKey, proof: &Proof, blocks: &[Vec<u8>]) -> Result<(), ReplicaError> {
+        if proof.blocks_start >= self.space.wanted_length(feed) {
+            return Err(ReplicaError::Stale);
+        }
         if self.space.accept(self.files, feed, proof, blocks).map_err(refusal)? {
             self.grown.push(*feed);
         }

@@ -47,6 +47,13 @@ impl Space {
         self.hostile.frozen = Some((now, self.clock()));
     }
 
+    /// Adds the first `length` entries of a writer to what its entries claim to have seen at the frozen moment.
+    pub fn hostile_also_seen(&mut self, writer: PublicKey, length: u64) {
+        if let Some((_, clock)) = &mut self.hostile.frozen {
+            clock.insert(writer, length);
+        }
+    }
+
     /// Appends one entry, whoever may write. Nothing of it is sealed. Returns its index.
     pub fn hostile_append(
         &mut self,

@@ -4,7 +4,10 @@ use super::{DeviceGrant, Keys, Space, author::Draft};
 use crate::{
     collections::sort,
     crypto::{Entropy, Hash, MessageKey, PublicKey, Signer},
-    space::{Kind, MAX_LINKS, Manifest, ManifestError, Op, PersonId, Role, RootItem, RootRecord, SpaceError},
+    space::{
+        Kind, MAX_LINKS, Manifest, ManifestError, Op, PersonId, Role, RootItem, RootRecord, SpaceError,
+        WriterStanding,
+    },
     storage::Files,
     value::{SignedValue, next_seq},
 };
@@ -138,8 +141,6 @@ impl Space {
         message_key: &MessageKey,
         cut_others: bool,
     ) -> Result<(), SpaceError> {
-        let others: Vec<PublicKey> =
-            self.active_writers().into_iter().filter(|writer| *writer != device.writer).collect();
         // A name needs an epoch that the others can open; if they go, or there is none, it is the new one.
         let usable = if cut_others { None } else { self.usable_epoch() };
         let held: Vec<Hash> = self.content.ids().collect();
@@ -148,7 +149,7 @@ impl Space {
         let mut items =
             vec![RootItem::Grant(self.sealed_grant(epoch, device, person, Role::Admin, entropy)?)];
         if cut_others {
-            for writer in others {
+            for writer in self.open_feeds(&device.writer) {
                 items.push(RootItem::Cut { cut: self.cut_at(files, writer, None)?, voids: Vec::new() });
             }
         }
@@ -169,6 +170,17 @@ impl Space {
         self.reseal(entropy, &held, &[device.writer], cut_others, &mut drafts)?;
         self.append(files, now, entropy, drafts)?;
         Ok(())
+    }
+
+    /// Every feed but one that may still take effect: also of those that a device cut, and of whom they let in, since
+    /// their cuts do until the root closes them.
+    fn open_feeds(&self, but: &PublicKey) -> Vec<PublicKey> {
+        let mut open = self.access.followed();
+        let closed = |writer: &PublicKey| {
+            self.access.writer(writer).is_some_and(|state| state.standing == WriterStanding::RootCut)
+        };
+        open.retain(|writer| writer != but && self.feeds.contains_key(writer) && !closed(writer));
+        open
     }
 
     /// The person that the first root grant names: all devices of a home carry it.
