@@ -4,6 +4,7 @@
 //! quarantine, and after a root cut nothing that the removed device signs changes anything.
 
 mod cuts;
+mod forks;
 
 use super::{
     sim::{Weather, World, keys, post, put, secret},

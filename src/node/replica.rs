@@ -4,10 +4,10 @@ use core::ops::Range;
 
 use crate::{
     crypto::{Hash, PublicKey, blake2b},
-    feed::{Proof, SignedHead},
+    feed::{Branch, Proof, SignedHead},
     space::{Space, SpaceError},
     storage::Files,
-    sync::{FeedStatus, ItemKind, Replica, ReplicaError, first_gap, prove_from},
+    sync::{Compared, FeedStatus, ItemKind, Replica, ReplicaError, SideWanted, first_gap, prove_from},
 };
 
 /// A space with its files, for the length of one call.
@@ -103,9 +103,72 @@ impl Replica for SpaceReplica<'_> {
                 head.verify(feed).map_err(|error| ReplicaError::Peer(error.to_string()))?;
                 Err(ReplicaError::Contradiction)
             }
+            Ok(None) if head.length > self.space.heard(feed) => {
+                head.verify(feed).map_err(|error| ReplicaError::Peer(error.to_string()))?;
+                self.space.hear(feed, head);
+                Ok(())
+            }
             Ok(_) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn fork_bound(&self, feed: &PublicKey) -> Option<u64> {
+        Some(self.space.fork_of(feed).unwrap_or(u64::MAX))
+    }
+
+    fn show_branch(&self, feed: &PublicKey, index: u64) -> Result<Vec<u8>, ReplicaError> {
+        Ok(self.space.branch(self.files, feed, index).map_err(|_| ReplicaError::NotHeld)?.encode())
+    }
+
+    fn compare_branch(
+        &mut self,
+        feed: &PublicKey,
+        index: u64,
+        bytes: &[u8],
+    ) -> Result<Compared, ReplicaError> {
+        let theirs = Branch::decode(bytes).map_err(|error| ReplicaError::Peer(error.to_string()))?;
+        if theirs.index != index {
+            return Err(ReplicaError::Peer("a branch other than asked for".to_owned()));
+        }
+        let (compared, proof) = self.space.compare_branch(self.files, feed, theirs).map_err(refusal)?;
+        if let Some(proof) = proof {
+            self.gained.push((ItemKind::Evidence, blake2b(&[&proof])));
+        }
+        Ok(match compared {
+            None => Compared::Earlier,
+            Some(true) => Compared::Here,
+            Some(false) => Compared::Later,
+        })
+    }
+
+    fn sides_wanted(&self, feed: &PublicKey) -> Vec<SideWanted> {
+        let wanted = self.space.sides_wanted(self.files, feed).into_iter();
+        wanted.map(|(index, leaf, start, from)| SideWanted { index, leaf, start, from }).collect()
+    }
+
+    fn prove_side(
+        &self,
+        feed: &PublicKey,
+        branch: (u64, &Hash),
+        start: u64,
+        from: u64,
+        max_bytes: usize,
+    ) -> Result<(Proof, Vec<Vec<u8>>), ReplicaError> {
+        self.space
+            .prove_side(self.files, feed, branch, start, from, max_bytes)
+            .map_err(|_| ReplicaError::NotHeld)
+    }
+
+    fn accept_side(
+        &mut self,
+        feed: &PublicKey,
+        index: u64,
+        leaf: &Hash,
+        proof: &Proof,
+        blocks: &[Vec<u8>],
+    ) -> Result<(), ReplicaError> {
+        self.space.accept_side(self.files, feed, index, leaf, proof, blocks).map_err(refusal)
     }
 
     fn items(&self, kind: ItemKind) -> Vec<Hash> {

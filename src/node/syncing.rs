@@ -15,7 +15,9 @@ impl Node {
         if self.syncing.is_empty() {
             return;
         }
-        let (level, now) = (self.is_level(), self.now);
+        // A head that was shown is not level before its blocks are here, whoever keeps them back.
+        let fresh = self.home.as_ref().is_none_or(|home| home.is_fresh());
+        let (level, now) = (fresh && self.is_level(), self.now);
         for Syncing { id, until } in core::mem::take(&mut self.syncing) {
             if level {
                 self.reply(id, Ok(Reply::Done));

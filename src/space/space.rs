@@ -10,6 +10,7 @@
 //! space/<key>/manifest   signed value
 //! space/<key>/forks      each: u32le length │ equivocation proof
 //! space/<key>/lost       32 bytes each: feeds whose storage was damaged beyond mending
+//! space/<key>/sides      see branches
 //! space/<key>/pins       root 32 │ hash of the record that names its successor 32, each
 //! ```
 //! Everything else (states, view, clocks) is computed from these and the feeds when a space is opened, and comes out
@@ -17,6 +18,7 @@
 
 mod acts;
 mod author;
+mod branches;
 mod chain;
 mod epochs;
 mod former;
@@ -43,6 +45,7 @@ pub use writers::WriterInfo;
 
 use self::{
     author::Own,
+    branches::Side,
     replay::Tail,
     seals::Epochs,
     trees::{Claims, Numbers},
@@ -89,6 +92,10 @@ pub struct Space {
     epochs: Epochs,
     /// Feeds whose storage was damaged: nobody knows how long they were, so nothing is appended to them ever again.
     lost: Set<PublicKey>,
+    /// Other branches of feeds whose authors signed several.
+    sides: Map<PublicKey, Vec<Side>>,
+    /// Lengths of the longest heads that were shown here, where they are past what is held.
+    heard: Map<PublicKey, u64>,
     /// Writers whose feeds grew since own entries named them.
     grown: Set<PublicKey>,
     /// Sign-in message keys found in counted private entries: writer number, index, operation.
@@ -109,6 +116,7 @@ struct SpaceFiles {
     forks: FileId,
     lost: FileId,
     pins: FileId,
+    sides: FileId,
 }
 
 impl Space {
@@ -122,6 +130,7 @@ impl Space {
             forks: file("forks"),
             lost: file("lost"),
             pins: file("pins"),
+            sides: file("sides"),
         };
         let mut space = Self {
             key,
@@ -140,6 +149,8 @@ impl Space {
             content: ContentKeys::default(),
             epochs: Epochs::default(),
             lost: Set::new(),
+            sides: Map::new(),
+            heard: Map::new(),
             grown: Set::new(),
             message_keys: Vec::new(),
             stirred: false,

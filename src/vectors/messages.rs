@@ -100,6 +100,7 @@ pub(super) fn refused() -> Json {
         ("nothing", vec![]),
         ("a channel without a kind", vec![1]),
         ("kind 16", vec![1, 16]),
+        ("kind 19", vec![1, 19]),
         ("channel in longer form", [&[0x81, 0], &open[1..]].concat()),
         ("a byte too many", [open.as_slice(), &[0]].concat()),
         ("cut off", open[..open.len() - 1].to_vec()),

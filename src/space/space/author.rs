@@ -56,8 +56,10 @@ impl Space {
         }
         self.open_feed(files, me)?;
         let (length, held) = (self.feeds.get(&me).map_or(0, Feed::length), self.contiguous(&me));
-        if held < length {
-            return Err(SpaceError::Behind { length, held });
+        // A peer has shown more of it: an older copy of this device was restored. What it wrote since comes first.
+        let known = self.heard(&me);
+        if held < known {
+            return Err(SpaceError::Behind { length: known, held });
         }
         let mut own = match &self.own {
             Some(own) => own.clone(),

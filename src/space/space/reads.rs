@@ -5,7 +5,7 @@ use crate::{
     collections::{Map, sort_by},
     crypto::PublicKey,
     space::{
-        Clock, Item, Op, Range, SpaceError, Status, Version,
+        Clock, Entry, Item, Op, Range, SpaceError, Status, Version,
         view::{Causality, Place, Slot},
     },
     storage::Files,
@@ -83,6 +83,9 @@ impl Space {
                     items.extend(loader.entry_items(writer, index)?);
                 }
             }
+        }
+        for (writer, index, entry) in self.side_entries(files)? {
+            items.extend(loader.items_of(&writer, index, entry));
         }
         Ok(items)
     }
@@ -185,7 +188,11 @@ impl<'a> Loader<'a> {
 
     /// Every put and removal of an entry that can be read here.
     fn entry_items(&self, writer: &PublicKey, index: u64) -> Result<Vec<Item>, SpaceError> {
-        let Some(entry) = self.space.entry(self.files, writer, index)? else { return Ok(Vec::new()) };
+        let entry = self.space.entry(self.files, writer, index)?;
+        Ok(entry.map(|entry| self.items_of(writer, index, entry)).unwrap_or_default())
+    }
+
+    fn items_of(&self, writer: &PublicKey, index: u64, entry: Entry) -> Vec<Item> {
         let private = self.space.content.open_ops(&entry, writer, index);
         let first = entry.public.len();
         let item = |(at, op): (usize, Op)| {
@@ -206,7 +213,7 @@ impl<'a> Loader<'a> {
                 private: at >= first,
             })
         };
-        Ok(entry.public.into_iter().chain(private).enumerate().filter_map(item).collect())
+        entry.public.into_iter().chain(private).enumerate().filter_map(item).collect()
     }
 
     fn item_at(&mut self, key: &str, place: &Place) -> Result<Option<Item>, SpaceError> {

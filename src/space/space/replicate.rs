@@ -48,9 +48,7 @@ impl Space {
         let known = self.feeds.get_mut(feed).ok_or(SpaceError::NoWriter { writer: *feed })?;
         let before = (known.length(), known.contiguous());
         if let Err(error) = known.accept(files, proof, blocks) {
-            if let FeedError::Fork { .. } = error {
-                self.events.push_back(SpaceEvent::Equivocation { writer: *feed });
-            }
+            // Two histories, perhaps: whoever says so must prove it.
             return Err(error.into());
         }
         let after = (known.length(), known.contiguous());
@@ -83,6 +81,7 @@ impl Space {
         self.stirred = true;
         self.settle(files, Fresh::default())?;
         self.pin_followed(files)?;
+        self.pick_branches(files)?;
         Ok(true)
     }
 
@@ -124,6 +123,7 @@ impl Space {
         self.access.grew(&writer);
         self.stirred = true;
         self.settle(files, Fresh::default())?;
+        self.pick_branches(files)?;
         Ok(true)
     }
 
