@@ -5,6 +5,8 @@
 
 mod cuts;
 mod forks;
+mod relays;
+mod strangers;
 
 use super::{
     sim::{Weather, World, keys, post, put, secret},
@@ -12,7 +14,7 @@ use super::{
 };
 use crate::{
     crypto::PublicKey,
-    space::{Expect, WriteOp, WriterInfo, WriterStanding},
+    space::{WriteOp, WriterInfo, WriterStanding},
 };
 
 /// A home with so many devices of one person, all connected and let in; the first one began it.

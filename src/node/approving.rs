@@ -43,24 +43,24 @@ impl Node {
     }
 
     /// A request came out of an envelope.
-    pub(super) fn requested(&mut self, request: Request, hash: Hash) {
+    pub(super) fn requested(&mut self, request: Request, hash: Hash, from: u64) {
         let Some(home) = &self.home else { return };
         let may_decide = self.state() == State::Writer && self.own_role() == Some(Role::Admin);
         let granted = home.role(&request.writer).is_some();
         if may_decide
             && !granted
             && !self.account.blocked.contains(&request.writer)
-            && self.requests.add(self.now, request, hash)
+            && self.requests.add(self.now, request, hash, from)
         {
             self.durable.now(Output::DeriveWords { hash });
         }
     }
 
-    /// A sealed sign-in message came from a peer.
-    pub(super) fn sign_in_message(&mut self, plain: &[u8]) {
+    /// A sealed sign-in message came from a peer, which need not be the one that sent it first.
+    pub(super) fn sign_in_message(&mut self, plain: &[u8], from: u64) {
         let Ok(key) = self.home_key() else { return };
         match SignInMessage::decode(&key.discovery_key(), plain) {
-            Ok(SignInMessage::Request { request, hash }) => self.requested(request, hash),
+            Ok(SignInMessage::Request { request, hash }) => self.requested(request, hash, from),
             Ok(SignInMessage::Answer(answer)) => self.answered(&answer),
             // Sealed with the right key and still wrong: whoever made it has the passphrase, or another version.
             Err(_) => {}

@@ -348,7 +348,7 @@ impl Node {
                 if let (EnvelopeKind::SignIn, Some(key)) = (envelope.kind, key)
                     && let Ok(plain) = envelope.open(&key)
                 {
-                    self.sign_in_message(&plain);
+                    self.sign_in_message(&plain, from.0);
                 }
             }
             Verdict::Forward(forward) => self.forward(&forward, Some(from)),

@@ -46,12 +46,15 @@ pub(crate) struct RequestQueue {
 struct Waiting {
     request: Request,
     hash: Hash,
+    /// The peer that it came from.
+    from: u64,
     shown: Option<(Words, [Words; 3])>,
 }
 
 impl RequestQueue {
-    /// Takes a request in; `true` if it is new, and its words should be derived.
-    pub(crate) fn add(&mut self, now: u64, request: Request, hash: Hash) -> bool {
+    /// Takes in a request that came from a peer; `true` if it is new, and its words should be derived. When the queue is
+    /// full, the peer from which most came gives way, its latest request first: a flood does not keep others out.
+    pub(crate) fn add(&mut self, now: u64, request: Request, hash: Hash, from: u64) -> bool {
         // A clock may be off by a day; a longer life than ours is not believed.
         let stale = request.expires <= now || request.expires > now + MAX_LIFE_MS + DAY_MS;
         let known = self.answered.contains_key(&request.id)
@@ -59,11 +62,29 @@ impl RequestQueue {
                 .waiting
                 .iter()
                 .any(|waiting| waiting.request.id == request.id || waiting.request.writer == request.writer);
-        if stale || known || self.waiting.len() >= MAX_WAITING {
+        if stale || known || (self.waiting.len() >= MAX_WAITING && !self.make_room(from)) {
             return false;
         }
-        self.waiting.push(Waiting { request, hash, shown: None });
+        self.waiting.push(Waiting { request, hash, from, shown: None });
         true
+    }
+
+    /// Drops the latest request of the peer that has most, if it has more than `from` would have.
+    fn make_room(&mut self, from: u64) -> bool {
+        let count = |from: u64| self.waiting.iter().filter(|waiting| waiting.from == from).count();
+        let own = count(from);
+        let Some(most) = self.waiting.iter().map(|waiting| waiting.from).max_by_key(|from| count(*from))
+        else {
+            return false;
+        };
+        let last = self.waiting.iter().rposition(|waiting| waiting.from == most);
+        match last.filter(|_| count(most) > own + 1) {
+            Some(at) => {
+                self.waiting.remove(at);
+                true
+            }
+            None => false,
+        }
     }
 
     /// Words were derived; `true` if a request can now be shown.
@@ -190,7 +211,7 @@ mod tests {
         let (mut queue, mut entropy) = (RequestQueue::default(), Seeded::new(1));
         for id in [1, 2] {
             let (request, hash) = request(id);
-            assert!(queue.add(0, request, hash));
+            assert!(queue.add(0, request, hash, 1));
             assert!(queue.words(&hash, WORDS, &mut entropy));
         }
         let shown = queue.list(0, false);
@@ -204,13 +225,13 @@ mod tests {
     fn a_replay_after_a_reload_does_not_ask_again() {
         let mut queue = RequestQueue::default();
         let (first, hash) = request(1);
-        assert!(queue.add(0, first.clone(), hash));
-        assert!(!queue.add(0, first.clone(), hash));
+        assert!(queue.add(0, first.clone(), hash, 1));
+        assert!(!queue.add(0, first.clone(), hash, 1));
         queue.answered(first.id, 0);
         let mut reloaded = RequestQueue::default();
         reloaded.decode_answered(&queue.encode_answered()).unwrap();
-        assert!(!reloaded.add(1, first.clone(), hash));
-        assert!(!RequestQueue::default().add(1000, first, hash), "expired");
+        assert!(!reloaded.add(1, first.clone(), hash, 1));
+        assert!(!RequestQueue::default().add(1000, first, hash, 1), "expired");
     }
 
     #[test]
@@ -219,9 +240,16 @@ mod tests {
         let taken = (0..=255)
             .filter(|id| {
                 let (r, h) = request(*id);
-                queue.add(0, r, h)
+                queue.add(0, r, h, 1)
             })
             .count();
         assert_eq!(taken, MAX_WAITING);
+        // Another peer's request finds room, and pushes out the latest of the flood, not the one that is looked at.
+        let mut other = request(77).0;
+        other.id = [9; 16];
+        other.writer = crate::crypto::PublicKey([9; 32]);
+        assert!(queue.add(0, other, Hash([9; 32]), 2));
+        assert_eq!((queue.waiting.len(), queue.waiting[0].request.id), (MAX_WAITING, [0; 16]));
+        assert_eq!(queue.waiting.iter().filter(|waiting| waiting.from == 1).count(), MAX_WAITING - 1);
     }
 }

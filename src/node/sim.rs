@@ -31,6 +31,8 @@ pub(super) struct Browser {
     held: Vec<u64>,
     /// Bytes sent to peers.
     pub(super) sent: u64,
+    /// Sets of words that were derived.
+    pub(super) derived: u32,
 }
 
 enum Task {
@@ -121,6 +123,7 @@ impl World {
             slow_disk: false,
             held: Vec::new(),
             sent: 0,
+            derived: 0,
         });
         self.life.push(0);
         let at = self.browsers.len() - 1;
@@ -382,6 +385,7 @@ impl World {
                 }
                 Output::Compact(compaction) => self.browsers[at].backend.compact(&compaction),
                 Output::DeriveWords { hash } => {
+                    self.browsers[at].derived += 1;
                     self.input(at, 60, Input::Words { hash, words: request_words(&hash) })
                 }
                 Output::Event(event) => self.browsers[at].events.push(event),

@@ -15,7 +15,7 @@ fn with_thief(seed: u64) -> (Home, [usize; 3], usize) {
 
 #[test]
 fn what_a_removed_device_writes_on_is_shown_by_nobody() {
-    for seed in 0..4 {
+    for seed in 0..2 {
         for root in [false, true] {
             let (mut home, [first, second, thief], visitor) = with_thief(seed);
             home.world.weather = FOUL;
@@ -117,7 +117,7 @@ fn a_friend_whom_a_removed_device_lets_in_counts_for_nothing() {
 
 #[test]
 fn who_cuts_everybody_is_undone_by_the_passphrase() {
-    for seed in 30..34 {
+    for seed in 30..32 {
         let (mut home, [first, second, thief], visitor) = with_thief(seed);
         home.world.weather = FOUL;
         let (all, writer) = ([home.writer(first), home.writer(second)], home.writer(thief));
