@@ -229,7 +229,7 @@ export class Space extends EventTarget {
    */
   hide(writer: string, o?: { since?: Date; undo?: boolean }): Promise<void>;
   /** Writes again, as this device's own entry, what is in the quarantine. */
-  adopt(entry: Pick<Entry, "version">): Promise<Entry>;
+  adopt(entry: Pick<Quarantined, "version" | "otherBranch">): Promise<Entry>;
   /** At most 256 bytes; an empty one takes it away. Only an admin may. */
   setTitle(title: string): Promise<void>;
   /**
@@ -356,6 +356,8 @@ export interface Entry extends Written {
 /** An entry that is not shown any more. `grant`: what had let its writer in was removed first. */
 export interface Quarantined extends Entry {
   readonly why: "cut" | "removed" | "forked" | "grant" | "hidden";
+  /** It stands on another branch of a forked feed than the one that is held. */
+  readonly otherBranch?: true;
 }
 
 /** An entry, or a key that has none any more. */

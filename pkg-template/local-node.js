@@ -6,7 +6,7 @@ import { lookUp } from "./host.js";
 import { encodedOps, wasm } from "./wasm.js";
 
 /** What other tabs may ask of a node. */
-export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "changePassphrase", "createSpace", "cut", "deny", "forget", "get", "hide", "history", "invite", "join", "leave", "list", "lock", "pin",
+export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "changePassphrase", "createSpace", "cut", "deny", "forget", "get", "hide", "history", "invite", "join", "leave", "list", "lock", "otherBranches", "pin",
   "quarantine", "recover", "removeHub", "revokeInvite", "send", "setPresence", "setTitle", "signIn", "signUp", "sync", "unhide", "unlock", "write"]);
 
 export class LocalNode {

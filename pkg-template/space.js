@@ -154,14 +154,17 @@ export class Space extends EventTarget {
     for (let after; ;) {
       const page = await this.#call("quarantine", writer, after, PAGE);
       yield* page;
-      if (page.length < PAGE) return;
+      if (page.length < PAGE) break;
       after = page.at(-1).version;
+    }
+    for (const entry of await this.#call("otherBranches")) {
+      if (writer === undefined || entry.writer === writer) yield { ...entry, otherBranch: true };
     }
   }
 
   /** Writes again, as this device's own, what is in the quarantine. */
   async adopt(entry) {
-    return (await this.#call("adopt", entry?.version))[0];
+    return (await this.#call("adopt", entry?.version, entry?.otherBranch === true))[0];
   }
 
   /** Gives the space a title; an empty one takes it away. */

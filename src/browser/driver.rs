@@ -170,6 +170,18 @@ impl Driver {
         Ok(read(&self.node.borrow()))
     }
 
+    /// Makes the node do what an honest one never does.
+    #[cfg(feature = "hostile")]
+    pub fn hostile<T>(&self, act: impl FnOnce(&mut Node) -> T) -> Result<T, NodeError> {
+        if self.closed.get() {
+            return Err(closed());
+        }
+        self.pump();
+        let done = act(&mut self.node.borrow_mut());
+        self.pump();
+        Ok(done)
+    }
+
     /// Lets go of everything; resolves when the last bytes are stored. Does nothing the second time.
     pub async fn close(&self) {
         self.pump();

@@ -9,7 +9,7 @@
 //! with the block's leaf in place of the block: so anyone can verify it who holds nothing but the key.
 
 use super::{
-    Feed, FeedError, MAX_LENGTH, Node, SignedHead, flat,
+    Feed, FeedError, MAX_LENGTH, MAX_PROOF_NODES, Node, SignedHead, flat,
     plan::{given, plan, walk},
     proof::{read_nodes, write_nodes},
     tree_hash,
@@ -71,6 +71,9 @@ pub struct Branch {
 }
 
 impl Branch {
+    /// Longest encoding, bytes.
+    pub const MAX_ENCODED: usize = 1 + 8 + SignedHead::MAX_ENCODED + 48 + 2 * (2 + MAX_PROOF_NODES * 48);
+
     /// Verifies: the head is signed by the key, and the blocks before `index` with these roots are a prefix of it.
     pub fn verify(&self, key: &PublicKey) -> Result<(), FeedError> {
         if !self.roots.iter().map(|root| root.index).eq(flat::roots(self.index.min(MAX_LENGTH))) {

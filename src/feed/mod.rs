@@ -21,6 +21,7 @@ mod bitfield;
 mod equivocation;
 mod error;
 mod flat;
+mod graft;
 mod head;
 mod log;
 mod node;

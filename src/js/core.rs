@@ -25,7 +25,7 @@ use crate::space::{Clock, Destination, Range, Role};
 /// A running node.
 #[wasm_bindgen]
 pub struct Core {
-    driver: Rc<Driver>,
+    pub(super) driver: Rc<Driver>,
 }
 
 #[wasm_bindgen]
@@ -206,8 +206,18 @@ impl Core {
     }
 
     /// Writes again what is in the quarantine; the new entry.
-    pub fn adopt(&self, space: &JsValue, version: &JsValue) -> Result<Promise, JsValue> {
-        self.act(space, SpaceCall::Adopt { version: ops::read_version(&text("version", version)?)? })
+    /// `other_branch`: of what `otherBranches` lists.
+    pub fn adopt(&self, space: &JsValue, version: &JsValue, other_branch: bool) -> Result<Promise, JsValue> {
+        let version = ops::read_version(&text("version", version)?)?;
+        self.act(space, SpaceCall::Adopt { version, other_branch })
+    }
+
+    /// What stands on other branches of forked feeds than the ones held.
+    #[wasm_bindgen(js_name = otherBranches)]
+    pub fn other_branches(&self, space: &JsValue) -> Result<JsValue, JsValue> {
+        let space = space_key(space)?;
+        let taken = self.read(|node| node.other_branches(space))?;
+        Ok(taken.iter().map(item::taken).collect::<Array>().into())
     }
 
     /// What was taken away, of one writer or of all: those after a version, at most so many.

@@ -6,6 +6,8 @@ mod argument;
 pub mod core;
 mod error;
 mod event;
+#[cfg(feature = "hostile")]
+mod hostile;
 mod item;
 mod ops;
 mod snapshot;

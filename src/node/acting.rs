@@ -17,9 +17,9 @@ impl Node {
     ) -> Result<Option<Reply>, NodeError> {
         let space = self.joined(space)?.space.key();
         match act {
-            SpaceCall::Adopt { version } => {
+            SpaceCall::Adopt { version, other_branch } => {
                 let adopted = self.writing(space, |space, files, now, entropy| {
-                    space.adopt(files, now, entropy, &version)
+                    space.adopt(files, now, entropy, &version, other_branch)
                 })?;
                 return Ok(Some(Reply::Found(self.found_items(self.joined(Some(space))?, vec![adopted]))));
             }

@@ -129,12 +129,17 @@ impl Node {
         }
         let joined = self.spaces.get_mut(&space).ok_or_else(no_space)?;
         let space = &mut joined.space;
-        if space.role(&writer).is_none() && !space.writers().iter().any(|known| known.key == writer) {
+        let known = space.writers().into_iter().find(|known| known.key == writer);
+        if space.role(&writer).is_none() && known.is_none() {
             return Err(NodeError::bad_input("no device of this space has that key"));
         }
+        // What it did since another device cut it, cuts of its own above all, goes with it.
+        let length = known.filter(|known| known.state == WriterStanding::Cut).and_then(|known| known.cut_at);
         let (files, now, entropy) = (&mut self.files, self.now, self.entropy.as_mut());
         match &root {
-            Some(root) => space.root_cut(files, now, entropy, root, writer, None, Vec::new(), descendants)?,
+            Some(root) => {
+                space.root_cut(files, now, entropy, root, writer, length, Vec::new(), descendants)?
+            }
             None => space.cut(files, now, entropy, writer, descendants)?,
         }
         self.own_writes = true;
@@ -153,14 +158,29 @@ impl Node {
         let granted = home.role(&device.writer).is_some();
         let cut = home.writers().iter().any(|writer| {
             writer.key == device.writer
-                && matches!(writer.state, WriterStanding::Cut | WriterStanding::RootCut)
+                && matches!(
+                    writer.state,
+                    WriterStanding::Cut | WriterStanding::RootCut | WriterStanding::Forked
+                )
         });
         match device.stage {
             Stage::Requesting if granted && !cut => self.let_in(),
+            #[cfg(any(test, feature = "hostile"))]
+            _ if home.hostile().ignores_cut => {}
             Stage::Granted | Stage::Locked | Stage::Requesting if cut => self.removed(),
+            // The root took the cut back: the passphrase gives it its keys again.
+            Stage::Revoked if granted && !cut => self.restored(),
             _ => {}
         }
         self.drop_granted_requests();
+    }
+
+    fn restored(&mut self) {
+        if let Some(device) = &mut self.account.device {
+            device.stage = Stage::Locked;
+        }
+        self.save_account();
+        self.tell_state();
     }
 
     fn removed(&mut self) {

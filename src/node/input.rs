@@ -153,6 +153,8 @@ pub enum SpaceCall {
     Adopt {
         /// Where it stands.
         version: Version,
+        /// On another branch of its feed than the one held.
+        other_branch: bool,
     },
     /// Remove a device.
     Cut {

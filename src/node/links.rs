@@ -189,6 +189,16 @@ impl Node {
         }
     }
 
+    /// Sends a message to every peer of the space, as full as they may be.
+    #[cfg(any(test, feature = "hostile"))]
+    pub(super) fn hostile_send(&mut self, message: &Message) {
+        for link in self.links.links.values_mut() {
+            for exchange in link.exchanges.values() {
+                let _ = link.session.send(exchange.channel(), message);
+            }
+        }
+    }
+
     fn mesh_event(&mut self, event: MeshEvent) {
         match event {
             MeshEvent::HubState { .. } => self.event(Event::Hubs),

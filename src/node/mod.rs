@@ -16,6 +16,8 @@ mod ephemeral;
 mod error;
 mod following;
 mod found;
+#[cfg(any(test, feature = "hostile"))]
+mod hostile;
 mod input;
 mod joining;
 mod known_heads;
@@ -37,6 +39,8 @@ mod request_queue;
 mod sign_in;
 pub(crate) mod sign_in_message;
 pub(crate) mod sign_up;
+#[cfg(test)]
+mod adversary;
 #[cfg(test)]
 mod sim;
 mod spaces;

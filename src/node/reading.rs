@@ -103,6 +103,13 @@ impl Node {
         Ok(taken.into_iter().map(|taken| (self.found_item(joined, taken.item), taken.why)).collect())
     }
 
+    /// What stands on other branches of forked feeds than the ones held.
+    pub fn other_branches(&self, space: Option<PublicKey>) -> Result<Vec<(Found, Why)>, NodeError> {
+        let joined = self.joined(space)?;
+        let taken = joined.space.other_branches(&self.files)?;
+        Ok(taken.into_iter().map(|taken| (self.found_item(joined, taken.item), taken.why)).collect())
+    }
+
     /// Requests that wait for this person's decision, in order of arrival.
     pub fn requests(&self) -> Vec<RequestInfo> {
         let suspect = self.spaces.home().is_some_and(Space::is_known_to_removed);

@@ -4,10 +4,10 @@ use core::ops::Range;
 
 use crate::{
     crypto::{Hash, PublicKey, blake2b},
-    feed::{Proof, SignedHead},
+    feed::{Branch, Proof, SignedHead},
     space::{Space, SpaceError},
     storage::Files,
-    sync::{FeedStatus, ItemKind, Replica, ReplicaError, first_gap, prove_from},
+    sync::{Compared, FeedStatus, ItemKind, Replica, ReplicaError, SideWanted, first_gap, prove_from},
 };
 
 /// A space with its files, for the length of one call.
@@ -49,10 +49,9 @@ impl Replica for SpaceReplica<'_> {
     }
 
     fn missing(&self, feed: &PublicKey, within: Range<u64>) -> Option<Range<u64>> {
-        match self.space.feed(feed) {
-            Some(feed) => first_gap(feed, within),
-            None => None,
-        }
+        // Past a root cut nothing is wanted, whoever offers it.
+        let end = within.end.min(self.space.wanted_length(feed));
+        first_gap(self.space.feed(feed)?, within.start.min(end)..end)
     }
 
     fn status(&self) -> Vec<FeedStatus> {
@@ -61,7 +60,10 @@ impl Replica for SpaceReplica<'_> {
 
     fn feed(&self, feed: &PublicKey) -> Option<FeedStatus> {
         let feed = self.space.feed(feed)?;
-        Some(FeedStatus { feed: feed.key(), contiguous: feed.contiguous(), head: *feed.head()? })
+        let contiguous = feed.contiguous();
+        #[cfg(any(test, feature = "hostile"))]
+        let contiguous = self.space.hostile_shown(&feed.key(), contiguous);
+        Some(FeedStatus { feed: feed.key(), contiguous, head: *feed.head()? })
     }
 
     fn rooted(&self, feed: &PublicKey, length: u64) -> bool {
@@ -75,11 +77,18 @@ impl Replica for SpaceReplica<'_> {
         from: u64,
         max_bytes: usize,
     ) -> Result<(Proof, Vec<Vec<u8>>), ReplicaError> {
+        #[cfg(any(test, feature = "hostile"))]
+        if blocks.start >= self.space.hostile_shown(feed, u64::MAX) {
+            return Err(ReplicaError::NotHeld);
+        }
         let feed = self.space.feed(feed).ok_or(ReplicaError::NotHeld)?;
         prove_from(feed, self.files, blocks, from, max_bytes)
     }
 
     fn accept(&mut self, feed: &PublicKey, proof: &Proof, blocks: &[Vec<u8>]) -> Result<(), ReplicaError> {
+        if proof.blocks_start >= self.space.wanted_length(feed) {
+            return Err(ReplicaError::Stale);
+        }
         if self.space.accept(self.files, feed, proof, blocks).map_err(refusal)? {
             self.grown.push(*feed);
         }
@@ -94,9 +103,72 @@ impl Replica for SpaceReplica<'_> {
                 head.verify(feed).map_err(|error| ReplicaError::Peer(error.to_string()))?;
                 Err(ReplicaError::Contradiction)
             }
+            Ok(None) if head.length > self.space.heard(feed) => {
+                head.verify(feed).map_err(|error| ReplicaError::Peer(error.to_string()))?;
+                self.space.hear(feed, head);
+                Ok(())
+            }
             Ok(_) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn fork_bound(&self, feed: &PublicKey) -> Option<u64> {
+        Some(self.space.fork_of(feed).unwrap_or(u64::MAX))
+    }
+
+    fn show_branch(&self, feed: &PublicKey, index: u64) -> Result<Vec<u8>, ReplicaError> {
+        Ok(self.space.branch(self.files, feed, index).map_err(|_| ReplicaError::NotHeld)?.encode())
+    }
+
+    fn compare_branch(
+        &mut self,
+        feed: &PublicKey,
+        index: u64,
+        bytes: &[u8],
+    ) -> Result<Compared, ReplicaError> {
+        let theirs = Branch::decode(bytes).map_err(|error| ReplicaError::Peer(error.to_string()))?;
+        if theirs.index != index {
+            return Err(ReplicaError::Peer("a branch other than asked for".to_owned()));
+        }
+        let (compared, proof) = self.space.compare_branch(self.files, feed, theirs).map_err(refusal)?;
+        if proof.is_some() {
+            self.gained = true;
+        }
+        Ok(match compared {
+            None => Compared::Earlier,
+            Some(true) => Compared::Here,
+            Some(false) => Compared::Later,
+        })
+    }
+
+    fn sides_wanted(&self, feed: &PublicKey) -> Vec<SideWanted> {
+        let wanted = self.space.sides_wanted(self.files, feed).into_iter();
+        wanted.map(|(index, leaf, start, from)| SideWanted { index, leaf, start, from }).collect()
+    }
+
+    fn prove_side(
+        &self,
+        feed: &PublicKey,
+        branch: (u64, &Hash),
+        start: u64,
+        from: u64,
+        max_bytes: usize,
+    ) -> Result<(Proof, Vec<Vec<u8>>), ReplicaError> {
+        self.space
+            .prove_side(self.files, feed, branch, start, from, max_bytes)
+            .map_err(|_| ReplicaError::NotHeld)
+    }
+
+    fn accept_side(
+        &mut self,
+        feed: &PublicKey,
+        index: u64,
+        leaf: &Hash,
+        proof: &Proof,
+        blocks: &[Vec<u8>],
+    ) -> Result<(), ReplicaError> {
+        self.space.accept_side(self.files, feed, index, leaf, proof, blocks).map_err(refusal)
     }
 
     fn items(&self, kind: ItemKind) -> Vec<Hash> {

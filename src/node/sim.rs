@@ -31,6 +31,8 @@ pub(super) struct Browser {
     held: Vec<u64>,
     /// Bytes sent to peers.
     pub(super) sent: u64,
+    /// Sets of words that were derived.
+    pub(super) derived: u32,
 }
 
 enum Task {
@@ -48,7 +50,30 @@ pub(super) struct World {
     life: Vec<u64>,
     queue: Vec<(u64, u64, Task)>,
     order: u64,
+    /// Pairs of browsers between which nothing passes, the lower first.
+    pub(super) apart: BTreeSet<(usize, usize)>,
+    /// What the network and the hub do to what passes.
+    pub(super) weather: Weather,
+    /// When the last frame to this end of a link arrives: a channel keeps its order.
+    arrivals: BTreeMap<(usize, LinkId), u64>,
+    /// Frames that the hub remembers, to show them again.
+    replays: Vec<String>,
     pub(super) entropy: Seeded,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Weather {
+    /// Frames between peers come up to so many ms late.
+    pub(super) late: u32,
+    /// One in so many steps a connection breaks; 0 is never.
+    pub(super) breaks: u32,
+    /// Of a hundred messages the hub loses so many.
+    pub(super) lost: u32,
+    /// Of a hundred messages the hub shows so many again, late, in any order.
+    pub(super) replayed: u32,
+    /// Of a hundred messages the hub changes so many.
+    pub(super) changed: u32,
 }
 
 pub(super) const HUB: &str = "y-webrtc+ws://127.0.0.1:1";
@@ -65,6 +90,10 @@ impl World {
             life: Vec::new(),
             queue: Vec::new(),
             order: 0,
+            apart: BTreeSet::new(),
+            weather: Weather::default(),
+            arrivals: BTreeMap::new(),
+            replays: Vec::new(),
             entropy: Seeded::new(seed),
         }
     }
@@ -94,6 +123,7 @@ impl World {
             slow_disk: false,
             held: Vec::new(),
             sent: 0,
+            derived: 0,
         });
         self.life.push(0);
         let at = self.browsers.len() - 1;
@@ -128,6 +158,67 @@ impl World {
     pub(super) fn reload(&mut self, at: usize) {
         self.kill(at);
         self.start(at);
+    }
+
+    /// Another browser with a copy of what is stored in one, as an old back-up has it.
+    pub(super) fn copy(&mut self, of: usize) -> (MemoryBackend, Option<Vec<u8>>) {
+        let browser = &self.browsers[of];
+        (browser.backend.clone(), browser.remembered.clone())
+    }
+
+    /// Starts a browser on what was stored once.
+    pub(super) fn restore(&mut self, at: usize, copy: (MemoryBackend, Option<Vec<u8>>)) {
+        self.kill(at);
+        (self.browsers[at].backend, self.browsers[at].remembered) = copy;
+        self.start(at);
+    }
+
+    /// Nothing passes between two browsers from now on, or it does again.
+    pub(super) fn part(&mut self, a: usize, b: usize, apart: bool) {
+        let pair = (a.min(b), a.max(b));
+        if apart {
+            self.apart.insert(pair)
+        } else {
+            self.apart.remove(&pair)
+        };
+    }
+
+    /// What a node does that an honest one never does.
+    pub(super) fn act<T>(&mut self, at: usize, act: impl FnOnce(&mut Node, u64) -> T) -> T {
+        let now = self.now;
+        let done = act(self.browsers[at].node.as_mut().unwrap(), now);
+        self.drain(at);
+        done
+    }
+
+    /// A frame on its way: late, but not before those that were sent earlier.
+    fn frame(&mut self, to: usize, end: LinkId, bytes: Vec<u8>) {
+        let late = if self.weather.late == 0 { 0 } else { u64::from(self.entropy.below(self.weather.late)) };
+        let arrival = self.arrivals.entry((to, end)).or_default();
+        *arrival = (*arrival).max(self.now + 5 + late);
+        let delay = *arrival - self.now;
+        self.later(delay, Task::Frame(to, end, bytes));
+    }
+
+    /// Breaks a connection now and then.
+    fn break_links(&mut self) {
+        if self.weather.breaks == 0 || self.entropy.below(self.weather.breaks) > 0 {
+            return;
+        }
+        let all: Vec<(usize, LinkId)> = self
+            .browsers
+            .iter()
+            .enumerate()
+            .flat_map(|(at, browser)| browser.rtc.keys().map(move |link| (at, *link)))
+            .collect();
+        if let Some((at, link)) =
+            all.get(self.entropy.below(u32::try_from(all.len().max(1)).unwrap()) as usize).copied()
+        {
+            for (at, link) in self.other(at, link).into_iter().chain([(at, link)]) {
+                let event = RtcEvent::ChannelClosed;
+                self.input(at, 5, Input::Mesh(MeshInput::Rtc { link, event }));
+            }
+        }
     }
 
     /// What comes from one browser on its links to another is random bytes for once.
@@ -265,6 +356,7 @@ impl World {
                 }
             }
         }
+        self.break_links();
         self.connect();
     }
 
@@ -274,7 +366,9 @@ impl World {
         let all = self.browsers.iter().enumerate();
         let mut ends =
             all.flat_map(|(at, browser)| browser.rtc.iter().map(move |(link, rtc)| (at, *link, rtc)));
-        ends.find(|(other, _, end)| *other != at && rtc.agrees(end)).map(|(at, link, _)| (at, link))
+        let apart = |other: usize| self.apart.contains(&(at.min(other), at.max(other)));
+        ends.find(|(other, _, end)| *other != at && !apart(*other) && rtc.agrees(end))
+            .map(|(at, link, _)| (at, link))
     }
 
     fn connect(&mut self) {
@@ -304,6 +398,7 @@ impl World {
                 }
                 Output::Compact(compaction) => self.browsers[at].backend.compact(&compaction),
                 Output::DeriveWords { hash } => {
+                    self.browsers[at].derived += 1;
                     self.input(at, 60, Input::Words { hash, words: request_words(&hash) })
                 }
                 Output::Event(event) => self.browsers[at].events.push(event),
@@ -347,7 +442,7 @@ impl World {
             MeshOutput::LinkSend { link, bytes } => {
                 self.browsers[at].sent += bytes.len() as u64;
                 if let Some((other, end)) = self.other(at, link) {
-                    self.later(5, Task::Frame(other, end, bytes));
+                    self.frame(other, end, bytes);
                 }
                 self.input(
                     at,
@@ -378,6 +473,31 @@ impl World {
         }
     }
 
+    /// What the hub makes of a message: it loses, changes and repeats them as the weather is, and mixes up their order.
+    fn by_the_hub(&mut self, text: &str) -> Vec<(u64, String)> {
+        let Weather { lost, replayed, changed, .. } = self.weather;
+        if lost + replayed + changed == 0 {
+            return vec![(8, text.to_owned())];
+        }
+        let mut out = Vec::new();
+        if self.entropy.below(100) >= lost {
+            let mut text = text.to_owned();
+            if self.entropy.below(100) < changed {
+                let start = text.find(r#""d":""#).unwrap() + 5;
+                let at = start + self.entropy.below(u32::try_from(text.len() - start - 4).unwrap()) as usize;
+                let other = if &text[at..=at] == "A" { "B" } else { "A" };
+                text.replace_range(at..=at, other);
+            }
+            out.push((8 + u64::from(self.entropy.below(500)), text));
+        }
+        self.replays.push(text.to_owned());
+        while self.entropy.below(100) < replayed {
+            let old = self.entropy.below(u32::try_from(self.replays.len()).unwrap()) as usize;
+            out.push((u64::from(self.entropy.below(60_000)) + 1, self.replays[old].clone()));
+        }
+        out
+    }
+
     fn at_hub(&mut self, from: (usize, HubId, u64), text: &str) {
         let message: serde_json::Value = serde_json::from_str(text).unwrap();
         let reply = |world: &mut Self, (at, hub, _): (usize, HubId, u64), text: String| {
@@ -397,14 +517,20 @@ impl World {
                 }
             }
             _ => {
-                let topic = message["topic"].as_str().unwrap();
-                let to: Vec<_> = self
-                    .subscribed
-                    .iter()
-                    .filter(|(_, topics)| topics.contains(topic))
-                    .map(|(to, _)| *to)
-                    .collect();
-                to.into_iter().for_each(|to| reply(self, to, text.to_owned()));
+                for (delay, text) in self.by_the_hub(text) {
+                    let message: serde_json::Value = serde_json::from_str(&text).unwrap();
+                    let topic = message["topic"].as_str().unwrap();
+                    let to: Vec<_> = self
+                        .subscribed
+                        .iter()
+                        .filter(|(_, topics)| topics.contains(topic))
+                        .map(|((at, hub, _), _)| (*at, *hub))
+                        .collect();
+                    for (at, hub) in to {
+                        let frame = HubFrame::Text(text.clone());
+                        self.input(at, delay, Input::Mesh(MeshInput::HubFrame { hub, frame }));
+                    }
+                }
             }
         }
     }

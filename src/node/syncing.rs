@@ -19,7 +19,9 @@ impl Node {
         }
         let now = self.now;
         for Syncing { id, space, until } in core::mem::take(&mut self.syncing) {
-            if self.is_level(&space) {
+            // A head that was shown is not level before its blocks are here, whoever keeps them back.
+            let fresh = self.spaces.get(&space).is_none_or(|joined| joined.space.is_fresh());
+            if fresh && self.is_level(&space) {
                 self.reply(id, Ok(Reply::Done));
             } else if now >= until {
                 self.reply(

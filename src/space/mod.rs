@@ -39,6 +39,8 @@ pub use op::{MAX_KEY, MAX_OPS, Op, decode_ops, encode_ops};
 pub use quarantined::{Quarantined, Why};
 pub use range::Range;
 pub use record::{MAX_ITEMS, MAX_LINKS, MAX_RECORD, RecordError, RootItem, RootRecord};
+#[cfg(any(test, feature = "hostile"))]
+pub use space::Hostile;
 pub use space::{
     DeviceGrant, GrantInfo, InviteInfo, Keys, MAX_TITLE, Member, Membership, Space, TITLE_KEY, WriterInfo,
     to_cut, to_grant,

@@ -11,6 +11,7 @@
 //! space/<key>/forks      each: u32le length │ equivocation proof
 //! space/<key>/lost       32 bytes each: feeds whose storage was damaged beyond mending
 //! space/<key>/received   when feeds grew here: `received.rs`
+//! space/<key>/sides      see branches
 //! space/<key>/pins       root 32 │ hash of the record that names its successor 32, each
 //! ```
 //! Everything else (states, view, clocks) is computed from these and the feeds when a space is opened, and comes out
@@ -18,11 +19,14 @@
 
 mod acts;
 mod author;
+mod branches;
 mod chain;
 mod create;
 mod epochs;
 mod former;
 mod grants;
+#[cfg(any(test, feature = "hostile"))]
+mod hostile;
 mod invites;
 mod load;
 mod members;
@@ -45,6 +49,8 @@ use std::collections::VecDeque;
 
 pub use acts::DeviceGrant;
 pub use grants::GrantInfo;
+#[cfg(any(test, feature = "hostile"))]
+pub use hostile::Hostile;
 pub use invites::InviteInfo;
 pub use members::{Membership, to_cut, to_grant};
 pub use people::Member;
@@ -53,6 +59,7 @@ pub use writers::WriterInfo;
 
 use self::{
     author::Own,
+    branches::Side,
     invites::Announced,
     members::Notes,
     received::Received,
@@ -102,6 +109,10 @@ pub struct Space {
     epochs: Epochs,
     /// Feeds whose storage was damaged: nobody knows how long they were, so nothing is appended to them ever again.
     lost: Set<PublicKey>,
+    /// Other branches of feeds whose authors signed several.
+    sides: Map<PublicKey, Vec<Side>>,
+    /// Lengths of the longest heads that were shown here, where they are past what is held.
+    heard: Map<PublicKey, u64>,
     /// Writers whose feeds grew since own entries named them.
     grown: Set<PublicKey>,
     /// Sign-in message keys found in counted private entries: writer number, index, operation.
@@ -115,6 +126,8 @@ pub struct Space {
     events: VecDeque<SpaceEvent>,
     received: Received,
     files: SpaceFiles,
+    #[cfg(any(test, feature = "hostile"))]
+    hostile: Hostile,
 }
 
 /// Ids of the files that belong to the space alone.
@@ -126,6 +139,7 @@ struct SpaceFiles {
     lost: FileId,
     pins: FileId,
     received: FileId,
+    sides: FileId,
 }
 
 impl Space {
@@ -140,6 +154,7 @@ impl Space {
             lost: file("lost"),
             pins: file("pins"),
             received: file("received"),
+            sides: file("sides"),
         };
         let mut space = Self {
             key,
@@ -158,6 +173,8 @@ impl Space {
             content: ContentKeys::default(),
             epochs: Epochs::default(),
             lost: Set::new(),
+            sides: Map::new(),
+            heard: Map::new(),
             grown: Set::new(),
             message_keys: Vec::new(),
             invites: Announced::new(),
@@ -166,6 +183,8 @@ impl Space {
             events: VecDeque::new(),
             received: Received::default(),
             files: ids,
+            #[cfg(any(test, feature = "hostile"))]
+            hostile: Hostile::default(),
         };
         space.load(files)?;
         Ok(space)

@@ -5,6 +5,7 @@
 //! both     Item, for what the other lacks
 //! behind   Request ranges                                            up to 16 in flight, 4 per feed
 //! ahead    Data · Data · Data …                                      a stream, paced by the carrier
+//! either   AskBranch, AskSide: where a peer's branch of a feed leaves ours, and what is on it
 //! either   AskHead: a head and its proof without blocks, for a dependency past a cut
 //! later    a new head: Data to a level peer if it is small, else Announce; Have when a fetch is complete
 //! ```
@@ -19,6 +20,7 @@
 //! that and whenever the session can take more.
 
 mod fetch;
+mod forks;
 mod items;
 mod news;
 mod serve;
@@ -28,8 +30,8 @@ use std::collections::VecDeque;
 use core::ops::Range;
 
 use super::{
-    Announcement, Answers, Bucket, ChannelId, Fault, ItemKind, Message, PeerId, Replica, ReplicaError,
-    SendError, Session, Wants,
+    Announcement, Answers, Bucket, ChannelId, Compared, Fault, ItemKind, Message, PeerId, Replica,
+    ReplicaError, SendError, Session, Wants,
     limits::{MAX_FEEDS, MAX_HEADS_WAITING, MAX_RANGES, TAIL_PER_SECOND},
 };
 use crate::{
@@ -37,6 +39,8 @@ use crate::{
     crypto::{Hash, PublicKey},
     feed::SignedHead,
 };
+
+pub use forks::SideWanted;
 
 /// The exchange of one space with one peer.
 pub struct Exchange {
@@ -67,6 +71,7 @@ pub struct Exchange {
     /// The feed served last.
     served: Option<PublicKey>,
     items: items::Items,
+    forks: forks::Forks,
     control: VecDeque<Message>,
     tail: Bucket,
     /// Where the round over the feeds goes on.
@@ -91,6 +96,8 @@ struct Known {
     told_at: u64,
     /// Not asked of this peer (ms) before then.
     barred_until: u64,
+    /// Length of its head when a fork was looked for last.
+    searched: u64,
     /// Bytes and blocks that came, for the mean block size.
     bytes: u64,
     blocks: u64,
@@ -129,6 +136,12 @@ struct Serving {
 enum Wanted {
     Blocks,
     Head,
+    Branch,
+    /// Of the branch whose block `index` has this leaf.
+    Side {
+        index: u64,
+        leaf: Hash,
+    },
 }
 
 impl Exchange {
@@ -153,6 +166,7 @@ impl Exchange {
             serving: VecDeque::new(),
             served: None,
             items: items::Items::default(),
+            forks: forks::Forks::default(),
             control: VecDeque::new(),
             tail: Bucket::new(TAIL_PER_SECOND, TAIL_PER_SECOND, now),
             turn: None,
@@ -192,6 +206,15 @@ impl Exchange {
             Message::AskHead { id, feed, from, to } => {
                 self.requested(Serving { id, feed, blocks: from..to, from, what: Wanted::Head })?;
             }
+            Message::AskBranch { id, feed, index } => {
+                let blocks = index..index.saturating_add(1);
+                self.requested(Serving { id, feed, blocks, from: 0, what: Wanted::Branch })?;
+            }
+            Message::AskSide { id, feed, index, leaf, start, from } => {
+                let what = Wanted::Side { index, leaf };
+                self.requested(Serving { id, feed, blocks: start..start, from, what })?;
+            }
+            Message::Branch { id, bytes } => self.shown(id, &bytes, replica, now)?,
             Message::Cancel { id } => self.serving.retain(|serving| serving.id != id),
             Message::Lack { id } => self.lacks(id, wants)?,
             Message::Data { answers: Answers::Request(id), proof, blocks } => {
@@ -220,12 +243,22 @@ impl Exchange {
 
     /// A new item is here, durable by now.
     pub fn item_added(&mut self, kind: ItemKind, hash: Hash) {
+        if kind == ItemKind::Evidence {
+            self.feeds.keys().for_each(|feed| self.forks.look_again(*feed));
+        }
         self.items.added(kind, hash);
     }
 
     /// What this space follows or misses has changed: looks at all the peer has again.
     pub fn refresh(&mut self) {
         self.behind.extend(self.feeds.keys());
+        for (feed, known) in &mut self.feeds {
+            // What contradicted may be what is held now.
+            if known.barred_until == u64::MAX {
+                (known.barred_until, known.searched) = (0, 0);
+            }
+            self.forks.look_again(*feed);
+        }
     }
 
     /// Asks this peer for a head without blocks; `false` if too many wait already. What comes goes to
@@ -301,7 +334,11 @@ impl Exchange {
 
     /// Whether the peer has listed all it has and nothing of that is missing here.
     pub fn is_level(&self) -> bool {
-        self.heard_all && self.behind.is_empty() && self.asked.is_empty() && self.items.heard_all()
+        self.heard_all
+            && self.behind.is_empty()
+            && self.asked.is_empty()
+            && self.forks.is_idle()
+            && self.items.heard_all()
     }
 
     /// The session is over: what was asked of this peer is free for others, which should be pumped.
@@ -328,7 +365,7 @@ impl Exchange {
                     return Err(Fault::Refused { what: "signed head", detail });
                 }
                 Err(ReplicaError::Local(detail)) => return Err(Fault::Local(detail)),
-                Err(ReplicaError::Contradiction) => self.known(feed)?.barred_until = u64::MAX,
+                Err(ReplicaError::Contradiction) => self.contradicted(feed, replica)?,
                 Ok(()) | Err(ReplicaError::Stale | ReplicaError::NotHeld) => {}
             }
         }

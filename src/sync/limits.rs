@@ -126,6 +126,8 @@ pub const fn rate(kind: super::Kind) -> (u32, u32) {
         Kind::Have | Kind::Request | Kind::AskHead | Kind::Cancel | Kind::Lack | Kind::Item => {
             (1_000, 10_000)
         }
+        // One for each round trip, a search of a few dozen for each fork; an answer is a signature to verify.
+        Kind::AskBranch | Kind::Branch | Kind::AskSide => (100, 1_000),
         // Asked for, or pushed like announcements; 64 KiB each at this rate is beyond any carrier.
         Kind::Data => (5_000, 50_000),
         Kind::Envelope => (200, 2_000),

@@ -18,6 +18,10 @@
 //! 13 Peers          count │ (address bytes)…
 //! 14 Extension      name text │ bytes
 //! 15 AskHead        id varint │ feed 32 │ from varint │ to varint          from < to; answered by Data without blocks
+//! 16 AskBranch      id varint │ feed 32 │ index varint                     answered by Branch or Lack
+//! 17 Branch         id varint │ bytes                                      as `feed` encodes it
+//! 18 AskSide        id varint │ feed 32 │ index varint │ leaf 32 │ start varint │ from varint
+//!                                                                          from 0 or ≥ start; answered by one Data or Lack
 //! ```
 //!
 //! `bytes` and `text` carry their length in front. Another kind is a fault; what may come later comes as an extension,
@@ -36,7 +40,7 @@ use super::{
 use crate::{
     codec::{DecodeError, Reader, Writer},
     crypto::{Hash, PublicKey, Signature},
-    feed::{Proof, SignedHead},
+    feed::{Branch, Proof, SignedHead},
 };
 
 /// Kinds of messages, in the order of their wire numbers.
@@ -74,10 +78,16 @@ pub enum Kind {
     Extension,
     /// Asks for a signed head and the proof that it extends a shorter feed.
     AskHead,
+    /// Asks where a block stands in the tree of the latest head.
+    AskBranch,
+    /// Where it stands.
+    Branch,
+    /// Asks for blocks of one branch of a feed whose author signed several.
+    AskSide,
 }
 
 impl Kind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 19] = [
         Self::Open,
         Self::Refuse,
         Self::CloseChannel,
@@ -94,6 +104,9 @@ impl Kind {
         Self::Peers,
         Self::Extension,
         Self::AskHead,
+        Self::AskBranch,
+        Self::Branch,
+        Self::AskSide,
     ];
 
     /// Its name in faults.
@@ -115,6 +128,9 @@ impl Kind {
             Self::Peers => "peers",
             Self::Extension => "extension",
             Self::AskHead => "ask head",
+            Self::AskBranch => "ask branch",
+            Self::Branch => "branch",
+            Self::AskSide => "ask side",
         }
     }
 
@@ -288,6 +304,37 @@ pub enum Message {
         /// Length of the head, more than `from`.
         to: u64,
     },
+    /// See [`Kind::AskBranch`].
+    AskBranch {
+        /// Number of the request, as in [`Message::Request`].
+        id: u64,
+        /// The feed.
+        feed: PublicKey,
+        /// The block.
+        index: u64,
+    },
+    /// See [`Kind::Branch`].
+    Branch {
+        /// The request.
+        id: u64,
+        /// An encoded [`crate::feed::Branch`]. Not verified yet.
+        bytes: Vec<u8>,
+    },
+    /// See [`Kind::AskSide`].
+    AskSide {
+        /// Number of the request, as in [`Message::Request`].
+        id: u64,
+        /// The feed.
+        feed: PublicKey,
+        /// The block that tells the branches apart.
+        index: u64,
+        /// Hash of its leaf on the branch that is asked for.
+        leaf: Hash,
+        /// First block.
+        start: u64,
+        /// Length up to which the sender has verified the branch.
+        from: u64,
+    },
 }
 
 /// What data belongs to.
@@ -319,6 +366,9 @@ impl Message {
             Self::Peers(_) => Kind::Peers,
             Self::Extension { .. } => Kind::Extension,
             Self::AskHead { .. } => Kind::AskHead,
+            Self::AskBranch { .. } => Kind::AskBranch,
+            Self::Branch { .. } => Kind::Branch,
+            Self::AskSide { .. } => Kind::AskSide,
         }
     }
 
@@ -387,6 +437,15 @@ impl Message {
             }
             Self::AskHead { id, feed, from, to } => {
                 out.varint(*id).raw(&feed.0).varint(*from).varint(*to);
+            }
+            Self::AskBranch { id, feed, index } => {
+                out.varint(*id).raw(&feed.0).varint(*index);
+            }
+            Self::Branch { id, bytes } => {
+                out.varint(*id).bytes(bytes);
+            }
+            Self::AskSide { id, feed, index, leaf, start, from } => {
+                out.varint(*id).raw(&feed.0).varint(*index).raw(&leaf.0).varint(*start).varint(*from);
             }
         }
         out.finish()
@@ -472,6 +531,20 @@ impl Message {
                     return Err(DecodeError::NotCanonical { what: "head not beyond what is verified" });
                 }
                 Self::AskHead { id, feed, from, to }
+            }
+            Kind::AskBranch => {
+                Self::AskBranch { id: id(reader)?, feed: PublicKey(reader.array()?), index: reader.varint()? }
+            }
+            Kind::Branch => {
+                Self::Branch { id: id(reader)?, bytes: reader.bytes("branch", Branch::MAX_ENCODED)?.to_vec() }
+            }
+            Kind::AskSide => {
+                let (id, feed, index) = (id(reader)?, PublicKey(reader.array()?), reader.varint()?);
+                let (leaf, start, from) = (Hash(reader.array()?), reader.varint()?, reader.varint()?);
+                if from > 0 && from < start {
+                    return Err(DecodeError::NotCanonical { what: "blocks past what is verified" });
+                }
+                Self::AskSide { id, feed, index, leaf, start, from }
             }
         };
         reader.end()?;

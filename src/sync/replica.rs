@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::ItemKind;
+use super::{ItemKind, SideWanted};
 use crate::{
     crypto::{Hash, PublicKey},
     feed::{Feed, FeedError, Proof, ProofRequest, SignedHead},
@@ -39,6 +39,17 @@ pub enum ReplicaError {
     /// Our own storage failed.
     #[error("{0}")]
     Local(String),
+}
+
+/// Where a peer's branch of a feed leaves ours, seen from one block.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Compared {
+    /// Before that block.
+    Earlier,
+    /// At that block.
+    Here,
+    /// After it, or nowhere.
+    Later,
 }
 
 /// The data of one space, as an exchange sees it. Everything taken in is verified by the implementer before it is kept.
@@ -80,6 +91,58 @@ pub trait Replica {
 
     /// Verifies, then keeps a head that was asked for with [`super::Exchange::ask_head`]. Only a replica that asks needs it.
     fn accept_head(&mut self, _feed: &PublicKey, _proof: &Proof) -> Result<(), ReplicaError> {
+        Err(ReplicaError::NotHeld)
+    }
+
+    /// Up to which block to look for the first one that differs, where a peer shows another branch of a feed: the block
+    /// at which a fork is known, [`u64::MAX`] if none is; `None` not to look.
+    fn fork_bound(&self, _feed: &PublicKey) -> Option<u64> {
+        None
+    }
+
+    /// Where a block stands in the tree of the latest head: an encoded [`crate::feed::Branch`].
+    fn show_branch(&self, _feed: &PublicKey, _index: u64) -> Result<Vec<u8>, ReplicaError> {
+        Err(ReplicaError::NotHeld)
+    }
+
+    /// Verifies what a peer shows of its branch, and compares it with ours. Where the first block differs, both make a
+    /// proof, which is kept as an item.
+    fn compare_branch(
+        &mut self,
+        _feed: &PublicKey,
+        _index: u64,
+        _bytes: &[u8],
+    ) -> Result<Compared, ReplicaError> {
+        Err(ReplicaError::NotHeld)
+    }
+
+    /// Other branches of a feed of which proofs are held and blocks are missing.
+    fn sides_wanted(&self, _feed: &PublicKey) -> Vec<SideWanted> {
+        Vec::new()
+    }
+
+    /// Blocks from `start` on of the branch whose block has that leaf, at most `max_bytes` of them but at least one: with
+    /// a proof against the tree of `from` blocks if `start` is within it, else with the upgrade from there.
+    fn prove_side(
+        &self,
+        _feed: &PublicKey,
+        _branch: (u64, &Hash),
+        _start: u64,
+        _from: u64,
+        _max_bytes: usize,
+    ) -> Result<(Proof, Vec<Vec<u8>>), ReplicaError> {
+        Err(ReplicaError::NotHeld)
+    }
+
+    /// Verifies, then stores blocks of another branch.
+    fn accept_side(
+        &mut self,
+        _feed: &PublicKey,
+        _index: u64,
+        _leaf: &Hash,
+        _proof: &Proof,
+        _blocks: &[Vec<u8>],
+    ) -> Result<(), ReplicaError> {
         Err(ReplicaError::NotHeld)
     }
 

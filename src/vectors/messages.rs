@@ -99,7 +99,7 @@ pub(super) fn refused() -> Json {
     [
         ("nothing", vec![]),
         ("a channel without a kind", vec![1]),
-        ("kind 16", vec![1, 16]),
+        ("kind 19", vec![1, 19]),
         ("channel in longer form", [&[0x81, 0], &open[1..]].concat()),
         ("a byte too many", [open.as_slice(), &[0]].concat()),
         ("cut off", open[..open.len() - 1].to_vec()),
@@ -278,6 +278,25 @@ fn samples() -> Vec<Sample> {
             "ask head",
             json!({ "id": 9, "feed": feed_text, "from": 2, "to": 300 }),
             Message::AskHead { id: 9, feed, from: 2, to: 300 },
+        ),
+        (
+            1,
+            "ask branch",
+            json!({ "id": 9, "feed": feed_text, "index": 300 }),
+            Message::AskBranch { id: 9, feed, index: 300 },
+        ),
+        (1, "branch", json!({ "id": 9, "bytes": "0102" }), Message::Branch { id: 9, bytes: vec![1, 2] }),
+        (
+            1,
+            "ask side",
+            json!({ "id": 9, "feed": feed_text, "index": 300, "leaf": low.to_string(), "start": 301, "from": 302 }),
+            Message::AskSide { id: 9, feed, index: 300, leaf: low, start: 301, from: 302 },
+        ),
+        (
+            1,
+            "ask side",
+            json!({ "id": 9, "feed": feed_text, "index": 300, "leaf": low.to_string(), "start": 300, "from": 0 }),
+            Message::AskSide { id: 9, feed, index: 300, leaf: low, start: 300, from: 0 },
         ),
     ]
 }

@@ -66,8 +66,10 @@ impl Space {
         }
         self.open_feed(files, me)?;
         let (length, held) = (self.feeds.get(&me).map_or(0, Feed::length), self.contiguous(&me));
-        if held < length {
-            return Err(SpaceError::Behind { length, held });
+        // A peer has shown more of it: an older copy of this device was restored. What it wrote since comes first.
+        let known = self.heard(&me);
+        if held < known {
+            return Err(SpaceError::Behind { length: known, held });
         }
         let mut own = match &self.own {
             Some(own) => own.clone(),
@@ -173,7 +175,7 @@ impl Space {
     }
 
     /// Reads back where own entries continue.
-    fn read_own(&self, files: &Files, me: &PublicKey) -> Result<Own, SpaceError> {
+    pub(super) fn read_own(&self, files: &Files, me: &PublicKey) -> Result<Own, SpaceError> {
         let mut own = Own::default();
         let length = self.contiguous(me);
         for index in (0..length).rev() {
@@ -218,18 +220,33 @@ impl Space {
 
 impl Own {
     /// Length at which a feed was named last.
-    fn named(&self, writer: &PublicKey) -> u64 {
+    pub(super) fn named(&self, writer: &PublicKey) -> u64 {
         self.named.get(writer).map_or(0, |(length, _)| *length)
     }
 
     /// All that was named, ascending by writer.
-    fn deps(&self) -> Vec<Dep> {
+    pub(super) fn deps(&self) -> Vec<Dep> {
         let dep = |(writer, (length, tree_hash)): (&PublicKey, &(u64, Hash))| Dep {
             writer: *writer,
             length: *length,
             tree_hash: *tree_hash,
         };
         self.named.iter().map(dep).collect()
+    }
+}
+
+#[cfg(any(test, feature = "hostile"))]
+impl Own {
+    /// Names what an own entry will name.
+    pub(super) fn name(&mut self, deps: &[Dep]) {
+        for dep in deps {
+            self.named.insert(dep.writer, (dep.length, dep.tree_hash));
+        }
+    }
+
+    /// Index of the last own entry with access operations.
+    pub(super) const fn previous_access(&self) -> Option<u64> {
+        self.previous_access
     }
 }
 

@@ -67,12 +67,12 @@ impl Space {
         self.readmit(files, now, entropy, new, device, None, cut, true)
     }
 
-    /// Keys of the person that created the space, those that can write: what a recovery that cuts the others closes.
+    /// Keys of the person that created the space whose feeds are open: what a recovery that cuts the others closes.
     pub fn creators_writers(&self) -> Vec<PublicKey> {
         let Some(creator) = self.first_person() else { return Vec::new() };
         let theirs = |writer: &PublicKey| {
             self.access.writer(writer).is_some_and(|state| state.persons.contains(&creator))
         };
-        self.active_writers().into_iter().filter(theirs).collect()
+        self.open_feeds(&self.key).into_iter().filter(theirs).collect()
     }
 }

@@ -3,9 +3,9 @@
 //! Records, proofs and the manifest come again from any peer, and so do others' feeds; only an own feed whose length is
 //! no longer known must never be continued, since that would be a second history.
 
-use super::Space;
+use super::{Space, branches::Side};
 use crate::{
-    crypto::PublicKey,
+    crypto::{Hash, PublicKey},
     feed::{EquivocationProof, Feed, FeedError},
     space::{RootRecord, SpaceError, SpaceEvent},
     storage::{FileId, Files},
@@ -44,8 +44,25 @@ impl Space {
             };
             self.feeds.insert(writer, feed);
         }
+        for (writer, index, leaf) in stored_sides(files, self.files.sides)? {
+            // What is damaged comes again.
+            let (Ok(side), Some(main)) = (Side::open(files, writer, index, leaf), self.feeds.get(&writer))
+            else {
+                continue;
+            };
+            let sides = self.sides.entry(writer).or_default();
+            // The main one may be stored as a side from the time when it was one.
+            if main.leaf(files, index)? != Some(leaf) && !sides.iter().any(|other| other.leaf == leaf) {
+                let end = side.end();
+                sides.push(side);
+                for index in index..end {
+                    self.note_stray(files, &writer, &leaf, index)?;
+                }
+            }
+        }
         self.stirred = true;
         self.replay(files)?;
+        self.pick_branches(files)?;
         // Whoever opens a space reads it first: only what happens later is news.
         self.view.take_touched();
         self.events.clear();
@@ -113,6 +130,31 @@ fn stored_keys(files: &mut Files, file: FileId) -> Result<Vec<PublicKey>, SpaceE
         }
     }
     Ok(keys)
+}
+
+pub(super) fn store_side(
+    files: &mut Files,
+    file: FileId,
+    feed: &PublicKey,
+    index: u64,
+    leaf: &Hash,
+) -> Result<(), SpaceError> {
+    let end = files.len(file);
+    Ok(files.write(file, end, &[feed.0.as_slice(), &index.to_le_bytes(), &leaf.0].concat())?)
+}
+
+/// Reads the file of sides; those in damaged pages are left out.
+fn stored_sides(files: &mut Files, file: FileId) -> Result<Vec<(PublicKey, u64, Hash)>, SpaceError> {
+    files.heal(file);
+    let mut sides = Vec::new();
+    for at in 0..files.len(file) / 72 {
+        let (mut feed, mut index, mut leaf) = (PublicKey([0; 32]), [0; 8], Hash([0; 32]));
+        files.read_into(file, at * 72, &mut feed.0)?;
+        files.read_into(file, at * 72 + 32, &mut index)?;
+        files.read_into(file, at * 72 + 40, &mut leaf.0)?;
+        sides.push((feed, u64::from_le_bytes(index), leaf));
+    }
+    Ok(sides)
 }
 
 fn store_key(files: &mut Files, file: FileId, key: &PublicKey) -> Result<(), SpaceError> {

@@ -8,14 +8,14 @@ use core::ops::Bound;
 use super::Space;
 use crate::{
     crypto::{Entropy, PublicKey},
-    space::{Entry, Expect, Item, Op, Quarantined, SpaceError, Version, WriteOp},
+    space::{Entry, Expect, Item, Op, Quarantined, SpaceError, Version, Why, WriteOp},
     storage::Files,
 };
 
 impl Space {
     /// What was taken away, of one writer or of all: by writer, index and operation, those after `after`, at most
-    /// `limit`. Only what can be read here: a sealed part without its content key is left out, and so is a branch of a
-    /// forked feed that is not the one held. What was written by those who were let in past a root cut is not among it
+    /// `limit`. Only what can be read here: a sealed part without its content key is left out, and what is on
+    /// another branch of a forked feed is in [`Space::other_branches`]. What was written by those who were let in past a root cut is not among it
     /// either: to the root they were never let in.
     pub fn quarantine(
         &self,
@@ -45,10 +45,22 @@ impl Space {
         Ok(taken)
     }
 
+    /// What stands on other branches of forked feeds than the ones held, as far as it can be read here. The version of
+    /// each may be that of something else on the branch that is held.
+    pub fn other_branches(&self, files: &Files) -> Result<Vec<Quarantined>, SpaceError> {
+        let mut taken = Vec::new();
+        for (writer, index, entry) in self.side_entries(files)? {
+            let items = self.items_of(&writer, index, entry);
+            taken.extend(items.into_iter().map(|item| Quarantined { item, why: Why::Fork }));
+        }
+        Ok(taken)
+    }
+
     /// Writes again what was taken away: the same value under the same key, as this device's own entry with a reference
     /// to where it stood. It takes the place of what the key holds now. What was private stays private, so it must be
     /// possible to open it. A removal is adopted as a removal, and says nothing of where it stood: there is nothing to
-    /// show for it. Adopting twice writes twice, as putting twice does.
+    /// show for it. Adopting twice writes twice, as putting twice does. `other_branch`: of what
+    /// [`Space::other_branches`] lists.
     ///
     /// Fails with [`SpaceError::NotQuarantined`] if that operation does not exist, is shown or was never let in, and
     /// with [`SpaceError::NoContentKey`] if it cannot be opened.
@@ -58,14 +70,20 @@ impl Space {
         now: u64,
         entropy: &mut dyn Entropy,
         version: &Version,
+        other_branch: bool,
     ) -> Result<Item, SpaceError> {
         self.author()?;
         let missing = SpaceError::NotQuarantined { version: *version };
         let Version { writer, index, op } = version;
-        if self.access.why(writer, *index).is_none() {
-            return Err(missing);
-        }
-        let Some(entry) = self.entry(files, writer, *index)? else { return Err(missing) };
+        let entry = if other_branch {
+            let there = |(key, at, _): &(PublicKey, u64, Entry)| (key, at) == (writer, index);
+            self.side_entries(files)?.into_iter().find(there).map(|(.., entry)| entry)
+        } else if self.access.why(writer, *index).is_some() {
+            self.entry(files, writer, *index)?
+        } else {
+            None
+        };
+        let Some(entry) = entry else { return Err(missing) };
         let at = usize::try_from(*op).unwrap_or(usize::MAX);
         let private = at >= entry.public.len();
         if private && entry.sealed.as_ref().is_some_and(|sealed| !self.content.has(&sealed.epoch)) {
@@ -85,7 +103,11 @@ impl Space {
 
     /// Every put and removal of an entry that can be read here.
     fn entry_items(&self, files: &Files, writer: &PublicKey, index: u64) -> Result<Vec<Item>, SpaceError> {
-        let Some(entry) = self.entry(files, writer, index)? else { return Ok(Vec::new()) };
+        let entry = self.entry(files, writer, index)?;
+        Ok(entry.map(|entry| self.items_of(writer, index, entry)).unwrap_or_default())
+    }
+
+    fn items_of(&self, writer: &PublicKey, index: u64, entry: Entry) -> Vec<Item> {
         let (first, time) = (entry.public.len(), entry.time);
         let item = |(at, op): (usize, Op)| {
             let (key, value, adopted) = match op {
@@ -98,7 +120,7 @@ impl Space {
             let (conflicts, writer, private) = (Vec::new(), *writer, at >= first);
             Some(Item { key, value, conflicts, writer, time, version, private, adopted })
         };
-        Ok(self.all_ops(entry, writer, index).into_iter().enumerate().filter_map(item).collect())
+        self.all_ops(entry, writer, index).into_iter().enumerate().filter_map(item).collect()
     }
 
     /// Operations of an entry, public ones first, then those of the sealed part if it can be opened.

@@ -76,7 +76,7 @@ impl Space {
             let mut stack = vec![Frame { writer, target: u64::MAX, next: None }];
             while let Some(frame) = stack.last_mut() {
                 let given = self.given(&frame.writer);
-                if given >= frame.target.min(self.contiguous(&frame.writer)) {
+                if given >= frame.target.min(self.givable(files, &frame.writer)) {
                     stack.pop();
                     continue;
                 }
@@ -86,7 +86,7 @@ impl Space {
                     None => self.block(files, &writer, given)?,
                 };
                 let missing = entry.iter().flat_map(|entry| &entry.deps).find(|dep| {
-                    self.given(&dep.writer) < dep.length.min(self.contiguous(&dep.writer))
+                    self.given(&dep.writer) < dep.length.min(self.givable(files, &dep.writer))
                         && !stack.iter().any(|frame| frame.writer == dep.writer)
                 });
                 if let Some(dep) = missing {
@@ -109,7 +109,7 @@ impl Space {
     /// Takes in what a feed has more than before, and all that follows from it.
     pub(super) fn advance(&mut self, files: &mut Files, writer: &PublicKey) -> Result<(), SpaceError> {
         let mut fresh = Fresh::default();
-        for index in self.given(writer)..self.contiguous(writer) {
+        for index in self.given(writer)..self.givable(files, writer) {
             let (entry, bytes) = self.block(files, writer, index)?;
             self.give(files, writer, index, entry, bytes, &mut fresh)?;
             if fresh.bytes > BATCH {
@@ -159,7 +159,7 @@ impl Space {
     /// Lets the access engine judge, and applies what it changed; opens feeds that are followed from now on, and takes
     /// them in too.
     pub(super) fn settle(&mut self, files: &mut Files, fresh: Fresh) -> Result<(), SpaceError> {
-        let trees = FeedTrees { files, feeds: &self.feeds, claims: &self.claims };
+        let trees = FeedTrees { files, feeds: &self.feeds, claims: &self.claims, sides: &self.sides };
         self.access.settle(&trees);
         self.apply(files, &fresh)?;
         drop(fresh);
@@ -222,7 +222,7 @@ impl Space {
         }
         for writer in again {
             // Only the branch that is held can be given; of another one no blocks are here.
-            let trees = FeedTrees { files, feeds: &self.feeds, claims: &self.claims };
+            let trees = FeedTrees { files, feeds: &self.feeds, claims: &self.claims, sides: &self.sides };
             if self.access.branch(&writer).is_none_or(|branch| trees.holds(&writer, &branch)) {
                 self.advance(files, &writer)?;
             }
@@ -324,6 +324,11 @@ impl Space {
         index: u64,
     ) -> Result<Option<Entry>, SpaceError> {
         Ok(self.block(files, writer, index)?.0)
+    }
+
+    /// Facts about signed feeds.
+    pub(super) const fn trees<'a>(&'a self, files: &'a Files) -> FeedTrees<'a> {
+        FeedTrees { files, feeds: &self.feeds, claims: &self.claims, sides: &self.sides }
     }
 
     /// Entries of a feed that were given to the access engine.

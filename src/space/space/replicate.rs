@@ -4,7 +4,10 @@ use super::{Space, load::store_item, replay::Fresh};
 use crate::{
     crypto::{Hash, PublicKey},
     feed::{EquivocationProof, Feed, FeedError, Proof},
-    space::{Cut, Manifest, ManifestError, RootItem, RootRecord, SpaceError, SpaceEvent},
+    space::{
+        Cut, Manifest, ManifestError, RootItem, RootRecord, SpaceError, SpaceEvent, WriterStanding,
+        WriterState,
+    },
     storage::Files,
     value::{Owner, Precedence, SignedValue},
 };
@@ -13,6 +16,14 @@ impl Space {
     /// Whether a feed belongs to this space as far as is known here.
     pub fn followed(&self, feed: &PublicKey) -> bool {
         self.feeds.contains_key(feed)
+    }
+
+    /// How many blocks of a feed this space wants: those before a root cut, or all there are.
+    pub fn wanted_length(&self, feed: &PublicKey) -> u64 {
+        match self.access.writer(feed) {
+            Some(WriterState { standing: WriterStanding::RootCut, cut_at: Some(length), .. }) => length,
+            _ => u64::MAX,
+        }
     }
 
     /// The feeds that are held, ascending by key.
@@ -37,9 +48,7 @@ impl Space {
         let known = self.feeds.get_mut(feed).ok_or(SpaceError::NoWriter { writer: *feed })?;
         let before = (known.length(), known.contiguous());
         if let Err(error) = known.accept(files, proof, blocks) {
-            if let FeedError::Fork { .. } = error {
-                self.events.push_back(SpaceEvent::Equivocation { writer: *feed });
-            }
+            // Two histories, perhaps: whoever says so must prove it.
             return Err(error.into());
         }
         let after = (known.length(), known.contiguous());
@@ -75,6 +84,7 @@ impl Space {
         self.stirred = true;
         self.settle(files, Fresh::default())?;
         self.pin_followed(files)?;
+        self.pick_branches(files)?;
         Ok(true)
     }
 
@@ -116,6 +126,7 @@ impl Space {
         self.access.grew(&writer);
         self.stirred = true;
         self.settle(files, Fresh::default())?;
+        self.pick_branches(files)?;
         Ok(true)
     }
 

@@ -4,7 +4,10 @@ use super::{DeviceGrant, Keys, Space, author::Draft};
 use crate::{
     collections::sort,
     crypto::{Entropy, Hash, MessageKey, PublicKey, Signer},
-    space::{Kind, MAX_LINKS, Manifest, ManifestError, Op, PersonId, Role, RootItem, RootRecord, SpaceError},
+    space::{
+        Kind, MAX_LINKS, Manifest, ManifestError, Op, PersonId, Role, RootItem, RootRecord, SpaceError,
+        WriterStanding,
+    },
     storage::Files,
     value::{SignedValue, next_seq},
 };
@@ -121,7 +124,7 @@ impl Space {
         self.check_root(root)?;
         self.unlock(files, keys)?;
         self.open_root_seals(files, root)?;
-        let gone = if cut_others { self.active_writers() } else { Vec::new() };
+        let gone = if cut_others { self.open_feeds(&device.writer) } else { Vec::new() };
         self.readmit(files, now, entropy, root, device, Some(message_key), &gone, cut_others)
     }
 
@@ -140,7 +143,7 @@ impl Space {
         message_key: &MessageKey,
     ) -> Result<(), SpaceError> {
         self.hand_over(files, old, new, keys)?;
-        let gone = self.active_writers();
+        let gone = self.open_feeds(&device.writer);
         self.readmit(files, now, entropy, new, device, Some(message_key), &gone, true)
     }
 
@@ -203,6 +206,17 @@ impl Space {
         self.reseal(entropy, &held, &[device.writer], renew, &mut drafts)?;
         self.append(files, now, entropy, drafts)?;
         Ok(())
+    }
+
+    /// Every feed but one that may still take effect: also of those that a device cut, and of whom they let in, since
+    /// their cuts do until the root closes them.
+    pub(super) fn open_feeds(&self, but: &PublicKey) -> Vec<PublicKey> {
+        let mut open = self.access.followed();
+        let closed = |writer: &PublicKey| {
+            self.access.writer(writer).is_some_and(|state| state.standing == WriterStanding::RootCut)
+        };
+        open.retain(|writer| writer != but && self.feeds.contains_key(writer) && !closed(writer));
+        open
     }
 
     /// The person that the first root grant names: all devices of a home carry it, and in a created space it is the

@@ -1,5 +1,6 @@
 //! What the access engine asks about signed feeds, and what the view asks the access engine.
 
+use super::branches::Side;
 use crate::{
     collections::{Map, Set},
     crypto::{Hash, PublicKey},
@@ -103,12 +104,33 @@ pub(super) struct FeedTrees<'a> {
     pub(super) files: &'a Files,
     pub(super) feeds: &'a Map<PublicKey, Feed>,
     pub(super) claims: &'a Claims,
+    pub(super) sides: &'a Map<PublicKey, Vec<Side>>,
 }
 
 impl FeedTrees<'_> {
     /// Whether the feed that is held begins with a prefix.
     pub(super) fn holds(&self, writer: &PublicKey, prefix: &Prefix) -> bool {
         prefix.length == 0 || self.held(writer, prefix.length) == Some(prefix.tree_hash)
+    }
+
+    /// Whether two prefixes that the main branch does not hold are of one other branch, as far as is known.
+    fn one_side(&self, writer: &PublicKey, a: &Prefix, b: &Prefix) -> bool {
+        let sides = self.sides.get(writer).map_or(&[][..], Vec::as_slice);
+        let on = |side: &Side, prefix: &Prefix| {
+            side.feed.tree_hash_at(self.files, prefix.length).ok().flatten() == Some(prefix.tree_hash)
+        };
+        let place = |prefix| sides.iter().position(|side| on(side, prefix));
+        match (place(a), place(b)) {
+            (Some(a), Some(b)) => a == b,
+            _ => true,
+        }
+    }
+
+    /// Whether another branch that is held begins with a prefix.
+    fn aside(&self, writer: &PublicKey, prefix: &Prefix) -> bool {
+        self.sides.get(writer).into_iter().flatten().any(|side| {
+            side.feed.tree_hash_at(self.files, prefix.length).ok().flatten() == Some(prefix.tree_hash)
+        })
     }
 
     fn held(&self, writer: &PublicKey, length: u64) -> Option<Hash> {
@@ -120,7 +142,8 @@ impl Trees for FeedTrees<'_> {
     fn length(&self, writer: &PublicKey) -> u64 {
         let held = self.feeds.get(writer).map_or(0, Feed::length);
         let proved = self.claims.proved.get(writer).into_iter().flatten().map(|prefix| prefix.length);
-        proved.chain(self.claims.heads(writer).map(|head| head.length)).fold(held, u64::max)
+        let aside = self.sides.get(writer).into_iter().flatten().map(|side| side.feed.length());
+        proved.chain(self.claims.heads(writer).map(|head| head.length)).chain(aside).fold(held, u64::max)
     }
 
     fn fork(&self, writer: &PublicKey) -> Option<u64> {
@@ -132,7 +155,7 @@ impl Trees for FeedTrees<'_> {
         let proved = self.claims.proved.get(writer).is_some_and(|prefixes| prefixes.contains(&prefix))
             || self.claims.heads(writer).any(|head| (head.length, head.tree_hash) == (length, *tree_hash));
         match self.held(writer, length) {
-            _ if proved => Signed::Yes,
+            _ if proved || self.aside(writer, &prefix) => Signed::Yes,
             Some(held) if held == *tree_hash => Signed::Yes,
             // Of another branch only its head is known: what lies between fork and head may be what is asked for.
             Some(_) if self.claims.fork(writer).is_none_or(|fork| length <= fork) => Signed::Contradicted,
@@ -143,7 +166,7 @@ impl Trees for FeedTrees<'_> {
     fn shared(&self, writer: &PublicKey, a: &Prefix, b: &Prefix) -> u64 {
         let shortest = a.length.min(b.length);
         let ours = |prefix| self.holds(writer, prefix);
-        if a == b || ours(a) == ours(b) {
+        if a == b || (ours(a) && ours(b)) || (!ours(a) && !ours(b) && self.one_side(writer, a, b)) {
             return shortest;
         }
         self.claims.fork(writer).map_or(shortest, |fork| shortest.min(fork))

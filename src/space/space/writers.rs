@@ -4,7 +4,6 @@ use super::Space;
 use crate::{
     collections::{Map, Set},
     crypto::PublicKey,
-    feed::Feed,
     space::{CountedGrant, GrantSource, PersonId, Role, WriterStanding},
 };
 
@@ -17,7 +16,7 @@ pub struct WriterInfo {
     pub device: Option<String>,
     /// Highest role of its counted grants.
     pub role: Option<Role>,
-    /// Signed length of its feed, as known here.
+    /// Length of the longest signed head of its feed that was shown here.
     pub length: u64,
     /// Entries of it that are here without a gap.
     pub held: u64,
@@ -70,7 +69,7 @@ impl Space {
                 key: state.key,
                 device: grant.and_then(|grant| self.device_name(grant)),
                 role: state.role,
-                length: self.feeds.get(&state.key).map_or(0, Feed::length),
+                length: self.heard(&state.key),
                 held: self.contiguous(&state.key),
                 state: state.standing,
                 cut_at: state.cut_at,

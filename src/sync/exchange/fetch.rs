@@ -36,6 +36,9 @@ impl Exchange {
             let id = self.ask(feed, from..to, Wanted::Head, now);
             return Some(Message::AskHead { id, feed, from, to });
         }
+        if let Some(message) = self.next_fork_request(replica, now) {
+            return Some(message);
+        }
         if self.behind.is_empty() {
             return None;
         }
@@ -61,7 +64,7 @@ impl Exchange {
         None
     }
 
-    fn ask(&mut self, feed: PublicKey, blocks: Range<u64>, what: Wanted, now: u64) -> u64 {
+    pub(super) fn ask(&mut self, feed: PublicKey, blocks: Range<u64>, what: Wanted, now: u64) -> u64 {
         let id = self.next_request;
         self.next_request = id.saturating_add(1);
         if self.asked.is_empty() {
@@ -131,6 +134,11 @@ impl Exchange {
         if asked.what == Wanted::Head {
             return self.head_answered(id, proof, blocks.is_empty(), replica, now);
         }
+        match asked.what {
+            Wanted::Branch => return Err(Fault::Unexpected { what: "blocks in place of a branch" }),
+            Wanted::Side { .. } => return self.side_answered(id, proof, blocks, replica, now),
+            Wanted::Blocks | Wanted::Head => {}
+        }
         let count = u64::try_from(blocks.len()).unwrap_or(u64::MAX);
         let end = proof.blocks_start.saturating_add(count);
         if count == 0 || proof.blocks_start != asked.blocks.start || end > asked.blocks.end {
@@ -171,8 +179,7 @@ impl Exchange {
                 for id in all {
                     self.cancel(id, wants);
                 }
-                self.known(feed)?.barred_until = u64::MAX;
-                Ok(())
+                self.contradicted(feed, replica)
             }
         }
     }
@@ -229,10 +236,7 @@ impl Exchange {
             }
             Err(ReplicaError::Peer(detail)) => Err(Fault::Refused { what: "proof", detail }),
             Err(ReplicaError::Local(detail)) => Err(Fault::Local(detail)),
-            Err(ReplicaError::Contradiction) => {
-                self.known(feed)?.barred_until = u64::MAX;
-                Ok(())
-            }
+            Err(ReplicaError::Contradiction) => self.contradicted(feed, replica),
             Err(ReplicaError::Stale | ReplicaError::NotHeld) => Ok(()),
         }
     }
@@ -246,7 +250,7 @@ impl Exchange {
                 Err(Fault::Unexpected { what: "answer to no request" })
             };
         };
-        if self.head_unanswered(&asked) {
+        if self.head_unanswered(&asked) || self.fork_unanswered(&asked) {
             return Ok(());
         }
         wants.release(&asked.feed, self.peer, id);
@@ -291,7 +295,7 @@ impl Exchange {
 
     fn cancel(&mut self, id: u64, wants: &mut Wants) {
         let Some(asked) = self.asked.remove(&id) else { return };
-        if !self.head_unanswered(&asked) {
+        if !self.head_unanswered(&asked) && !self.fork_unanswered(&asked) {
             wants.release(&asked.feed, self.peer, id);
             self.behind.insert(asked.feed);
         }

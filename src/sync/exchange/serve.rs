@@ -31,6 +31,9 @@ impl Exchange {
                 Err(_) => Ok(Some(Message::Lack { id })),
             };
         }
+        if matches!(serving.what, Wanted::Branch | Wanted::Side { .. }) {
+            return self.fork_answer(&serving, replica).map(Some);
+        }
         let answer = replica.prove(&serving.feed, serving.blocks.clone(), serving.from, CHUNK);
         let (proof, blocks) = match answer {
             Ok(answer) => answer,

@@ -24,6 +24,9 @@ fn samples() -> Vec<Message> {
         Message::Peers(vec![vec![1], vec![]]),
         Message::Extension { name: "x".into(), bytes: vec![1] },
         Message::AskHead { id: 7, feed: key, from: 1, to: 2 },
+        Message::AskBranch { id: 7, feed: key, index: 3 },
+        Message::Branch { id: 7, bytes: vec![1, 2] },
+        Message::AskSide { id: 7, feed: key, index: 3, leaf: hash, start: 4, from: 4 },
     ]
 }
 
@@ -101,12 +104,12 @@ fn counts_past_the_limit_are_refused_by_name() {
     assert!(refused(Kind::Extension, &|out| {
         out.count(MAX_EXTENSION_NAME + 1);
     }));
-    assert_eq!(Message::decode(&[1, 16]), Err(DecodeError::Unknown { what: "message", got: 16 }));
+    assert_eq!(Message::decode(&[1, 19]), Err(DecodeError::Unknown { what: "message", got: 19 }));
 }
 
 proptest! {
     #[test]
-    fn any_bytes_never_panic(kind in 0_u8..17, bytes: Vec<u8>) {
+    fn any_bytes_never_panic(kind in 0_u8..20, bytes: Vec<u8>) {
         let bytes = [&[1, kind], bytes.as_slice()].concat();
         if let Ok((channel, message)) = Message::decode(&bytes) {
             prop_assert_eq!(message.encode(channel), bytes);

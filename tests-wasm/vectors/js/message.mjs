@@ -49,6 +49,7 @@ const readProof = (content) => {
 };
 // The head has at most 113 bytes with the byte in front, a node 48.
 const LONGEST_PROOF = 2 + 113 + 8 + 8 + 2 + 188 * 48;
+const LONGEST_BRANCH = 1 + 8 + 113 + 48 + 2 * (2 + 188 * 48);
 
 const readEnvelope = (reader) => {
   const from = reader.at;
@@ -135,6 +136,21 @@ const KINDS = [
     (r) => {
       const m = { id: number(r), feed: key(r), from: r.varint(), to: r.varint() };
       check(m.from < m.to, "head not beyond");
+      return m;
+    },
+  ],
+  [
+    "ask branch",
+    (m) => concat(varint(m.id), unhex(m.feed), varint(m.index)),
+    (r) => ({ id: number(r), feed: key(r), index: r.varint() }),
+  ],
+  ["branch", (m) => concat(varint(m.id), bytes(unhex(m.bytes))), (r) => ({ id: number(r), bytes: hex(r.bytes(LONGEST_BRANCH)) })],
+  [
+    "ask side",
+    (m) => concat(varint(m.id), unhex(m.feed), varint(m.index), unhex(m.leaf), varint(m.start), varint(m.from)),
+    (r) => {
+      const m = { id: number(r), feed: key(r), index: r.varint(), leaf: key(r), start: r.varint(), from: r.varint() };
+      check(m.from === 0 || m.start <= m.from, "past what is verified");
       return m;
     },
   ],

@@ -125,8 +125,9 @@ fn run(devices: &mut [Device], step: &Step, count: usize) {
             let Device { files, space, entropy, .. } = &mut devices[*device];
             drop(match act {
                 Act::Adopt => space.quarantine(files, Some(&key), None, Some(9)).and_then(|lost| {
-                    lost.iter()
-                        .try_for_each(|lost| space.adopt(files, now, entropy, &lost.item.version).map(drop))
+                    lost.iter().try_for_each(|lost| {
+                        space.adopt(files, now, entropy, &lost.item.version, false).map(drop)
+                    })
                 }),
                 Act::Cut => space.cut(files, now, entropy, key, false),
                 Act::CutAll => space.cut(files, now, entropy, key, true),

@@ -25,7 +25,7 @@ fn lost(device: &Device) -> Vec<Quarantined> {
 
 fn adopt(device: &mut Device, version: &Version) -> Result<Item, SpaceError> {
     let now = device.time();
-    device.space.adopt(&mut device.files, now, &mut device.entropy, version)
+    device.space.adopt(&mut device.files, now, &mut device.entropy, version, false)
 }
 
 #[test]

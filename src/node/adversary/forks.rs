@@ -1,0 +1,175 @@
+//! A device that signs two histories, by malice or out of an old back-up.
+
+use super::*;
+
+/// Three devices and a visitor. The thief showed branch one to the first device and the visitor, branch two to the
+/// second device, and is gone. Both wrote on what they had seen.
+fn forked(seed: u64, common: usize, own: usize) -> (Home, [usize; 3], usize) {
+    let mut home = Home::new(seed, 3);
+    let visitor = home.visitor();
+    let [first, second, thief] = home.devices[..] else { panic!() };
+    for n in 0..common {
+        home.post(thief, &format!("common/{n:03}"));
+    }
+    home.level("before", &[first, second, thief, visitor]);
+    home.world.kill(second);
+    let writer = home.writer(thief);
+    let at = home.standing(thief, writer).length;
+    for n in 0..own {
+        home.post(thief, &format!("one/{n:03}"));
+        home.world.run(100);
+        home.post(first, &format!("seen/one/{n:03}"));
+    }
+    home.level("one", &[first, thief, visitor]);
+    home.world.kill(first);
+    home.world.kill(visitor);
+    home.world.act(thief, |node, _| node.hostile_ignore_cut()).unwrap();
+    home.world.act(thief, |node, now| node.hostile_fork(now, at, Home::ops("two/000"))).unwrap();
+    home.world.start(second);
+    for n in 1..=own + 3 {
+        home.world
+            .act(thief, |node, now| node.hostile_append(now, Home::ops(&format!("two/{n:03}"))))
+            .unwrap();
+        home.world.run(20_000 / (n as u64 * n as u64));
+        home.post(second, &format!("seen/two/{n:03}"));
+    }
+    home.level("two", &[second, thief]);
+    (home, [first, second, thief], visitor)
+}
+
+#[test]
+fn two_histories_are_proved_and_neither_counts_until_the_root_picks_one() {
+    for (seed, common, own) in [(50, 0, 1), (51, 1, 2), (52, 7, 3), (53, 40, 9)] {
+        let (mut home, [first, second, thief], visitor) = forked(seed, common, own);
+        let writer = home.writer(thief);
+        home.world.kill(thief);
+        home.world.start(first);
+        home.world.start(visitor);
+        let honest = [first, second, visitor];
+        home.level("found out", &honest);
+        for at in honest {
+            assert_eq!(home.standing(at, writer).state, WriterStanding::Forked);
+            assert!(home.told(at, &Event::Equivocation { space: home.key, writer }), "{at}");
+            let shown = keys(&home.world, at);
+            assert!(!shown.iter().any(|key| key.starts_with("one/") || key.starts_with("two/")), "{shown:?}");
+            assert_eq!(shown.len(), common + own + own + 3, "what others wrote on either stays: {shown:?}");
+            let held = home.quarantine(at);
+            assert_eq!(held.iter().filter(|key| key.starts_with("one/")).count(), own, "{at}: {held:?}");
+            assert_eq!(held.iter().filter(|key| key.starts_with("two/")).count(), own + 4, "{at}: {held:?}");
+            home.world.call(at, of_home(SpaceCall::Sync { timeout_ms: 60_000 })).unwrap();
+        }
+        // What is kept of it outlives a reload, alone.
+        let before = home.view(visitor);
+        home.world.stop_hub();
+        home.world.reload(visitor);
+        assert_eq!(home.view(visitor), before);
+        home.world.hub_up = true;
+
+        // The root picks the branch that the one who asks has.
+        let (by, branch, other) =
+            if seed % 2 == 0 { (first, "one/", "two/") } else { (second, "two/", "one/") };
+        home.cut(by, writer, true);
+        home.level("picked", &honest);
+        for at in honest {
+            let shown = keys(&home.world, at);
+            assert!(shown.iter().any(|key| key.starts_with(branch)), "{at}: {shown:?}");
+            assert!(!shown.iter().any(|key| key.starts_with(other)), "{at}: {shown:?}");
+            assert!(home.quarantine(at).iter().all(|key| key.starts_with(other)));
+            assert_eq!(home.standing(at, writer).state, WriterStanding::RootCut);
+        }
+        let before = home.view(visitor);
+        home.world.start(thief);
+        home.world.until("told", |world| world.node(thief).state() == State::Revoked);
+        home.world.run(30_000);
+        home.level("all the same", &honest);
+        assert_eq!(home.view(visitor), before);
+        home.world.reload(second);
+        home.level("and after a reload", &honest);
+        assert_eq!(home.view(second), before);
+    }
+}
+
+#[test]
+fn branches_are_found_in_foul_weather_while_the_thief_goes_on() {
+    for seed in 60..62 {
+        let (mut home, [first, second, thief], visitor) = forked(seed, 5, 3);
+        let writer = home.writer(thief);
+        home.world.weather = FOUL;
+        home.world.start(first);
+        home.world.start(visitor);
+        for n in 0..20 {
+            let ops = Home::ops(&format!("two/later/{n:02}"));
+            home.world.act(thief, |node, now| node.hostile_append(now, ops)).unwrap();
+            home.world.run(2000);
+            home.post(second, &format!("on/{n:02}"));
+        }
+        home.world.weather = Weather::default();
+        home.level("found out", &[first, second, visitor]);
+        assert_eq!(home.standing(visitor, writer).state, WriterStanding::Forked);
+        home.cut(first, writer, true);
+        home.level("picked", &[first, second, visitor]);
+        let shown = keys(&home.world, second);
+        assert_eq!(shown.iter().filter(|key| key.starts_with("one/")).count(), 3);
+        assert_eq!(shown.iter().filter(|key| key.starts_with("on/")).count(), 20);
+    }
+}
+
+#[test]
+fn an_old_back_up_fetches_what_it_wrote_since_before_it_writes() {
+    let mut home = Home::new(70, 2);
+    let [first, second] = home.devices[..] else { panic!() };
+    home.post(second, "before");
+    home.level("before", &[first, second]);
+    let back_up = home.world.copy(second);
+    for n in 0..30 {
+        home.post(second, &format!("since/{n:02}"));
+    }
+    home.level("since", &[first, second]);
+    let writer = home.writer(second);
+    let length = home.standing(first, writer).length;
+    home.world.restore(second, back_up);
+    assert_eq!(keys(&home.world, second), ["before"]);
+    // The head is shown before the blocks come: what is written in between is refused, not signed a second time.
+    let known = |world: &World| {
+        world.node(second).writers(None).iter().any(|known| known.key == writer && known.length == length)
+    };
+    home.world.until("shown", known);
+    let held = home.standing(second, writer).held;
+    let result = home.world.call(second, post("after", "text"));
+    assert!(held == length || result.is_err(), "{held} of {length}");
+    home.level("caught up", &[first, second]);
+    home.post(second, "later");
+    home.level("later", &[first, second]);
+    assert_eq!(home.standing(first, writer).state, WriterStanding::Active);
+    let shown = keys(&home.world, first);
+    assert!(shown.contains(&"since/29".to_owned()) && shown.contains(&"later".to_owned()), "{shown:?}");
+}
+
+#[test]
+fn an_old_back_up_that_wrote_alone_signs_in_anew() {
+    let mut home = Home::new(71, 2);
+    let [first, second] = home.devices[..] else { panic!() };
+    home.post(second, "before");
+    home.level("before", &[first, second]);
+    let back_up = home.world.copy(second);
+    home.post(second, "since");
+    home.level("since", &[first, second]);
+    let writer = home.writer(second);
+    home.world.kill(first);
+    home.world.restore(second, back_up);
+    home.world.run(10_000);
+    home.post(second, "alone");
+    home.world.start(first);
+    home.world.until("found out", |world| world.node(second).state() == State::Revoked);
+    home.level("found out", &[first, second]);
+    assert!(home.told(second, &Event::Equivocation { space: home.key, writer }));
+    assert_eq!(keys(&home.world, first), ["before"]);
+    // A new install of the same device; the passphrase gives back one of the two histories, the other stays to be seen.
+    home.sign_in(second);
+    assert_ne!(home.writer(second), writer);
+    home.post(second, "again");
+    home.cut(first, writer, true);
+    home.level("picked", &[first, second]);
+    assert_eq!(keys(&home.world, second), ["again", "before", "since"]);
+    assert_eq!(home.quarantine(second), ["alone"]);
+}

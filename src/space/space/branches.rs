@@ -1,0 +1,299 @@
+//! Authors who signed two histories: what a node keeps of the other ones, and which one it goes by.
+//!
+//! ```text
+//! space/<key>/sides          each: feed 32 │ u64le index │ leaf 32
+//! branch/<feed>/<leaf>/…     that branch as a feed, from block `index` on
+//! ```
+//! A branch is named by the block at which it leaves another one: its index and its leaf, as a proof of equivocation
+//! shows them. The *main* branch is the one that came first. The *sides* are fetched beside it: other writers name
+//! prefixes of them, and people look at what is on them. Where a root cut picks a side, the two change places, and all
+//! that follows from the feeds is computed anew.
+
+use super::{Space, load::store_side};
+use crate::{
+    collections::Set,
+    crypto::{Hash, PublicKey},
+    feed::{Branch, EquivocationProof, Feed, FeedError, Proof, ProofRequest, SignedHead},
+    space::{Entry, SpaceError, SpaceEvent, WriterStanding},
+    storage::Files,
+};
+
+/// Branches kept of one feed beside the main one.
+const MAX_SIDES: usize = 4;
+
+/// Another branch of a feed.
+pub(super) struct Side {
+    pub(super) index: u64,
+    pub(super) leaf: Hash,
+    pub(super) feed: Feed,
+}
+
+impl Side {
+    /// Opens what is stored of a branch, or begins it.
+    pub(super) fn open(files: &mut Files, key: PublicKey, index: u64, leaf: Hash) -> Result<Self, FeedError> {
+        Ok(Self { index, leaf, feed: Feed::open_branch(files, key, &leaf)? })
+    }
+
+    /// First block past `index` that is not held.
+    pub(super) fn end(&self) -> u64 {
+        self.feed.next_missing(self.index)
+    }
+}
+
+/// A branch of which blocks are missing: its index, its leaf there, the first missing block, the verified length.
+pub(super) type Wanted = (u64, Hash, u64, u64);
+
+impl Space {
+    /// The lowest block at which the author of a feed is proved to have signed two.
+    pub fn fork_of(&self, feed: &PublicKey) -> Option<u64> {
+        self.claims.forks().filter(|proof| proof.key == *feed).map(|proof| proof.index).min()
+    }
+
+    /// Where a block of the main branch stands.
+    pub fn branch(&self, files: &Files, feed: &PublicKey, index: u64) -> Result<Branch, SpaceError> {
+        let feed = self.feeds.get(feed).ok_or(SpaceError::NoWriter { writer: *feed })?;
+        Ok(feed.branch(files, index, feed.length())?)
+    }
+
+    /// Compares a branch that a peer shows with the main one. `Some(true)`: they differ first at its block, and a proof
+    /// of that was kept, if it is new. `Some(false)`: they are the same up to there, that block included. `None`: they
+    /// differ before.
+    pub fn compare_branch(
+        &mut self,
+        files: &mut Files,
+        feed: &PublicKey,
+        theirs: Branch,
+    ) -> Result<(Option<bool>, Option<Vec<u8>>), SpaceError> {
+        theirs.verify(feed)?;
+        // The main branch may be another one by now.
+        let Ok(ours) = self.branch(files, feed, theirs.index) else { return Ok((Some(false), None)) };
+        if ours.roots != theirs.roots {
+            return Ok((None, None));
+        }
+        if ours.side.leaf == theirs.side.leaf {
+            return Ok((Some(false), None));
+        }
+        let proof = EquivocationProof::new(*feed, ours, theirs)?.encode();
+        let new = self.add_equivocation(files, &proof)?;
+        Ok((Some(true), new.then_some(proof)))
+    }
+
+    /// Branches of a feed of which a proof is held and blocks may be missing.
+    pub fn sides_wanted(&self, files: &Files, feed: &PublicKey) -> Vec<Wanted> {
+        let known = self.sides.get(feed).map_or(&[][..], Vec::as_slice);
+        let mut wanted: Vec<Wanted> = known
+            .iter()
+            .map(|side| {
+                let (end, length) = (side.end(), side.feed.length());
+                (side.index, side.leaf, end, length)
+            })
+            .collect();
+        let main = self.feeds.get(feed);
+        let held = |feed: &Feed, index, leaf| feed.leaf(files, index).ok().flatten() == Some(leaf);
+        for proof in self.claims.forks().filter(|proof| proof.key == *feed) {
+            for leaf in proof.sides.iter().map(|side| side.leaf.hash) {
+                let here = main.is_some_and(|main| held(main, proof.index, leaf))
+                    || known.iter().any(|side| side.leaf == leaf || held(&side.feed, proof.index, leaf))
+                    || wanted.iter().any(|(_, other, ..)| *other == leaf);
+                if !here && wanted.len() < MAX_SIDES {
+                    wanted.push((proof.index, leaf, proof.index, 0));
+                }
+            }
+        }
+        wanted
+    }
+
+    /// Blocks of the branch whose block `index` has that leaf, main or side, with their proof: against the tree of
+    /// `from` blocks if `start` is within it, else with the upgrade from there to the latest head.
+    pub fn prove_side(
+        &self,
+        files: &Files,
+        feed: &PublicKey,
+        (index, leaf): (u64, &Hash),
+        start: u64,
+        from: u64,
+        max_bytes: usize,
+    ) -> Result<(Proof, Vec<Vec<u8>>), SpaceError> {
+        let sides = self.sides.get(feed).into_iter().flatten().map(|side| &side.feed);
+        let mut branches = self.feeds.get(feed).into_iter().chain(sides);
+        let missing = FeedError::NotHeld { what: "block", index: start };
+        let found = branches
+            .find(|branch| branch.leaf(files, index).ok().flatten().as_ref() == Some(leaf))
+            .ok_or(SpaceError::Feed(missing.clone()))?;
+        let to = if start < from { from } else { found.length() };
+        let chunk = found.data_range(files, start..to.min(found.length()), max_bytes)?;
+        if chunk.sizes.is_empty() || to > found.length() {
+            return Err(missing.into());
+        }
+        let proof = found.prove(files, &ProofRequest { blocks: start..chunk.end(), from, to })?;
+        Ok((proof, chunk.blocks().map(<[u8]>::to_vec).collect()))
+    }
+
+    /// Takes blocks of another branch. All is verified before anything is stored.
+    pub fn accept_side(
+        &mut self,
+        files: &mut Files,
+        feed: &PublicKey,
+        index: u64,
+        leaf: &Hash,
+        proof: &Proof,
+        blocks: &[Vec<u8>],
+    ) -> Result<(), SpaceError> {
+        let wanted = |(at, name, ..): &Wanted| (*at, name) == (index, leaf);
+        if !self.sides_wanted(files, feed).iter().any(wanted) {
+            return Ok(());
+        }
+        let sides = self.sides.entry(*feed).or_default();
+        if !sides.iter().any(|side| side.leaf == *leaf) {
+            // A new branch begins with the block that names it.
+            let first = blocks.first().map(|block| crate::feed::Node::leaf(index, block).hash);
+            if proof.blocks_start != index || first != Some(*leaf) {
+                return Err(FeedError::BadProof { index }.into());
+            }
+            sides.push(Side::open(files, *feed, index, *leaf)?);
+            store_side(files, self.files.sides, feed, index, leaf)?;
+        }
+        let Some(side) = sides.iter_mut().find(|side| side.leaf == *leaf) else { return Ok(()) };
+        side.feed.accept(files, proof, blocks)?;
+        for index in (proof.blocks_start..).take(blocks.len()) {
+            self.note_stray(files, feed, leaf, index)?;
+        }
+        self.access.grew(feed);
+        self.stirred = true;
+        self.settle(files, super::replay::Fresh::default())?;
+        self.pick_branches(files)
+    }
+
+    /// Tells the access engine what an entry of another branch grants: it is suspended, not unknown.
+    pub(super) fn note_stray(
+        &mut self,
+        files: &Files,
+        feed: &PublicKey,
+        leaf: &Hash,
+        index: u64,
+    ) -> Result<(), SpaceError> {
+        let sides = self.sides.get(feed).map_or(&[][..], Vec::as_slice);
+        let Some(side) = sides.iter().find(|side| side.leaf == *leaf) else { return Ok(()) };
+        let Some(block) = side.feed.get(files, index)? else { return Ok(()) };
+        if let (Ok(entry), Some(hash)) = (Entry::decode(&block), side.feed.leaf(files, index)?)
+            && !entry.access.is_empty()
+        {
+            self.access.add_stray(feed, hash, &entry);
+        }
+        Ok(())
+    }
+
+    /// Entries of other branches that are held, for the quarantine: writer, index, entry.
+    pub(super) fn side_entries(&self, files: &Files) -> Result<Vec<(PublicKey, u64, Entry)>, SpaceError> {
+        let mut entries = Vec::new();
+        for (writer, side) in
+            self.sides.iter().flat_map(|(key, sides)| sides.iter().map(move |side| (key, side)))
+        {
+            for index in side.index..side.end() {
+                let block = side.feed.get(files, index)?.unwrap_or_default();
+                entries.extend(Entry::decode(&block).ok().map(|entry| (*writer, index, entry)));
+            }
+        }
+        Ok(entries)
+    }
+
+    /// How far the main branch of a feed may be given to the access engine: not past the fork while a root cut picks
+    /// another one.
+    pub(super) fn givable(&self, files: &Files, writer: &PublicKey) -> u64 {
+        let contiguous = self.contiguous(writer);
+        match self.access.branch(writer) {
+            Some(branch) if !self.trees(files).holds(writer, &branch) => {
+                contiguous.min(self.fork_of(writer).unwrap_or(u64::MAX))
+            }
+            _ => contiguous,
+        }
+    }
+
+    /// Puts a side in the place of the main branch where a root cut picks it and enough of it is here.
+    pub(super) fn pick_branches(&mut self, files: &mut Files) -> Result<(), SpaceError> {
+        let forked: Vec<PublicKey> = self.sides.keys().copied().collect();
+        for writer in forked {
+            let Some(pin) = self.access.branch(&writer) else { continue };
+            if self.trees(files).holds(&writer, &pin) {
+                continue;
+            }
+            let sides = self.sides.get(&writer).map_or(&[][..], Vec::as_slice);
+            let held = |side: &Side| {
+                side.end() >= pin.length
+                    && side.feed.tree_hash_at(files, pin.length).ok().flatten() == Some(pin.tree_hash)
+            };
+            if let Some(at) = sides.iter().position(held) {
+                self.swap(files, &writer, at)?;
+                return self.reopen(files, writer);
+            }
+        }
+        Ok(())
+    }
+
+    /// The main branch and a side change places.
+    fn swap(&mut self, files: &mut Files, writer: &PublicKey, at: usize) -> Result<(), SpaceError> {
+        let (Some(sides), Some(main)) = (self.sides.get_mut(writer), self.feeds.get(writer)) else {
+            return Ok(());
+        };
+        let mut side = sides.remove(at);
+        let index = side.index;
+        // Everything of the side that the two share, and the old main branch as a side, before it goes.
+        side.feed.copy_shared(files, main, 0..index)?;
+        if let Some(leaf) = main.leaf(files, index)? {
+            let mut old = Side::open(files, *writer, index, leaf)?;
+            if old.feed.length() == 0 {
+                old.feed.copy_branch(files, main, index)?;
+            }
+            store_side(files, self.files.sides, writer, index, &leaf)?;
+        }
+        Feed::remove(files, writer);
+        let mut feed = Feed::open(files, *writer)?;
+        feed.copy_branch(files, &side.feed, 0)?;
+        Ok(())
+    }
+
+    /// Computes everything anew from what is stored.
+    fn reopen(&mut self, files: &mut Files, writer: PublicKey) -> Result<(), SpaceError> {
+        let mut keys: Set<String> = self.view.slots().map(|(key, _)| key.to_owned()).collect();
+        let (own, mut events) = (self.keys.take(), core::mem::take(&mut self.events));
+        #[cfg(any(test, feature = "hostile"))]
+        let hostile = core::mem::take(&mut self.hostile);
+        *self = Self::open(files, self.key)?;
+        #[cfg(any(test, feature = "hostile"))]
+        {
+            self.hostile = hostile;
+        }
+        if let Some(own) = own {
+            self.unlock(files, own)?;
+        }
+        keys.extend(self.view.slots().map(|(key, _)| key.to_owned()));
+        events.push_back(SpaceEvent::Changed { keys: keys.into_iter().collect() });
+        events.push_back(SpaceEvent::Follows { writer });
+        events.push_back(SpaceEvent::Writers);
+        self.events = events;
+        Ok(())
+    }
+
+    /// A head that a peer shows, rightly signed: the longest of each feed says how fresh the view of its writer is.
+    pub fn hear(&mut self, feed: &PublicKey, head: &SignedHead) {
+        if head.fork == 0 && self.heard(feed) < head.length {
+            self.heard.insert(*feed, head.length);
+        }
+    }
+
+    /// Length of the longest head of a feed that was ever shown here.
+    pub fn heard(&self, feed: &PublicKey) -> u64 {
+        let held = self.feeds.get(feed).map_or(0, Feed::length);
+        self.heard.get(feed).copied().unwrap_or_default().max(held)
+    }
+
+    /// Whether all is here of which a signed head was shown, what is past a root cut or a fork aside.
+    pub fn is_fresh(&self) -> bool {
+        let closed =
+            |state: WriterStanding| matches!(state, WriterStanding::RootCut | WriterStanding::Forked);
+        self.feeds.keys().all(|feed| {
+            self.contiguous(feed) >= self.heard(feed).min(self.wanted_length(feed))
+                || self.access.writer(feed).is_some_and(|state| closed(state.standing))
+        })
+    }
+}
