@@ -184,6 +184,12 @@ impl Driver {
 
     /// Lets go of everything; resolves when the last bytes are stored. Does nothing the second time.
     pub async fn close(&self) {
+        if !self.closed.get() {
+            // Called while the node is at work: then whoever is there notices later.
+            if let Ok(mut node) = self.node.try_borrow_mut() {
+                node.say_goodbye(clock::now());
+            }
+        }
         self.pump();
         self.closed.set(true);
         *self.timer.borrow_mut() = None;

@@ -104,6 +104,9 @@ impl Presence {
 
     /// Drops what has lapsed; whether what is shown has changed.
     pub(crate) fn expire(&mut self, now: u64) -> bool {
+        if self.lapses().is_none_or(|at| at > now) {
+            return false;
+        }
         let before = self.len();
         self.others.retain(|_, other| other.expires > now);
         self.len() != before

@@ -89,6 +89,8 @@ pub const MAX_HOPS: u8 = 8;
 pub const MAX_EXPIRY_MS: u64 = 5 * 60 * 1000;
 /// Envelopes remembered, so that each is delivered once. The oldest expiry gives way.
 pub const MAX_SEEN: usize = 16_384;
+/// Envelopes remembered across a reload.
+pub const MAX_KEPT: usize = 1024;
 /// Ephemeral messages a second accepted from one peer.
 pub const ENVELOPES_PER_SECOND: u32 = 50;
 /// Ephemeral messages accepted from one peer at once.

@@ -3,8 +3,9 @@
 //! A relay belongs to one space. It knows an envelope by the hash of everything but the hop limit. The first copy is
 //! delivered and forwarded; a later copy that may travel farther than any before is forwarded again, so that a
 //! short-lived copy cannot cut the flood short, but never delivered again; every other copy is dropped. Nothing goes back to
-//! the peer it came from. What is remembered lapses with the envelope and is bounded. Sign-in messages
-//! are kept across a reload ([`Relay::export`]), so that a request is not asked twice.
+//! the peer it came from. What is remembered lapses with the envelope and is bounded. Sign-in messages that opened here
+//! ([`Relay::keep`]) are kept across a reload ([`Relay::export`]), so that a request is not asked twice; others are not,
+//! or a stranger could fill the storage of all.
 //!
 //! ```text
 //! export   version u8 │ discovery key 32 │ count │ (id 32 │ kind u8 │ expiry varint │ hop limit u8)…
@@ -14,7 +15,7 @@ use super::{
     Bucket, Envelope, EnvelopeKind,
     limits::{
         ENVELOPE_BURST, ENVELOPE_BYTES_BURST, ENVELOPE_BYTES_PER_SECOND, ENVELOPES_PER_SECOND, MAX_EXPIRY_MS,
-        MAX_HOPS, MAX_RELAY_PEERS, MAX_SEEN,
+        MAX_HOPS, MAX_KEPT, MAX_RELAY_PEERS, MAX_SEEN,
     },
 };
 use crate::{
@@ -91,6 +92,8 @@ struct Seen {
     kind: EnvelopeKind,
     expiry: u64,
     hops: u8,
+    /// Whether a reload must not forget it.
+    kept: bool,
 }
 
 impl Relay {
@@ -130,7 +133,8 @@ impl Relay {
             seen.hops = envelope.hops;
             return forward.map_or(Verdict::Drop(Dropped::Known), Verdict::Forward);
         }
-        self.remember(id, Seen { kind: envelope.kind, expiry: envelope.expiry, hops: envelope.hops });
+        let Envelope { kind, expiry, hops, .. } = *envelope;
+        self.remember(id, Seen { kind, expiry, hops, kept: false });
         Verdict::Deliver { forward }
     }
 
@@ -138,7 +142,16 @@ impl Relay {
     /// on, however far a later copy may go.
     pub fn publish(&mut self, envelope: &Envelope) {
         // No copy can go farther than the first one.
-        self.remember(envelope.id(), Seen { kind: envelope.kind, expiry: envelope.expiry, hops: MAX_HOPS });
+        let Envelope { kind, expiry, .. } = *envelope;
+        self.remember(envelope.id(), Seen { kind, expiry, hops: MAX_HOPS, kept: false });
+    }
+
+    /// A reload must not forget that this envelope was seen.
+    pub fn keep(&mut self, envelope: &Envelope) {
+        if let Some(seen) = self.seen.get_mut(&envelope.id()) {
+            seen.kept = true;
+            self.changed = true;
+        }
     }
 
     /// A peer is gone.
@@ -156,15 +169,16 @@ impl Relay {
         self.seen.is_empty()
     }
 
-    /// Whether a sign-in envelope was seen since the last [`Relay::export`].
+    /// Whether an envelope was kept since the last [`Relay::export`].
     pub const fn is_changed(&self) -> bool {
         self.changed
     }
 
-    /// The sign-in envelopes that were seen, for storage.
+    /// The envelopes to keep, for storage; those that last longest, if there are too many.
     pub fn export(&mut self) -> Vec<u8> {
         self.changed = false;
-        let kept: Vec<_> = self.seen.iter().filter(|(_, seen)| seen.kind == EnvelopeKind::SignIn).collect();
+        let all = self.by_expiry.iter().rev().filter_map(|(_, id)| Some((id, self.seen.get(id)?)));
+        let kept: Vec<_> = all.filter(|(_, seen)| seen.kept).take(MAX_KEPT).collect();
         let mut out = Writer::versioned();
         out.raw(&self.discovery.0).count(kept.len());
         for (id, seen) in kept {
@@ -182,7 +196,7 @@ impl Relay {
             let kind = EnvelopeKind::from_byte(byte)
                 .ok_or(DecodeError::Unknown { what: "envelope kind", got: u64::from(byte) })?;
             let (expiry, hops) = (reader.varint()?, reader.u8()?);
-            relay.remember(id, Seen { kind, expiry, hops });
+            relay.remember(id, Seen { kind, expiry, hops, kept: true });
         }
         reader.end()?;
         relay.forget_expired(now);
@@ -206,7 +220,6 @@ impl Relay {
             self.seen.remove(&first);
         }
         let expiry = seen.expiry;
-        self.changed |= seen.kind == EnvelopeKind::SignIn;
         if let Some(before) = self.seen.insert(id, seen) {
             self.by_expiry.remove(&(before.expiry, id));
         }
@@ -296,8 +309,14 @@ mod tests {
     #[test]
     fn memory_survives_a_reload_and_is_bounded() {
         let mut relay = Relay::new(SPACE);
-        relay.receive(A, &envelope(1, 100, 3), 0);
-        relay.receive(A, &envelope(2, 50, 3), 0);
+        for (seed, expiry) in [(1, 100), (2, 50), (3, 100)] {
+            relay.receive(A, &envelope(seed, expiry, 3), 0);
+        }
+        // A flood that nobody could open is not stored.
+        assert!(!relay.is_changed());
+        relay.keep(&envelope(1, 100, 3));
+        relay.keep(&envelope(2, 50, 3));
+        relay.keep(&envelope(4, 50, 3));
         assert!(relay.is_changed());
         let mut again = Relay::import(&relay.export(), 60).unwrap();
         assert!(!relay.is_changed() && !again.is_changed());
@@ -307,10 +326,13 @@ mod tests {
         for at in 0..MAX_SEEN + 10 {
             let id = crate::crypto::blake2b(&[&at.to_le_bytes()]);
             let expiry = u64::try_from(at).unwrap() + 1;
-            full.remember(id, Seen { kind: EnvelopeKind::Epoch, expiry, hops: 0 });
+            full.remember(id, Seen { kind: EnvelopeKind::Epoch, expiry, hops: 0, kept: true });
         }
         assert_eq!((full.len(), full.by_expiry.len()), (MAX_SEEN, MAX_SEEN));
         assert_eq!(full.by_expiry.first().map(|(expiry, _)| *expiry), Some(11));
+        let bytes = full.export();
+        assert!(bytes.len() < MAX_KEPT * 44);
+        assert_eq!(Relay::import(&bytes, 0).unwrap().len(), MAX_KEPT);
     }
 
     // Every node forwards to all others but the one it came from, as fast as it can: a full mesh of relays.

@@ -56,7 +56,10 @@ impl Ephemeral {
             EnvelopeKind::SignIn => {
                 let Some(key) = party.message_key() else { return true };
                 match envelope.open(&key) {
-                    Ok(plain) => self.told.push_back(Told::SignIn { plain, from }),
+                    Ok(plain) => {
+                        self.relay.keep(envelope);
+                        self.told.push_back(Told::SignIn { plain, from });
+                    }
                     // Perhaps under the key of another passphrase.
                     Err(_) => self.refused.unreadable += 1,
                 }

@@ -286,6 +286,34 @@ fn pages_talk_see_each_other_and_notice_what_is_held_back() {
     assert_eq!(world.node(first).refused_messages(None), Refused::default());
 }
 
+#[test]
+fn sync_fails_while_a_device_says_that_there_is_more_than_came() {
+    let (mut world, first, second, _) = asked(36);
+    let shown = world.node(first).requests().remove(0);
+    world.call(first, Call::Approve { request: shown.id, words: None }).unwrap();
+    world.until("let in", |world| world.node(second).state() == State::Writer);
+    world.call(second, post("x", "y")).unwrap();
+    let writer = world.node(second).own_writer().unwrap();
+    let length = |world: &World, at: usize| {
+        let writers = world.node(at).writers();
+        writers.into_iter().find(|one| one.key == writer).map_or(0, |one| one.held)
+    };
+    world.until("same", |world| length(world, first) == length(world, second));
+    world.call(first, Call::Sync { timeout_ms: 5_000 }).unwrap();
+    // The second device signs one entry more, which the first hears of by a message only.
+    let signer = world.node(second).secrets.as_ref().unwrap().keys(&world.node(first).home().unwrap()).signer;
+    let head = crate::feed::SignedHead::sign(&signer, length(&world, first) + 1, 0, Hash([1; 32]));
+    let mut out = crate::codec::Writer::versioned();
+    out.count(1).raw(&writer.0);
+    head.write(&mut out);
+    let now = world.now;
+    let node = world.browsers[first].node.as_mut().unwrap();
+    let (channel, home) = (node.links.channel.as_mut().unwrap(), node.home.as_ref().unwrap());
+    channel.heads.heard(home, &node.files, &writer, out.as_slice(), now).unwrap();
+    let failed = world.call(first, Call::Sync { timeout_ms: 5_000 }).unwrap_err();
+    assert_eq!(failed.code, ErrorCode::Timeout);
+}
+
 trait Sorted {
     fn sorted(self) -> Self;
 }
