@@ -295,11 +295,11 @@ fn sync_fails_while_a_device_says_that_there_is_more_than_came() {
     world.call(second, post("x", "y")).unwrap();
     let writer = world.node(second).own_writer().unwrap();
     let length = |world: &World, at: usize| {
-        let writers = world.node(at).writers();
+        let writers = world.node(at).writers(None);
         writers.into_iter().find(|one| one.key == writer).map_or(0, |one| one.held)
     };
     world.until("same", |world| length(world, first) == length(world, second));
-    world.call(first, Call::Sync { timeout_ms: 5_000 }).unwrap();
+    world.call(first, of_home(SpaceCall::Sync { timeout_ms: 5_000 })).unwrap();
     // The second device signs one entry more, which the first hears of by a message only.
     let signer = world.node(second).secrets.as_ref().unwrap().keys(&world.node(first).home().unwrap()).signer;
     let head = crate::feed::SignedHead::sign(&signer, length(&world, first) + 1, 0, Hash([1; 32]));
@@ -308,9 +308,10 @@ fn sync_fails_while_a_device_says_that_there_is_more_than_came() {
     head.write(&mut out);
     let now = world.now;
     let node = world.browsers[first].node.as_mut().unwrap();
-    let (channel, home) = (node.links.channel.as_mut().unwrap(), node.home.as_ref().unwrap());
-    channel.heads.heard(home, &node.files, &writer, out.as_slice(), now).unwrap();
-    let failed = world.call(first, Call::Sync { timeout_ms: 5_000 }).unwrap_err();
+    let home = node.home().unwrap();
+    let joined = node.spaces.get_mut(&home).unwrap();
+    joined.channel.heads.heard(&joined.space, &node.files, &writer, out.as_slice(), now).unwrap();
+    let failed = world.call(first, of_home(SpaceCall::Sync { timeout_ms: 5_000 })).unwrap_err();
     assert_eq!(failed.code, ErrorCode::Timeout);
 }
 
