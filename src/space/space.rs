@@ -30,6 +30,8 @@ mod replay;
 mod replicate;
 mod roots;
 mod seals;
+mod secrets;
+mod siblings;
 #[cfg(test)]
 mod tests;
 mod title;
@@ -41,8 +43,9 @@ use std::collections::VecDeque;
 
 pub use acts::DeviceGrant;
 pub use invites::InviteInfo;
-pub use members::{Membership, to_cut, to_grant};
+pub use members::Membership;
 pub use people::Member;
+pub use siblings::{to_cut, to_grant};
 pub use title::{MAX_TITLE, TITLE_KEY};
 pub use writers::WriterInfo;
 
