@@ -22,6 +22,7 @@ mod create;
 mod epochs;
 mod former;
 mod invites;
+mod leave;
 mod load;
 mod members;
 mod people;

@@ -106,7 +106,7 @@ fn stored_keys(files: &mut Files, file: FileId) -> Result<Vec<PublicKey>, SpaceE
     Ok(keys)
 }
 
-fn store_key(files: &mut Files, file: FileId, key: &PublicKey) -> Result<(), SpaceError> {
+pub(super) fn store_key(files: &mut Files, file: FileId, key: &PublicKey) -> Result<(), SpaceError> {
     let end = files.len(file);
     Ok(files.write(file, end, &key.0)?)
 }
