@@ -9,8 +9,9 @@ impl Space {
     /// second history. So do pins, and the names of feeds that were damaged.
     pub fn remove(self, files: &mut Files, own: &[PublicKey]) -> Result<(), SpaceError> {
         let ids = &self.files;
-        for file in [ids.feeds, ids.records, ids.manifest, ids.forks] {
-            files.truncate(file, 0);
+        files.truncate(ids.feeds, 0);
+        for name in ["records", "manifest", "forks"] {
+            files.delete(&format!("space/{}/{name}", self.key));
         }
         for writer in self.feeds.keys() {
             if own.contains(writer) {

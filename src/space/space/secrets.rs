@@ -48,8 +48,9 @@ impl Space {
         self.opened_secrets(root).into_iter().find(fits).map(|(_, seed)| seed)
     }
 
-    /// After a change of passphrase: what the old home root can open is sealed to the new one, in one entry. Returns
-    /// how many seeds that were.
+    /// After a change of passphrase: what the old home root can open is sealed to the new one, in one entry. Of a space
+    /// every seed, the last one last: that of its root may be an earlier one, if a handing over was never finished.
+    /// Returns how many seeds that were.
     pub fn reseal_space_secrets(
         &mut self,
         files: &mut Files,
@@ -57,9 +58,13 @@ impl Space {
         entropy: &mut dyn Entropy,
         old: &Signer,
     ) -> Result<usize, SpaceError> {
+        let seeds = self.opened_secrets(old);
         let mut ops = Vec::new();
-        for (space, seed) in self.space_secrets(old) {
-            ops.push(self.seal_secret(entropy, space, &seed)?);
+        for (at, (space, seed)) in seeds.iter().enumerate().rev() {
+            let again = seeds.iter().take(at).any(|known| known == &(*space, seed.clone()));
+            if !again {
+                ops.push(self.seal_secret(entropy, *space, seed)?);
+            }
         }
         let count = ops.len();
         if count > 0 {
