@@ -132,8 +132,10 @@ fn a_writer_brings_in_its_own_devices_and_nobody_else() {
     }
     assert_eq!(a.values("own"), ["counts"]);
     assert_eq!(q.space.own_writers().len(), 2);
-    // It cannot take others out, and its own it can.
-    q.cut(a.key());
+    // It cannot take others out, whatever its program signs, and its own it can.
+    let cut = crate::space::AccessOp::Cut(q.space.cut_at(&q.files, a.key(), None).unwrap());
+    let draft = author::Draft::access(vec![cut]);
+    q.space.append(&mut q.files, 1, &mut q.entropy, vec![draft]).unwrap();
     q.cut(own.key());
     meet(&mut a, &mut q);
     assert_eq!(a.standing_of(a.key()), WriterStanding::Active);
