@@ -60,12 +60,21 @@ impl Feed {
 
     /// Opens another branch of a feed whose author signed two, named by the tree hash of its head: kept to be looked at.
     pub fn open_branch(files: &mut Files, key: PublicKey, branch: &Hash) -> Result<Self, FeedError> {
-        Self::open_folder(files, key, &format!("branch/{key}/{branch}"))
+        Self::open_folder(files, key, &branch_folder(&key, branch))
     }
 
     /// Deletes everything stored of a feed.
     pub fn remove(files: &mut Files, key: &PublicKey) {
-        for file in Paths::of(files, &folder(key)).all() {
+        Self::remove_folder(files, &folder(key));
+    }
+
+    /// Deletes everything stored of another branch.
+    pub fn remove_branch(files: &mut Files, key: &PublicKey, branch: &Hash) {
+        Self::remove_folder(files, &branch_folder(key, branch));
+    }
+
+    fn remove_folder(files: &mut Files, folder: &str) {
+        for file in Paths::of(files, folder).all() {
             files.truncate(file, 0);
         }
     }
@@ -372,4 +381,8 @@ impl Feed {
         }
         Ok(())
     }
+}
+
+fn branch_folder(key: &PublicKey, branch: &Hash) -> String {
+    format!("branch/{key}/{branch}")
 }

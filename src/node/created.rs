@@ -14,7 +14,8 @@ use crate::{
 /// A created space that waits for its records, to let this device in.
 pub(super) struct Reclaim {
     space: PublicKey,
-    seed: Zeroizing<[u8; 32]>,
+    /// Every seed that was kept: a hand-over that was not finished leaves more than one.
+    seeds: Vec<Zeroizing<[u8; 32]>>,
     cut_others: bool,
     /// When its secret is wiped all the same, ms since 1970.
     until: u64,
@@ -25,11 +26,19 @@ impl Node {
     pub(super) fn reclaim_spaces(&mut self, root: &Signer, cut_others: bool) {
         let Some(home) = self.spaces.home() else { return };
         let until = self.now.saturating_add(RECLAIM_MS);
-        let own = |space: &PublicKey| {
-            cut_others || !self.spaces.get(space).is_some_and(|joined| joined.space.is_writable())
+        let mut waiting: Vec<Reclaim> = Vec::new();
+        for (space, seed) in home.opened_secrets(root) {
+            let known = waiting.iter_mut().find(|reclaim| reclaim.space == space);
+            match known {
+                Some(reclaim) => reclaim.seeds.push(seed),
+                None => waiting.push(Reclaim { space, seeds: vec![seed], cut_others, until }),
+            }
+        }
+        let lacking = |reclaim: &Reclaim| {
+            cut_others || !self.spaces.get(&reclaim.space).is_some_and(|joined| joined.space.is_writable())
         };
-        let waiting = home.space_secrets(root).into_iter().filter(|(space, _)| own(space));
-        self.reclaims = waiting.map(|(space, seed)| Reclaim { space, seed, cut_others, until }).collect();
+        waiting.retain(lacking);
+        self.reclaims = waiting;
         // They are joined by what the home says of them.
         if !self.reclaims.is_empty() {
             self.members_later();
@@ -64,12 +73,12 @@ impl Node {
         let Some(name) = self.device_name().map(str::to_owned) else { return Ok(true) };
         let level = self.is_level(&reclaim.space);
         let Some(joined) = self.spaces.get_mut(&reclaim.space) else { return Ok(false) };
-        let root = Signer::from_seed(&reclaim.seed);
         // The root acts on all that it signed before, or not at all.
         let begun = joined.space.records().next().is_some() && joined.space.is_complete();
-        if !begun || !level || joined.space.root() != root.public() {
-            return Ok(false);
-        }
+        let last = joined.space.root();
+        let root =
+            reclaim.seeds.iter().map(|seed| Signer::from_seed(seed)).find(|root| root.public() == last);
+        let Some(root) = root.filter(|_| begun && level) else { return Ok(false) };
         let device = DeviceGrant { writer: keys.signer.public(), install_id: [0; 16], name };
         let (files, now, entropy) = (&mut self.files, self.now, self.entropy.as_mut());
         let cut = if reclaim.cut_others { joined.space.creators_writers() } else { Vec::new() };

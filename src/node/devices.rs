@@ -72,7 +72,7 @@ impl Node {
                 "this passphrase does not give this device's keys",
             ));
         }
-        let secrets = super::node::Secrets { install, message: None };
+        let secrets = super::node::Secrets::new(install, None);
         home.unlock(&mut self.files, secrets.keys(&home.key()))?;
         self.secrets = Some(secrets);
         self.unlock_others();
@@ -212,7 +212,8 @@ impl Node {
 
     /// The keys are here: other spaces are unlocked with theirs.
     pub(super) fn unlock_others(&mut self) {
-        let Some(secrets) = &self.secrets else { return };
+        let Some(secrets) = &mut self.secrets else { return };
+        secrets.generations = self.memberships.generations();
         let mut failed = None;
         for joined in self.spaces.iter_mut() {
             let keys = secrets.keys(&joined.space.key());

@@ -18,7 +18,8 @@ use crate::{
 impl Node {
     /// Opens the spaces that were joined before.
     pub(super) fn open_memberships(&mut self) {
-        let keys: Vec<PublicKey> = self.memberships.list.iter().map(|membership| membership.space).collect();
+        let here = self.memberships.list.iter().filter(|membership| !membership.gone);
+        let keys: Vec<PublicKey> = here.map(|membership| membership.space).collect();
         for key in keys {
             if let Err(error) = self.open_space(key) {
                 self.event(Event::Failed(error));
@@ -30,6 +31,9 @@ impl Node {
     pub(super) fn join(&mut self, space: PublicKey, invite: Option<&InviteLink>) -> Result<Reply, NodeError> {
         if self.spaces.home_key() == Some(space) {
             return Ok(Reply::Space(space));
+        }
+        if let Some(secrets) = &mut self.secrets {
+            secrets.generations = self.memberships.generations();
         }
         let request = match (invite, &self.secrets, self.device()) {
             (None, ..) => Vec::new(),
@@ -43,7 +47,7 @@ impl Node {
             }
         };
         let membership = self.memberships.add(space).ok_or_else(too_many)?;
-        membership.leaving = false;
+        (membership.leaving, membership.gone) = (false, false);
         if !request.is_empty() {
             membership.request = request;
             membership.due = Some(self.now);
@@ -103,6 +107,7 @@ impl Node {
         self.announce_membership(space, true)?;
         if let Some(membership) = self.memberships.get_mut(&space) {
             membership.leaving = true;
+            membership.generation += u64::from(wrote);
             membership.request.clear();
             membership.due = None;
         }
@@ -163,14 +168,15 @@ impl Node {
     pub(super) fn join_requested(&mut self, space: PublicKey, sender: &PublicKey, bytes: &[u8]) {
         let Ok(request) = JoinRequest::decode(bytes) else { return };
         let Some(joined) = self.spaces.get_mut(&space) else { return };
-        let known = joined.space.role(&request.device.writer).is_some();
-        if request.space != space || request.device.writer != *sender || known || !joined.space.is_writable()
-        {
+        let before = joined.space.role(sender);
+        let asked = request.space == space && request.device.writer == *sender;
+        if !asked || !joined.space.is_writable() {
             return;
         }
         let (files, now, entropy) = (&mut self.files, self.now, self.entropy.as_mut());
         // What is refused here is refused silently: whoever asks may be anybody.
-        if joined.space.accept_invite(files, now, entropy, &request.device, &request.invite).is_ok() {
+        let done = joined.space.accept_invite(files, now, entropy, &request.device, &request.invite);
+        if done.is_ok() && joined.space.role(sender) != before {
             self.own_writes = true;
             self.event(Event::Granted { space, writer: request.device.writer, own: false });
         }
@@ -197,8 +203,13 @@ impl Node {
             }
         }
         // A device that signed in anew has another key in each.
-        let stays: Vec<PublicKey> =
-            self.memberships.list.iter().filter(|own| !own.leaving).map(|own| own.space).collect();
+        let stays: Vec<PublicKey> = self
+            .memberships
+            .list
+            .iter()
+            .filter(|own| !own.leaving && !own.gone)
+            .map(|own| own.space)
+            .collect();
         for space in stays {
             let done = self.announce_membership(space, false).and_then(|()| self.admit_own_devices(space));
             if let Err(error) = done {
@@ -242,10 +253,15 @@ impl Node {
     }
 
     fn drop_space(&mut self, space: PublicKey) {
-        self.memberships.remove(&space);
+        if let Some(membership) = self.memberships.get_mut(&space) {
+            (membership.leaving, membership.gone, membership.due) = (false, true, None);
+        }
         self.save_memberships();
         if let Some(joined) = self.close_space(&space) {
-            joined.space.erase(&mut self.files);
+            let own: Vec<PublicKey> = joined.space.writer().into_iter().collect();
+            if let Err(error) = joined.space.remove(&mut self.files, &own) {
+                self.event(Event::Failed(error.into()));
+            }
         }
         self.event(Event::Spaces);
     }

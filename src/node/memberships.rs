@@ -1,13 +1,16 @@
 //! The spaces that a person joined or made beside the one of the domain, in the file `node/spaces`.
 //!
 //! ```text
-//! version u8 │ varint count │ each: space key 32 │ flags u8 (1: leaving) │ varint length │ join request
+//! version u8 │ varint count │ each: space key 32 │ flags u8 (1: leaving, 2: gone) │ varint generation
+//!            │ varint length │ join request
 //! ```
 //! A join request is kept, signed as it was, until a grant answers it. A space that was left stays until what was
-//! written there last has had a chance to reach others.
+//! written there last has had a chance to reach others; then its entry remains, since whoever comes back needs another
+//! key than the one that took itself out: the generation is part of what the key is derived from.
 
 use crate::{
     codec::{DecodeError, Reader, Writer},
+    collections::Map,
     crypto::PublicKey,
 };
 
@@ -23,6 +26,10 @@ pub(super) struct Membership {
     pub(super) space: PublicKey,
     /// It was left, and goes as soon as its peers know.
     pub(super) leaving: bool,
+    /// It was left, and nothing of it is stored any more.
+    pub(super) gone: bool,
+    /// How often this device took itself out.
+    pub(super) generation: u64,
     /// What is sent to be let in; empty if nothing is.
     pub(super) request: Vec<u8>,
     /// When it is sent again, or the space is dropped; ms since 1970. Not stored.
@@ -33,7 +40,7 @@ pub(super) struct Membership {
 
 impl Membership {
     pub(super) const fn new(space: PublicKey) -> Self {
-        Self { space, leaving: false, request: Vec::new(), due: None, pause: 0 }
+        Self { space, leaving: false, gone: false, generation: 0, request: Vec::new(), due: None, pause: 0 }
     }
 }
 
@@ -54,15 +61,17 @@ impl Memberships {
         }
     }
 
-    pub(super) fn remove(&mut self, space: &PublicKey) {
-        self.list.retain(|membership| membership.space != *space);
+    /// What the keys of each space are derived from beside its own key.
+    pub(super) fn generations(&self) -> Map<PublicKey, u64> {
+        self.list.iter().map(|membership| (membership.space, membership.generation)).collect()
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Writer::versioned();
         out.count(self.list.len());
         for membership in &self.list {
-            out.raw(&membership.space.0).u8(u8::from(membership.leaving)).bytes(&membership.request);
+            let flags = u8::from(membership.leaving) | u8::from(membership.gone) << 1;
+            out.raw(&membership.space.0).u8(flags).varint(membership.generation).bytes(&membership.request);
         }
         out.finish()
     }
@@ -72,9 +81,11 @@ impl Memberships {
         let mut list = Vec::new();
         for _ in 0..reader.count("spaces", MAX_SPACES)? {
             let space = PublicKey(reader.array()?);
-            let leaving = reader.u8()? & 1 != 0;
+            let flags = reader.u8()?;
+            let (leaving, gone) = (flags & 1 != 0, flags & 2 != 0);
+            let generation = reader.varint()?;
             let request = reader.bytes("join request", MAX_REQUEST)?.to_vec();
-            list.push(Membership { leaving, request, ..Membership::new(space) });
+            list.push(Membership { leaving, gone, generation, request, ..Membership::new(space) });
         }
         reader.end()?;
         Ok(Self { list })
@@ -95,6 +106,8 @@ mod tests {
         for byte in [1, 2, 1] {
             let membership = some.add(PublicKey([byte; 32])).unwrap();
             membership.leaving = byte == 2;
+            membership.gone = byte == 1;
+            membership.generation = 3;
             membership.request = vec![byte; 3];
         }
         assert_eq!(some.list.len(), 2);

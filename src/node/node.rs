@@ -29,6 +29,7 @@ use super::{
     writing::Writing,
 };
 use crate::{
+    collections::Map,
     crypto::{Entropy, InstallSecret, MessageKey, PublicKey, Purpose},
     mesh::Mesh,
     space::{Keys, Space},
@@ -78,11 +79,19 @@ pub(super) struct Secrets {
     pub(super) install: InstallSecret,
     /// The sign-in message key, until a private entry gives it.
     pub(super) message: Option<MessageKey>,
+    /// How often this device took itself out of which space.
+    pub(super) generations: Map<PublicKey, u64>,
 }
 
 impl Secrets {
+    pub(super) fn new(install: InstallSecret, message: Option<MessageKey>) -> Self {
+        Self { install, message, generations: Map::new() }
+    }
+
     pub(super) fn keys(&self, space: &PublicKey) -> Keys {
-        Keys { signer: self.install.signer(Purpose::Entries, space, "") }
+        let generation = self.generations.get(space).copied().unwrap_or_default();
+        let name = if generation == 0 { String::new() } else { generation.to_string() };
+        Keys { signer: self.install.signer(Purpose::Entries, space, &name) }
     }
 
     /// What the browser keeps for "stay signed in": install secret 32 ‖ message key 32, if there is one.
@@ -98,7 +107,7 @@ impl Secrets {
     fn from_remembered(bytes: &[u8]) -> Option<Self> {
         let (install, rest) = bytes.split_first_chunk::<32>()?;
         let message = rest.first_chunk::<32>().map(|key| MessageKey::from_bytes(*key));
-        Some(Self { install: InstallSecret::from_bytes(*install), message })
+        Some(Self::new(InstallSecret::from_bytes(*install), message))
     }
 }
 

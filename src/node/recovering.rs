@@ -124,7 +124,7 @@ impl Node {
     ) -> Result<(Device, Secrets), NodeError> {
         let install_id = self.entropy.array16();
         let install = secret.writer_base().install(&install_id, &name);
-        let secrets = Secrets { install, message: Some(secret.message_key()) };
+        let secrets = Secrets::new(install, Some(secret.message_key()));
         let writer = secrets.keys(&self.home_key()?).signer.public();
         let device =
             Device { install_id, writer, name, stage: Stage::Granted, remember, request: ([0; 16], 0, 0) };

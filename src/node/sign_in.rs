@@ -61,10 +61,8 @@ impl Node {
         self.check_root(&root)?;
         let key = self.home_key()?;
         let install_id = self.entropy.array16();
-        let secrets = Secrets {
-            install: secret.writer_base().install(&install_id, &name),
-            message: Some(secret.message_key()),
-        };
+        let secrets =
+            Secrets::new(secret.writer_base().install(&install_id, &name), Some(secret.message_key()));
         let writer = secrets.keys(&key).signer.public();
         let request = (self.entropy.array16(), self.now, self.now.saturating_add(MAX_LIFE_MS));
         let device = Device { install_id, writer, name, stage: Stage::Requesting, remember, request };

@@ -79,10 +79,8 @@ impl Node {
         let key = home.key();
         let root = secret.root();
         let install_id = self.entropy.array16();
-        let secrets = Secrets {
-            install: secret.writer_base().install(&install_id, &name),
-            message: Some(secret.message_key()),
-        };
+        let secrets =
+            Secrets::new(secret.writer_base().install(&install_id, &name), Some(secret.message_key()));
         let keys = secrets.keys(&key);
         let writer = keys.signer.public();
         let grant = DeviceGrant { writer, install_id, name: name.clone() };

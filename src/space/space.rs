@@ -28,6 +28,7 @@ mod grants;
 #[cfg(any(test, feature = "hostile"))]
 mod hostile;
 mod invites;
+mod leave;
 mod load;
 mod members;
 mod people;
@@ -38,6 +39,8 @@ mod replay;
 mod replicate;
 mod roots;
 mod seals;
+mod secrets;
+mod siblings;
 #[cfg(test)]
 mod tests;
 mod title;
@@ -52,8 +55,9 @@ pub use grants::GrantInfo;
 #[cfg(any(test, feature = "hostile"))]
 pub use hostile::Hostile;
 pub use invites::InviteInfo;
-pub use members::{Membership, to_cut, to_grant};
+pub use members::Membership;
 pub use people::Member;
+pub use siblings::{to_cut, to_grant};
 pub use title::{MAX_TITLE, TITLE_KEY};
 pub use writers::WriterInfo;
 

@@ -53,7 +53,7 @@ impl Node {
 
 fn secrets(seed: u8) -> Secrets {
     let message = Some(MessageKey::from_bytes([9; 32]));
-    Secrets { install: crate::crypto::InstallSecret::from_bytes([seed; 32]), message }
+    Secrets::new(crate::crypto::InstallSecret::from_bytes([seed; 32]), message)
 }
 
 /// The key of the device with these secrets.

@@ -1,7 +1,7 @@
 //! Spaces beyond the home: beginning one, and handing it over when the passphrase changes.
 //!
 //! A created space has a random root key, used once and then kept only in the home, sealed to the home's root
-//! (`members.rs`). Its creator is the first person in it, with the id that the creating device's key founds.
+//! (`secrets.rs`). Its creator is the first person in it, with the id that the creating device's key founds.
 
 use super::{DeviceGrant, Keys, Space};
 use crate::{

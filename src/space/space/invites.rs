@@ -73,11 +73,11 @@ impl Space {
     /// Invites of admins that are still there, ascending by key; expired and used-up ones too, but none that was taken
     /// back.
     pub fn invites(&self) -> Vec<InviteInfo> {
-        let mut infos = Vec::new();
+        let (mut infos, counted) = (Vec::new(), self.counted_uses());
         for (key, (author, invite)) in self.last_announced().iter() {
             if self.is_active(author) && invite.expires != Invite::TAKEN_BACK {
                 let Invite { role, uses, expires, .. } = *invite;
-                let used = self.used(key);
+                let used = used(&counted, key);
                 infos.push(InviteInfo { key: *key, role, uses, used, expires, author: *author });
             }
         }
@@ -109,7 +109,7 @@ impl Space {
         if invite.is_expired(now) {
             return Err(fault(InviteFault::Expired));
         }
-        if invite.uses > 0 && self.used(&invite.key) >= invite.uses {
+        if invite.uses > 0 && used(&self.counted_uses(), &invite.key) >= invite.uses {
             return Err(fault(InviteFault::Used));
         }
         // Who is known already and is raised stays the same person.
@@ -172,18 +172,23 @@ impl Space {
         ranked.into_iter().map(|(.., author, invite)| (invite.key, (author, invite))).collect()
     }
 
-    /// Writers that an admin let in by an invite. Others' citations say nothing: they could use it up.
-    fn used(&self, invite: &PublicKey) -> u64 {
-        let mut writers: Set<PublicKey> = Set::new();
+    /// By invite: writers that an admin let in by it. What others cite says nothing, or they could use it up.
+    fn counted_uses(&self) -> Map<PublicKey, Set<PublicKey>> {
+        let mut writers: Map<PublicKey, Set<PublicKey>> = Map::new();
         for grant in self.access.grants() {
-            let GrantSource::Entry { writer: author, .. } = grant.source else { continue };
-            let cites = grant.invite.filter(|citation| citation.invite == *invite);
-            if cites.is_some_and(|citation| citation.verify(&self.key, &grant.writer).is_ok())
-                && self.role(&author) == Some(Role::Admin)
-            {
-                writers.insert(grant.writer);
+            let (GrantSource::Entry { writer: author, .. }, Some(cited)) = (grant.source, grant.invite)
+            else {
+                continue;
+            };
+            if self.role(&author) == Some(Role::Admin) {
+                writers.entry(cited.invite).or_default().insert(grant.writer);
             }
         }
-        u64::try_from(writers.len()).unwrap_or(u64::MAX)
+        writers
     }
+}
+
+/// How many writers were let in by an invite.
+fn used(counted: &Map<PublicKey, Set<PublicKey>>, invite: &PublicKey) -> u64 {
+    counted.get(invite).map_or(0, |writers| u64::try_from(writers.len()).unwrap_or(u64::MAX))
 }

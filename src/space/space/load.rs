@@ -69,14 +69,6 @@ impl Space {
         Ok(())
     }
 
-    /// Deletes all that is stored of the space.
-    pub fn erase(self, files: &mut Files) {
-        self.feeds.keys().for_each(|writer| Feed::remove(files, writer));
-        for name in files.names(&format!("space/{}/", self.key)) {
-            files.delete(&name);
-        }
-    }
-
     /// Opens a feed and remembers that it belongs here.
     pub(super) fn open_feed(&mut self, files: &mut Files, writer: PublicKey) -> Result<(), SpaceError> {
         if self.feeds.contains_key(&writer) {
@@ -157,7 +149,7 @@ fn stored_sides(files: &mut Files, file: FileId) -> Result<Vec<(PublicKey, u64, 
     Ok(sides)
 }
 
-fn store_key(files: &mut Files, file: FileId, key: &PublicKey) -> Result<(), SpaceError> {
+pub(super) fn store_key(files: &mut Files, file: FileId, key: &PublicKey) -> Result<(), SpaceError> {
     let end = files.len(file);
     Ok(files.write(file, end, &key.0)?)
 }

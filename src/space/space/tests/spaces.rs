@@ -132,8 +132,10 @@ fn a_writer_brings_in_its_own_devices_and_nobody_else() {
     }
     assert_eq!(a.values("own"), ["counts"]);
     assert_eq!(q.space.own_writers().len(), 2);
-    // It cannot take others out, and its own it can.
-    q.cut(a.key());
+    // It cannot take others out, whatever its program signs, and its own it can.
+    let cut = crate::space::AccessOp::Cut(q.space.cut_at(&q.files, a.key(), None).unwrap());
+    let draft = author::Draft::access(vec![cut]);
+    q.space.append(&mut q.files, 1, &mut q.entropy, vec![draft]).unwrap();
     q.cut(own.key());
     meet(&mut a, &mut q);
     assert_eq!(a.standing_of(a.key()), WriterStanding::Active);
@@ -299,4 +301,34 @@ fn the_root_alone_brings_its_person_back_into_a_created_space() {
         let other = members.iter().find(|member| !member.mine).unwrap();
         assert_eq!((other.role, vec![other.person]), (Some(Role::Admin), person.clone()));
     }
+}
+
+#[test]
+fn a_space_that_was_left_is_gone_but_for_what_this_device_signed() {
+    let (mut a, mut q) = two_persons(Role::Writer);
+    a.put("a", &"x".repeat(50_000));
+    q.put("q", "1");
+    meet(&mut a, &mut q);
+    let (length, own) = (q.space.feed(&q.key()).unwrap().length(), q.key());
+    let stored = |files: &mut Files| -> u64 {
+        let ids: Vec<_> = files.names("").iter().map(|name| files.file(name)).collect();
+        ids.into_iter().map(|id| files.len(id)).sum()
+    };
+    assert!(stored(&mut q.files) > 50_000);
+    q.commit();
+    let space = core::mem::replace(&mut q.space, Space::open(&mut q.files, root().public()).unwrap());
+    space.remove(&mut q.files, &[own]).unwrap();
+    q.space = Space::open(&mut q.files, shared_root().public()).unwrap();
+    let mut q = q.reopened();
+    assert!((1..10_000).contains(&stored(&mut q.files)));
+    assert_eq!((q.space.records().count(), q.all().len()), (0, 0));
+    assert_eq!(q.space.feeds().map(|feed| (feed.key(), feed.length())).collect::<Vec<_>>(), [(own, length)]);
+    // It comes back with the same key and goes on where it was.
+    q.unlock();
+    q.pull_all(&a);
+    assert_eq!(q.values("a").len(), 1);
+    q.put("q", "2");
+    a.pull_all(&q);
+    assert_eq!(a.values("q"), ["2"]);
+    assert_eq!(a.standing_of(own), WriterStanding::Active);
 }

@@ -187,6 +187,7 @@ fn the_root_of_a_created_space_is_there_for_who_has_the_passphrase() {
     }
     // The last one is the one, but an older root can still be had by its key.
     b.keep(&[211; 32]);
+    b.keep(&[211; 32]);
     meet(&mut a, &mut b);
     assert_eq!(*a.space.space_secrets(&root())[0].1, [211; 32]);
     let of = |seed: u8| a.space.space_secret(&root(), &space, &Signer::from_seed(&[seed; 32]).public());
@@ -202,7 +203,9 @@ fn the_root_of_a_created_space_is_there_for_who_has_the_passphrase() {
     let Device { files, space: home, entropy, .. } = &mut a;
     home.change_root(files, now, entropy, &root(), &next, &grant, keys, &key).unwrap();
     assert!(home.space_secrets(&next).is_empty());
-    assert_eq!(home.reseal_space_secrets(files, now, entropy, &root()).unwrap(), 1);
+    assert_eq!(home.reseal_space_secrets(files, now, entropy, &root()).unwrap(), 2);
+    let of = |seed: u8| home.space_secret(&next, &space, &Signer::from_seed(&[seed; 32]).public());
+    assert_eq!((of(210).as_deref(), of(211).as_deref()), (Some(&[210; 32]), Some(&[211; 32])));
     assert_eq!(home.reseal_space_secrets(files, now, entropy, &Signer::from_seed(&[1; 32])).unwrap(), 0);
     assert_eq!(*home.space_secrets(&next)[0].1, [211; 32]);
     assert_eq!(*home.space_secrets(&root())[0].1, [211; 32], "what was sealed to it before");
