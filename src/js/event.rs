@@ -1,9 +1,9 @@
 //! Events as the package hears them: a name and a plain detail.
 
-use js_sys::Array;
 use wasm_bindgen::JsValue;
 
 use super::error;
+use super::names::texts;
 use super::value::object;
 use crate::crypto::hex;
 use crate::node::Event;
@@ -11,9 +11,7 @@ use crate::node::Event;
 /// Name and detail. The package turns them into the events of its classes.
 pub(super) fn to_js(event: &Event) -> (&'static str, JsValue) {
     match event {
-        Event::Changed(keys) => {
-            ("changed", keys.iter().map(|key| JsValue::from_str(key)).collect::<Array>().into())
-        }
+        Event::Changed(keys) => ("changed", texts(keys.iter().map(String::as_str)).into()),
         Event::Denied => ("denied", JsValue::UNDEFINED),
         Event::Equivocation { writer } => {
             ("equivocation", object([("writer", hex(writer.as_bytes()).into())]))

@@ -7,6 +7,7 @@ pub mod core;
 mod error;
 mod event;
 mod item;
+mod names;
 mod ops;
 mod snapshot;
 pub mod value;

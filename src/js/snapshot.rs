@@ -6,7 +6,7 @@ use js_sys::Array;
 use wasm_bindgen::JsValue;
 
 use super::item::{number, request, words};
-use super::value::object;
+use super::value::{map, object};
 use crate::crypto::{Link, PublicKey, Signature, hex};
 use crate::mesh::{Carrier, HubInfo, HubState, LinkState};
 use crate::node::{Node, PeerView};
@@ -52,7 +52,7 @@ fn clock(node: &Node) -> JsValue {
     let clock = node.clock();
     let lengths: Vec<(String, JsValue)> =
         clock.iter().map(|(writer, length)| (hex(writer.as_bytes()), number(*length))).collect();
-    object(lengths.iter().map(|(writer, length)| (writer.as_str(), length.clone())))
+    map(lengths.iter().map(|(writer, length)| (writer.as_str(), length.clone())))
 }
 
 fn writer(info: &WriterInfo, own: Option<PublicKey>) -> JsValue {
