@@ -112,6 +112,9 @@ impl Feed {
             }
             feed.bytes = total(&feed.roots)?;
         }
+        if files.is_incomplete() {
+            feed.mend_unknown(files)?;
+        }
         if !lost_tree.is_empty() || !lost_data.is_empty() || lost_bits {
             feed.mend(files, &lost_data)?;
         }

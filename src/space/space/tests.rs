@@ -2,6 +2,7 @@
 
 mod acts;
 mod data;
+mod faults;
 mod orders;
 
 use super::*;
