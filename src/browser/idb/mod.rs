@@ -15,7 +15,7 @@
 //! it inside its own transaction and aborts if it moved. So a tab that was frozen while another took over can never
 //! append to what that one has continued.
 //!
-//! rexie lays the stores out, reads and deletes. It knows neither durability nor `versionchange`, so writes go over a
+//! rexie lays the stores out and deletes. It knows neither durability nor `versionchange`, so all else goes over a
 //! connection one layer below it.
 
 mod error;
@@ -23,11 +23,11 @@ mod error;
 use core::cell::Cell;
 use std::rc::Rc;
 
-use futures_util::future::{Either, join, join4, select};
+use futures_util::future::{Either, join, select};
 use gloo_timers::future::TimeoutFuture;
 use idb::DatabaseEvent as _;
 use js_sys::{Array, Function, Object, Reflect, Uint8Array};
-use rexie::{ObjectStore, Rexie, TransactionMode};
+use rexie::{ObjectStore, Rexie};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{IdbDatabase, IdbTransaction};
 
@@ -68,6 +68,7 @@ impl Database {
             rexie::Error::IdbError(error) => IdbError::of_open(&error),
             other => other.into(),
         })?;
+        rexie.close();
         let mut connection = connection.map_err(|error| IdbError::of_open(&error))?;
         let closed = Rc::new(Cell::new(false));
         let seen = Rc::clone(&closed);
@@ -81,9 +82,8 @@ impl Database {
         let handle: IdbDatabase = JsValue::from(connection_handle(&connection)?).unchecked_into();
         let mut database = Self { handle, connection, fence: 0.0, closed };
         database.fence = database.raise_fence().await?;
-        let snapshot = read(&rexie).await;
-        rexie.close();
-        Ok((database, snapshot?))
+        let snapshot = read(&database.connection).await?;
+        Ok((database, snapshot))
     }
 
     /// Stores commits, in order, in one transaction: strict if one of them is.
@@ -231,22 +231,19 @@ async fn finish(transaction: idb::Transaction) -> Result<(), IdbError> {
     }
 }
 
-async fn read(rexie: &Rexie) -> Result<Snapshot, IdbError> {
-    let transaction = rexie.transaction(&[PAGES, JOURNAL], TransactionMode::ReadOnly)?;
-    let (pages, journal) = (transaction.store(PAGES)?, transaction.store(JOURNAL)?);
-    let mut snapshot = Snapshot::default();
+async fn read(connection: &idb::Database) -> Result<Snapshot, IdbError> {
+    let transaction = connection.transaction(&[PAGES, JOURNAL], idb::TransactionMode::ReadOnly)?;
+    let (pages, journal) = (transaction.object_store(PAGES)?, transaction.object_store(JOURNAL)?);
     // All four are asked for before the first answer: each would wait for a turn of the browser.
-    let (page_keys, page_records, seqs, journal_records) = join4(
-        pages.get_all_keys(None, None),
-        pages.get_all(None, None),
-        journal.get_all_keys(None, None),
-        journal.get_all(None, None),
-    )
-    .await;
-    for (key, record) in page_keys?.into_iter().zip(page_records?) {
+    let page_keys = pages.get_all_keys(None, None)?.into_future();
+    let page_records = pages.get_all(None, None)?.into_future();
+    let seqs = journal.get_all_keys(None, None)?.into_future();
+    let journal_records = journal.get_all(None, None)?.into_future();
+    let mut snapshot = Snapshot::default();
+    for (key, record) in page_keys.await?.into_iter().zip(page_records.await?) {
         snapshot.pages.push((parse_page_key(&key)?, to_bytes(&record, "a page record")?));
     }
-    for (key, record) in seqs?.into_iter().zip(journal_records?) {
+    for (key, record) in seqs.await?.into_iter().zip(journal_records.await?) {
         snapshot.journal.push((to_seq(&key)?, to_bytes(&record, "a journal record")?));
     }
     Ok(snapshot)
