@@ -47,6 +47,10 @@ pub(super) fn number(number: u64) -> JsValue {
 
 /// Entries as objects. What they have in common is handed over once, their texts as one.
 fn objects(items: &[(&Item, Option<&Found>)]) -> Array {
+    // Conflicts, nearly always.
+    if items.is_empty() {
+        return Array::new();
+    }
     let versions: Vec<String> = items.iter().map(|(item, _)| item.version.to_string()).collect();
     let keys = texts(items.iter().map(|(item, _)| item.key.as_str()));
     let versions = texts(versions.iter().map(String::as_str));

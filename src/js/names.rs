@@ -38,6 +38,17 @@ impl Shape {
         Self(names.iter().map(|text| name(text)).collect())
     }
 
+    /// The values of these names, in order; `undefined` where the object is none or lacks one.
+    pub(super) fn values<const N: usize>(&self, object: &JsValue) -> [JsValue; N] {
+        let mut values = [JsValue::UNDEFINED; N];
+        if object.is_object() {
+            for (value, name) in values.iter_mut().zip(&self.0) {
+                *value = Reflect::get(object, name).unwrap_or(JsValue::UNDEFINED);
+            }
+        }
+        values
+    }
+
     /// An object of the first names with these values.
     pub(super) fn object(&self, values: &[JsValue]) -> JsValue {
         let object = Object::new();

@@ -12,7 +12,7 @@ use core::fmt::Write as _;
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::argument::{flag, property, text};
+use super::argument::{flag, text};
 use super::error::{bad_input, to_js};
 use super::names::Shape;
 use super::value::{MAX_VALUE, encode};
@@ -25,22 +25,23 @@ pub(super) fn encode_ops(ops: &JsValue) -> Result<Array, JsValue> {
     let mut values = Vec::new();
     let mut encoded = Vec::new();
     let mut place = String::new();
+    let given = Shape::new(&["type", "key", "expect", "value", "private"]);
     for (position, op) in ops.iter().enumerate() {
         place.clear();
         if !one {
             let _ = write!(place, "ops[{position}].");
         }
         let prefix = place.len();
-        let (kind, key, expect) = (property(&op, "type"), property(&op, "key"), property(&op, "expect"));
+        let [kind, key, expect, value, private] = given.values(&op);
         text(named(&mut place, prefix, "key"), &key)?;
         read_expect(named(&mut place, prefix, "expect"), &expect)?;
         let mut fields = vec![kind.clone(), key, expect];
         match kind.as_string().as_deref() {
             Some("put") => {
-                let bytes = encode(named(&mut place, prefix, "value"), &property(&op, "value"))
+                let bytes = encode(named(&mut place, prefix, "value"), &value)
                     .map_err(|error| to_js(&error.into()))?;
                 values.extend(bytes);
-                fields.push(flag(named(&mut place, prefix, "private"), &property(&op, "private"))?.into());
+                fields.push(flag(named(&mut place, prefix, "private"), &private)?.into());
             }
             Some("delete") => {}
             _ => {
@@ -77,20 +78,17 @@ fn named<'a>(place: &'a mut String, prefix: usize, field: &str) -> &'a str {
 
 /// Reads what [`encode_ops`] made.
 pub(super) fn read_ops(ops: &Array) -> Result<Vec<WriteOp>, JsValue> {
-    ops.iter().map(|op| read_op(&op)).collect()
+    let shape = Shape::new(&["key", "expect", "bytes", "private"]);
+    ops.iter().map(|op| read_op(shape.values(&op))).collect()
 }
 
-fn read_op(op: &JsValue) -> Result<WriteOp, JsValue> {
-    let key = text("key", &property(op, "key"))?;
-    let expect = read_expect("expect", &property(op, "expect"))?;
-    match property(op, "bytes").dyn_ref::<Uint8Array>() {
+fn read_op([key, expect, bytes, private]: [JsValue; 4]) -> Result<WriteOp, JsValue> {
+    let key = text("key", &key)?;
+    let expect = read_expect("expect", &expect)?;
+    match bytes.dyn_ref::<Uint8Array>() {
         Some(bytes) if usize::try_from(bytes.length()).is_ok_and(|length| length <= MAX_VALUE) => {
-            Ok(WriteOp::Put {
-                key,
-                value: bytes.to_vec(),
-                private: flag("private", &property(op, "private"))?,
-                expect,
-            })
+            let (value, private) = (bytes.to_vec(), flag("private", &private)?);
+            Ok(WriteOp::Put { key, value, private, expect })
         }
         Some(_) => Err(bad_input("a value of more than 1 MiB")),
         None => Ok(WriteOp::Delete { key, expect }),

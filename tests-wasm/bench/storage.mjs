@@ -4,7 +4,7 @@
 //   node storage.mjs --out DIR [--runs 5] [--only hypha,yjs] [--entries 10000] [--many 100000]
 //
 // Writes DIR/storage.json and DIR/storage.svg, prints the table. Entries are 100 random bytes. What the works are is
-// told in lib/works.mjs, how each system does them in peers/. A work that takes over a minute is given up.
+// told in lib/works.mjs, how each system does them in peers/. A work that takes over half a minute is given up.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import os from "node:os";
@@ -15,9 +15,9 @@ import { bundle } from "./lib/bundle.mjs";
 import { chart } from "./lib/chart.mjs";
 import { median } from "./lib/median.mjs";
 import { serve } from "./lib/server.mjs";
-import { SYSTEMS, table, verdicts } from "./lib/works.mjs";
+import { SYSTEMS, table, verdicts, work } from "./lib/works.mjs";
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 30_000;
 
 const { values: given } = parseArgs({
   options: {
@@ -58,8 +58,13 @@ async function once(name, run) {
     const page = await browser.open(`${server.origin}/${address}`);
     try {
       const call = (method, ...args) => page.call(LIMIT_MS, method, ...args);
-      const opened = await call("open", database);
-      return await work({ call, opened, page });
+      const measured = async (method, ...args) => {
+        const before = await browser.cpu();
+        const timed = await call(method, ...args);
+        return { ...timed, cpu: (await browser.cpu()) - before };
+      };
+      const opened = await measured("open", database);
+      return await work({ call, measured, opened, page });
     } finally {
       await page.close();
     }
@@ -77,20 +82,30 @@ async function once(name, run) {
       for (const work of works) result.failed[work] = String(error.message ?? error).slice(0, 200);
     }
   };
-  const reopened = (database, count) => ({ opened, call }) => all(call, count).then((readAll) => ({ open: opened.ms, readAll, navigation: opened.sinceNavigation }));
+  const reopened = async ({ opened, call }) => ({
+    open: opened.ms,
+    openCpu: opened.cpu,
+    readAll: await all(call, few),
+    navigation: opened.sinceNavigation,
+  });
 
-  await attempt(["each"], async () => ({ each: await fresh("each", ({ call }) => call("each", 300, seed)).then(ms) }));
+  await attempt(["each"], async () => {
+    const { ms, cpu } = await fresh("each", ({ measured }) => measured("each", 300, seed));
+    return { each: ms, eachCpu: cpu };
+  });
   await attempt(["loose"], async () => ({ loose: await fresh("loose", ({ call }) => call("loose", few, seed)).then(ms) }));
   await attempt(["append", "open", "readAll"], async () => {
-    const append = await fresh("few", ({ call }) => call("append", few, seed)).then(ms);
-    return { append, ...(await visit("few", reopened("few", few))) };
+    const { ms, cpu } = await fresh("few", ({ measured }) => measured("append", few, seed));
+    return { append: ms, appendCpu: cpu, ...(await visit("few", reopened)) };
   });
   await attempt(["appendMany", "openMany", "newest", "readAllMany", "memory"], async () => {
-    const appendMany = await fresh("many", ({ call }) => call("append", many, seed)).then(ms);
+    const written = await fresh("many", ({ measured }) => measured("append", many, seed));
+    const appended = { appendMany: written.ms, appendManyCpu: written.cpu };
     return visit("many", async ({ opened, call, page }) => {
       const newest = SYSTEMS[name].raw ? undefined : ms(await call("newest", 50));
       const readAllMany = await all(call, many);
-      return { appendMany, openMany: opened.ms, newest, readAllMany, navigationMany: opened.sinceNavigation, memory: await page.memory() };
+      const about = { openMany: opened.ms, openManyCpu: opened.cpu, navigationMany: opened.sinceNavigation };
+      return { ...appended, ...about, newest, readAllMany, memory: await page.memory() };
     });
   });
   await browser.stop();
@@ -125,7 +140,7 @@ function report() {
   const file = (name) => path.join(given.out, name);
   writeFileSync(file("storage.json"), `${JSON.stringify({ machine, versions, runs, entries: few, many, medians, results }, null, 1)}\n`);
   writeFileSync(file("storage.svg"), chart(medians, { few, many }));
-  console.log(`\n${table(medians, { few, many })}\n\n${verdicts(medians, { few, many })}`);
+  console.log(`\n${table(medians, { few, many })}\n\n${verdicts(medians, { few, many })}\n\n${work(medians, { few, many })}`);
   console.log(`\nMedians of ${runs}, ms unless said otherwise; ${machine.browser}, ${machine.cores} × ${machine.cpu}, load ${Math.min(...loads()).toFixed(1)} to ${Math.max(...loads()).toFixed(1)}.`);
   for (const [name, list] of Object.entries(results)) {
     const failed = Object.assign({}, ...list.map((result) => result.failed));

@@ -39,6 +39,14 @@ export class Browser {
     return page;
   }
 
+  /** Time that its processors have worked for it so far, all processes together, in ms. */
+  async cpu() {
+    const session = await this.process.target().createCDPSession();
+    const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+    await session.detach();
+    return processInfo.reduce((sum, { cpuTime }) => sum + cpuTime * 1000, 0);
+  }
+
   async stop() {
     await this.process.close().catch(() => {});
     rmSync(this.profile, { recursive: true, force: true, maxRetries: 3 });

@@ -37,7 +37,22 @@ const shown = (value) => (value === undefined ? "—" : value >= 100 ? value.toF
 
 /** Every system's medians, as Markdown. */
 export function table(medians, counts) {
-  const works = columns(counts);
+  return rowsOf(medians, columns(counts));
+}
+
+/** How long processors worked for it, in ms: this depends less on what else the machine does. */
+export function work(medians, { few, many }) {
+  const thousands = (count) => count.toLocaleString("en-US");
+  return rowsOf(medians, [
+    { head: `processor time: W1, ${thousands(few)}`, value: (row) => row.appendCpu },
+    { head: "W2, 300", value: (row) => row.eachCpu },
+    { head: `W7, ${thousands(many)}`, value: (row) => row.appendManyCpu },
+    { head: `W3, open ${thousands(few)}`, value: (row) => row.openCpu },
+    { head: `W3, open ${thousands(many)}`, value: (row) => row.openManyCpu },
+  ]);
+}
+
+function rowsOf(medians, works) {
   const rows = Object.entries(medians).map(([name, row]) => [SYSTEMS[name].title, ...works.map(({ value }) => shown(value(row)))]);
   return markdown([["", ...works.map(({ head }) => head)], ...rows]);
 }
