@@ -55,6 +55,8 @@ export function show_databases() {
     if (databases) Object.defineProperty(globalThis, "indexedDB", databases);
     else delete globalThis.indexedDB;
 }
+// Bytes that this origin takes.
+export async function usage() { return (await navigator.storage.estimate()).usage; }
 // Opens a database and does not give way; resolves to a function that closes it.
 export function hold(name) {
     return new Promise((resolve, reject) => {
@@ -72,6 +74,8 @@ extern "C" {
     fn durabilities() -> String;
     fn hide_databases();
     fn show_databases();
+    #[wasm_bindgen(catch)]
+    async fn usage() -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch)]
     async fn hold(name: &str) -> Result<JsValue, JsValue>;
 }
@@ -124,6 +128,57 @@ async fn what_was_committed_is_there_after_reopening() {
     let mut files = Files::load(snapshot).unwrap();
     assert_eq!(text(&mut files, "a"), None);
     assert_eq!(text(&mut files, "b/c").unwrap(), [7; 40_000]);
+}
+
+#[wasm_bindgen_test]
+async fn what_others_have_may_be_stored_relaxed_and_nothing_else() {
+    let database = fresh("relaxed").await;
+    let mut files = Files::new();
+    let mut batch = |name: &str| {
+        let file = files.file(name);
+        files.write(file, files.len(file), b"bytes").unwrap();
+        Commit::Batch(files.take_batch_where(&|name| name.starts_with("theirs/")).unwrap())
+    };
+    let commits = [batch("theirs/1"), batch("theirs/2"), batch("ours"), batch("theirs/1")];
+    watch_durability();
+    database.commit(&commits[..2]).await.unwrap();
+    assert_eq!(durabilities(), "relaxed");
+    database.commit(&commits[2..]).await.unwrap();
+    assert_eq!(durabilities(), "relaxed strict", "one that is strict makes all of its transaction so");
+    keys::remember(&database, b"a secret").await.unwrap();
+    assert!(durabilities().ends_with(" strict"), "keys: {}", durabilities());
+    mend();
+    database.close();
+    let (_, mut files) = reopen("relaxed").await;
+    assert_eq!(text(&mut files, "theirs/1").unwrap(), b"bytesbytes");
+    assert_eq!(text(&mut files, "ours").unwrap(), b"bytes");
+}
+
+/// Bytes that the origin takes, once the browser has counted what was just written.
+async fn used() -> f64 {
+    usage().await.unwrap().as_f64().unwrap()
+}
+
+/// Beside the fence, that is: a few bytes each time, which the browser folds together when it likes.
+#[wasm_bindgen_test]
+async fn opening_does_not_make_it_grow() {
+    let database = fresh("growth").await;
+    let mut files = Files::new();
+    let commits = [write(&mut files, "a", &[7; 300_000]), write(&mut files, "b", &[1; 1000])];
+    database.commit(&commits).await.unwrap();
+    database.close();
+    let (database, first) = Database::open("growth").await.unwrap();
+    database.close();
+    let before = used().await;
+    for _ in 0..20 {
+        let (database, snapshot) = Database::open("growth").await.unwrap();
+        assert_eq!(snapshot, first);
+        let mut files = Files::load(snapshot).unwrap();
+        assert!(files.take_commit().is_none() && files.compaction(false).is_none(), "nothing to write");
+        database.close();
+    }
+    let grown = used().await - before;
+    assert!(grown < 64.0 * 1024.0, "{grown} bytes more after opening 20 times");
 }
 
 #[wasm_bindgen_test]

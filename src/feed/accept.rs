@@ -31,6 +31,17 @@ impl Feed {
         proof: &Proof,
         blocks: &[B],
     ) -> Result<Accepted, FeedError> {
+        Ok(self.accept_at(files, proof, blocks, None)?.0)
+    }
+
+    /// The same; besides, `byte` of the feed must be in the first block. Its place in it.
+    pub(super) fn accept_at<B: AsRef<[u8]>>(
+        &mut self,
+        files: &mut Files,
+        proof: &Proof,
+        blocks: &[B],
+        byte: Option<u64>,
+    ) -> Result<(Accepted, u64), FeedError> {
         let upgrade = self.check_head(files, proof)?;
         let to = proof.head.map_or(proof.from, |head| head.length);
         let range = self.check_blocks(proof, to, blocks)?;
@@ -49,9 +60,17 @@ impl Feed {
             });
         }
 
+        let inside = match (byte, leaves.first()) {
+            (None, _) => 0,
+            (Some(byte), Some(leaf)) => byte
+                .checked_sub(found.offset)
+                .filter(|inside| *inside < leaf.size)
+                .ok_or(FeedError::BadProof { index: leaf.index })?,
+            (Some(_), None) => return Err(FeedError::Empty),
+        };
         if !upgrade && self.next_missing(range.start) >= range.end {
             // Another peer was faster: all of it is here.
-            return Ok(Accepted { new_length: None, blocks: range });
+            return Ok((Accepted { new_length: None, blocks: range }, inside));
         }
         self.store_nodes(files, &mut found.nodes)?;
         self.store_blocks(files, found.offset, blocks)?;
@@ -60,7 +79,7 @@ impl Feed {
             (self.roots, self.bytes) = (found.roots, bytes);
         }
         self.mark(files, range.clone())?;
-        Ok(Accepted { new_length: upgrade.then_some(to), blocks: range })
+        Ok((Accepted { new_length: upgrade.then_some(to), blocks: range }, inside))
     }
 
     /// Whether the proof's head, rightly signed, is longer than ours.
@@ -87,7 +106,7 @@ impl Feed {
         FeedError::Fork { ours: Box::new(*ours), theirs: Box::new(*theirs) }
     }
 
-    fn check_blocks<B: AsRef<[u8]>>(
+    pub(super) fn check_blocks<B: AsRef<[u8]>>(
         &self,
         proof: &Proof,
         to: u64,

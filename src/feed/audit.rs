@@ -58,6 +58,17 @@ impl Feed {
         Ok(())
     }
 
+    /// After pages were lost, nobody knows which: checks everything that is held, and forgets what is not right.
+    pub(super) fn mend_unknown(&mut self, files: &mut Files) -> Result<(), FeedError> {
+        let paths = [self.paths.bits, self.paths.data, self.paths.tree];
+        if self.head.is_none() && paths.iter().any(|file| files.len(*file) > 0) {
+            return Err(FeedError::Damaged { what: "head" });
+        }
+        let audit = self.audit(files)?;
+        self.forget(files, &audit)?;
+        Ok(())
+    }
+
     /// Walks all held nodes; `is_right` judges held blocks by leaf, place and size.
     fn inspect(
         &self,

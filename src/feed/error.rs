@@ -56,6 +56,9 @@ pub enum FeedError {
         /// Theirs.
         got: u64,
     },
+    /// Cutting back a feed that was not opened with [`Feed::open_alone`](super::Feed::open_alone).
+    #[error("this feed only grows: it was not opened as one that stands alone")]
+    OnlyGrows,
     /// A rightly signed head that does not extend what is held, as far as the proof shows.
     ///
     /// Either the proof is wrong or the author signed two branches. An

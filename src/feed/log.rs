@@ -31,6 +31,8 @@ pub struct Feed {
     pub(super) bytes: u64,
     pub(super) bits: Bitfield,
     pub(super) contiguous: u64,
+    /// Whether it may be cut back.
+    pub(super) alone: bool,
     /// By length.
     kept: Map<u64, SignedHead>,
     slots: u64,
@@ -56,6 +58,13 @@ impl Feed {
     /// or roots are lost: then all that helps is [`Feed::remove`] and fetching.
     pub fn open(files: &mut Files, key: PublicKey) -> Result<Self, FeedError> {
         Self::open_folder(files, key, &folder(&key))
+    }
+
+    /// Opens a feed that stands alone: its author may cut it back, and its readers follow ([`Feed::accept_fork`]).
+    ///
+    /// Never for a feed of a space: there another fork number is equivocation.
+    pub fn open_alone(files: &mut Files, key: PublicKey) -> Result<Self, FeedError> {
+        Ok(Self { alone: true, ..Self::open(files, key)? })
     }
 
     /// Opens another branch of a feed whose author signed two, named by the tree hash of its head: kept to be looked at.
@@ -97,6 +106,7 @@ impl Feed {
             bytes: 0,
             bits: Bitfield::load(files, paths.bits)?,
             contiguous: 0,
+            alone: false,
             kept: Map::new(),
             slots: 0,
         };
@@ -110,6 +120,9 @@ impl Feed {
                 return Err(FeedError::Damaged { what: "roots" });
             }
             feed.bytes = total(&feed.roots)?;
+        }
+        if files.is_incomplete() {
+            feed.mend_unknown(files)?;
         }
         if !lost_tree.is_empty() || !lost_data.is_empty() || lost_bits {
             feed.mend(files, &lost_data)?;
@@ -293,6 +306,13 @@ impl Feed {
         self.slots += 1;
         self.kept.insert(head.length, *head);
         Ok(())
+    }
+
+    /// Forgets all heads but the latest.
+    pub(super) fn drop_kept(&mut self, files: &mut Files) {
+        files.truncate(self.paths.heads, 0);
+        self.kept.clear();
+        self.slots = 0;
     }
 
     pub(super) fn check_signed(&self, head: &SignedHead) -> Result<(), FeedError> {

@@ -2,7 +2,8 @@
 //!
 //! A feed is written by one key. [`Feed::append`] adds blocks and signs the new head once; [`Feed::prove`] makes a
 //! [`Proof`] that some blocks stand where they stand, and that a longer feed extends a shorter one; [`Feed::accept`]
-//! checks all of that before it stores anything. Any block can be held without its neighbours.
+//! checks all of that before it stores anything. Any block can be held without its neighbours. A feed that stands alone
+//! can be cut back, by a head with a higher fork number; one of a space never is.
 //!
 //! ```text
 //! feed/<hex key>/data    blocks, end to end                tree   node i at 40·i: hash 32 | u64le size
@@ -18,6 +19,7 @@ mod accept;
 mod append;
 mod audit;
 mod bitfield;
+mod byte;
 mod equivocation;
 mod error;
 mod flat;
@@ -30,6 +32,7 @@ mod plan;
 mod proof;
 mod prove;
 mod read;
+mod truncate;
 #[cfg(test)]
 mod tests;
 

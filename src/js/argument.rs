@@ -4,22 +4,28 @@ use js_sys::{JsString, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::error::bad_input;
+use super::names::name as js_name;
 
 /// A property; `undefined` if the object is none or lacks it.
 pub(super) fn property(object: &JsValue, name: &str) -> JsValue {
     if !object.is_object() {
         return JsValue::UNDEFINED;
     }
-    Reflect::get(object, &name.into()).unwrap_or(JsValue::UNDEFINED)
+    Reflect::get(object, &js_name(name)).unwrap_or(JsValue::UNDEFINED)
 }
 
 /// Text without lone surrogates.
 pub(super) fn text(name: &str, value: &JsValue) -> Result<String, JsValue> {
     let text = value.dyn_ref::<JsString>().ok_or_else(|| bad_input(format!("{name} must be text")))?;
-    if !text.is_valid_utf16() {
-        return Err(bad_input(format!("{name} has half of a surrogate pair, which is no text")));
-    }
-    Ok(text.into())
+    well_formed(text)
+        .ok_or_else(|| bad_input(format!("{name} has half of a surrogate pair, which is no text")))
+}
+
+/// Text, unless it has half of a surrogate pair.
+pub(super) fn well_formed(text: &JsString) -> Option<String> {
+    let read = String::from(text);
+    // A half comes out as this character. Looking at each unit is slow, so that is done only if one is there.
+    (!read.contains(char::REPLACEMENT_CHARACTER) || text.is_valid_utf16()).then_some(read)
 }
 
 /// Text, or nothing if the value is undefined.

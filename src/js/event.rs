@@ -1,10 +1,10 @@
 //! Events as the package hears them: a name and a plain detail.
 
-use js_sys::Array;
 use wasm_bindgen::JsValue;
 
 use super::error;
 use super::item::{number, why_name};
+use super::names::texts;
 use super::value::{decode, object};
 use crate::crypto::hex;
 use crate::node::Event;
@@ -13,7 +13,7 @@ use crate::node::Event;
 pub(super) fn to_js(event: &Event) -> (&'static str, JsValue) {
     match event {
         Event::Changed { space, keys } => {
-            let keys: Array = keys.iter().map(|key| JsValue::from_str(key)).collect();
+            let keys = texts(keys.iter().map(String::as_str));
             ("changed", object([("space", hex(space.as_bytes()).into()), ("keys", keys.into())]))
         }
         Event::Denied => ("denied", JsValue::UNDEFINED),
@@ -47,7 +47,7 @@ pub(super) fn to_js(event: &Event) -> (&'static str, JsValue) {
         Event::Recovered => ("recovered", JsValue::UNDEFINED),
         Event::Requests => ("requests", JsValue::UNDEFINED),
         Event::Retracted { space, writer, entries, keys, why } => {
-            let keys: Array = keys.iter().map(|key| JsValue::from_str(key)).collect();
+            let keys = texts(keys.iter().map(String::as_str));
             let pairs = [
                 ("space", hex(space.as_bytes()).into()),
                 ("writer", hex(writer.as_bytes()).into()),

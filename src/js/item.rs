@@ -3,6 +3,7 @@
 use js_sys::{Array, Date, Reflect};
 use wasm_bindgen::JsValue;
 
+use super::names::{Shape, texts};
 use super::value::{decode, object};
 use crate::crypto::hex;
 use crate::node::{Found, RequestInfo, Words};
@@ -10,18 +11,13 @@ use crate::space::{Item, Why};
 
 /// An entry.
 pub(super) fn found(found: &Found) -> JsValue {
-    let mut pairs = item(&found.item);
-    pairs.push(("device", found.device.as_deref().map_or(JsValue::UNDEFINED, JsValue::from_str)));
-    pairs.push(("mine", found.mine.into()));
-    if found.draft {
-        pairs.push(("draft", true.into()));
-    }
-    object(pairs)
+    objects(&[(&found.item, Some(found))]).get(0)
 }
 
 /// Several entries.
 pub(super) fn all_found(items: &[Found]) -> JsValue {
-    items.iter().map(found).collect::<Array>().into()
+    let items: Vec<_> = items.iter().map(|found| (&found.item, Some(found))).collect();
+    objects(&items).into()
 }
 
 /// An entry that was taken away, and why.
@@ -68,17 +64,59 @@ pub(super) fn number(number: u64) -> JsValue {
     (number as f64).into()
 }
 
-fn item(item: &Item) -> Vec<(&'static str, JsValue)> {
-    vec![
-        ("key", item.key.as_str().into()),
-        ("value", item.value.as_deref().map_or(JsValue::UNDEFINED, decode)),
-        ("conflicts", item.conflicts.iter().map(|other| object(self::item(other))).collect::<Array>().into()),
-        ("writer", hex(item.writer.as_bytes()).into()),
-        ("time", date(item.time)),
-        ("version", item.version.to_string().into()),
-        ("private", item.private.into()),
-        ("adopted", item.adopted.map_or(JsValue::UNDEFINED, |version| version.to_string().into())),
-    ]
+/// Entries as objects. What they have in common is handed over once, their texts as one.
+fn objects(items: &[(&Item, Option<&Found>)]) -> Array {
+    // Conflicts, nearly always.
+    if items.is_empty() {
+        return Array::new();
+    }
+    let versions: Vec<String> = items.iter().map(|(item, _)| item.version.to_string()).collect();
+    let keys = texts(items.iter().map(|(item, _)| item.key.as_str()));
+    let versions = texts(versions.iter().map(String::as_str));
+    let shape = Shape::new(&[
+        "key",
+        "value",
+        "conflicts",
+        "writer",
+        "time",
+        "version",
+        "private",
+        "adopted",
+        "device",
+        "mine",
+        "draft",
+    ]);
+    let mut writer = (JsValue::UNDEFINED, None);
+    let mut device = (JsValue::UNDEFINED, None);
+    let objects =
+        items.iter().zip(keys.iter().zip(versions.iter())).map(|((item, found), (key, version))| {
+            if writer.1 != Some(item.writer) {
+                writer = (hex(item.writer.as_bytes()).into(), Some(item.writer));
+            }
+            let conflicts: Vec<_> = item.conflicts.iter().map(|other| (other, None)).collect();
+            let mut values = vec![
+                key,
+                item.value.as_deref().map_or(JsValue::UNDEFINED, decode),
+                self::objects(&conflicts).into(),
+                writer.0.clone(),
+                date(item.time),
+                version,
+                item.private.into(),
+                item.adopted.map_or(JsValue::UNDEFINED, |version| version.to_string().into()),
+            ];
+            if let Some(found) = found {
+                let name = found.device.as_deref();
+                if device.1 != name {
+                    device = (name.map_or(JsValue::UNDEFINED, JsValue::from_str), name);
+                }
+                values.extend([device.0.clone(), found.mine.into()]);
+                if found.draft {
+                    values.push(true.into());
+                }
+            }
+            shape.object(&values)
+        });
+    objects.collect()
 }
 
 fn date(ms: u64) -> JsValue {

@@ -9,6 +9,7 @@ mod event;
 #[cfg(feature = "hostile")]
 mod hostile;
 mod item;
+mod names;
 mod ops;
 mod snapshot;
 pub mod value;

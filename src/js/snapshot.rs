@@ -6,7 +6,7 @@ use js_sys::Array;
 use wasm_bindgen::JsValue;
 
 use super::item::{number, request, words};
-use super::value::{decode, object};
+use super::value::{decode, map, object};
 use crate::crypto::{Link, PublicKey, Signature, hex};
 use crate::mesh::{Carrier, HubInfo, HubState, LinkState};
 use crate::node::{Node, PeerView, Present, SpaceView};
@@ -62,7 +62,7 @@ fn space(view: &SpaceView<'_>) -> JsValue {
 fn clock(clock: &Clock) -> JsValue {
     let lengths: Vec<(String, JsValue)> =
         clock.iter().map(|(writer, length)| (hex(writer.as_bytes()), number(*length))).collect();
-    object(lengths.iter().map(|(writer, length)| (writer.as_str(), length.clone())))
+    map(lengths.iter().map(|(writer, length)| (writer.as_str(), length.clone())))
 }
 
 fn writer(info: &WriterInfo, own: Option<PublicKey>) -> JsValue {

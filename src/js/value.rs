@@ -12,6 +12,10 @@ use core::fmt::Write as _;
 use js_sys::{Array, ArrayBuffer, BigInt, Date, JsString, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 
+use super::{
+    argument::well_formed,
+    names::{self, Shape},
+};
 use crate::codec::{MAX_DEPTH, MAX_SAFE, Value, decode_value, encode_value};
 use crate::crypto::hex;
 
@@ -45,16 +49,22 @@ pub fn to_js(value: &Value) -> JsValue {
         Value::Text(text) => JsValue::from_str(text),
         Value::Bytes(bytes) => Uint8Array::from(bytes.as_slice()).into(),
         Value::Array(items) => items.iter().map(to_js).collect::<Array>().into(),
-        Value::Map(pairs) => object(pairs.iter().map(|(key, value)| (key.as_str(), to_js(value)))),
+        Value::Map(pairs) => map(pairs.iter().map(|(key, value)| (key.as_str(), to_js(value)))),
         Value::Date(ms) => Date::new(&integer(i128::from(*ms))).into(),
         Value::Object(id) => object([("object", hex(id).into())]),
         Value::Blob(reference) => object([("blob", hex(reference).into())]),
     }
 }
 
-/// A plain object. `Object.fromEntries` defines its properties, so that even `__proto__` is an ordinary key.
-pub fn object<'a>(pairs: impl IntoIterator<Item = (&'a str, JsValue)>) -> JsValue {
-    let entries: Array = pairs.into_iter().map(|(key, value)| Array::of2(&key.into(), &value)).collect();
+/// A plain object with properties of ours.
+pub fn object(pairs: impl IntoIterator<Item = (&'static str, JsValue)>) -> JsValue {
+    let (names, values): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+    Shape::new(&names).object(&values)
+}
+
+/// A plain object with any properties. `Object.fromEntries` defines them, so that even `__proto__` is an ordinary key.
+pub fn map<'a>(pairs: impl IntoIterator<Item = (&'a str, JsValue)>) -> JsValue {
+    let entries: Array = pairs.into_iter().map(|(key, value)| Array::of2(&names::key(key), &value)).collect();
     Object::from_entries(&entries).map_or(JsValue::UNDEFINED, Into::into)
 }
 
@@ -167,12 +177,9 @@ impl Walk {
     }
 
     fn text(&mut self, text: &JsString) -> Result<String, ValueError> {
-        if !text.is_valid_utf16() {
-            return Err(self.bad("has half of a surrogate pair, which is no text".to_owned()));
-        }
         // UTF-8 is at least as long as UTF-16 has units, so a huge text is refused before it is copied.
         self.spend(text.length())?;
-        Ok(String::from(text))
+        well_formed(text).ok_or_else(|| self.bad("has half of a surrogate pair, which is no text".to_owned()))
     }
 
     fn big(&self, value: &JsValue) -> Result<Value, ValueError> {

@@ -17,7 +17,10 @@ pub(super) fn replace(files: &mut Files, name: &str, bytes: &[u8]) {
 pub(super) fn whole(files: &mut Files, name: &str) -> Result<Option<Vec<u8>>, NodeError> {
     let file = files.file(name);
     let length = usize::try_from(files.len(file)).unwrap_or(usize::MAX);
-    if length == 0 { Ok(None) } else { Ok(Some(files.read(file, 0, length)?)) }
+    if length == 0 {
+        return Ok(None);
+    }
+    files.read(file, 0, length).map(Some).map_err(|error| corrupt(name, error))
 }
 
 fn corrupt(name: &str, error: impl core::fmt::Display) -> NodeError {
@@ -32,6 +35,8 @@ fn corrupt(name: &str, error: impl core::fmt::Display) -> NodeError {
 impl Account {
     pub(super) fn load(files: &mut Files) -> Result<Self, NodeError> {
         match whole(files, ACCOUNT)? {
+            // Records have gone, and it is always stored: a device must not begin anew because it forgot who it is.
+            None if files.is_incomplete() => Err(corrupt(ACCOUNT, "it is missing")),
             None => Ok(Self::default()),
             Some(bytes) => Self::decode(&bytes).map_err(|error| corrupt(ACCOUNT, error)),
         }
@@ -54,6 +59,11 @@ impl Memberships {
 impl RequestQueue {
     pub(super) fn load(files: &mut Files) -> Result<Self, NodeError> {
         let mut queue = Self::default();
+        // A damaged list is begun anew: at worst a request that was answered is asked about once more.
+        let file = files.file(ANSWERED);
+        if !files.heal(file).is_empty() {
+            files.truncate(file, 0);
+        }
         if let Some(bytes) = whole(files, ANSWERED)? {
             queue.decode_answered(&bytes).map_err(|error| corrupt(ANSWERED, error))?;
         }
@@ -74,3 +84,49 @@ impl Node {
 const ACCOUNT: &str = "node/account";
 const ANSWERED: &str = "node/answered";
 const SPACES: &str = "node/spaces";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{MemoryBackend, PageKey};
+
+    /// A node's own files as they are after `spoil` has been at their records.
+    fn spoiled(spoil: impl Fn(&mut MemoryBackend, &PageKey), name: &str) -> Files {
+        let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
+        Account::default().save(&mut files);
+        replace(&mut files, ANSWERED, &RequestQueue::default().encode_answered());
+        backend.compact(&files.checkpoint().unwrap());
+        spoil(&mut backend, &PageKey { file: name.to_owned(), page: 0 });
+        Files::load(backend.snapshot()).unwrap()
+    }
+
+    fn flip(backend: &mut MemoryBackend, key: &PageKey) {
+        backend.page_mut(key).unwrap()[20] ^= 1;
+    }
+
+    fn cut(backend: &mut MemoryBackend, key: &PageKey) {
+        backend.page_mut(key).unwrap().truncate(20);
+    }
+
+    #[test]
+    fn a_damaged_account_is_named_and_it_is_said_what_to_do() {
+        for spoil in [flip, cut, MemoryBackend::remove_page] {
+            let error = Account::load(&mut spoiled(spoil, ACCOUNT)).map(drop).unwrap_err();
+            assert_eq!(error.code, ErrorCode::Corrupt);
+            assert!(
+                error.message.contains(ACCOUNT) && error.message.contains("sign in anew"),
+                "{}",
+                error.message
+            );
+        }
+    }
+
+    #[test]
+    fn a_damaged_list_of_answers_is_begun_anew() {
+        for spoil in [flip, cut, MemoryBackend::remove_page] {
+            let mut files = spoiled(spoil, ANSWERED);
+            RequestQueue::load(&mut files).map(drop).unwrap();
+            assert!(!files.exists(ANSWERED));
+        }
+    }
+}

@@ -12,6 +12,9 @@ pub enum Damage {
         /// The page's number.
         page: u64,
     },
+    /// Page records that are not there, nobody knows which: their bytes read as zeros. Whoever can check theirs has to.
+    #[error("page records are missing")]
+    Pages,
     /// The record that says how far the journal is folded into pages.
     #[error("record of the last compaction")]
     Compaction,

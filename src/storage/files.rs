@@ -13,6 +13,16 @@ use crate::collections::{Map, Set};
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct FileId(usize);
 
+/// Whether a commit has to survive the machine's going down, or only the browser's.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Durability {
+    /// It is on the disk when it is reported. What nobody else has must be: keys, what was written here, own heads.
+    #[default]
+    Strict,
+    /// Handed to the system when it is reported. What is lost is lost from the end, and others have it.
+    Relaxed,
+}
+
 /// One journal record: everything since the last batch or compaction.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Batch {
@@ -20,6 +30,8 @@ pub struct Batch {
     pub seq: u64,
     /// What to store there.
     pub record: Vec<u8>,
+    /// How.
+    pub durability: Durability,
 }
 
 /// Page records that take the place of the journal. All of it is one transaction.
@@ -43,6 +55,14 @@ pub enum Commit {
 }
 
 impl Commit {
+    /// How it is to be stored. Pages take the place of records of either kind, so they are strict.
+    pub const fn durability(&self) -> Durability {
+        match self {
+            Self::Batch(batch) => batch.durability,
+            Self::Compaction(_) => Durability::Strict,
+        }
+    }
+
     /// The sequence to report with [`Files::committed`].
     pub const fn seq(&self) -> u64 {
         match self {
@@ -194,6 +214,11 @@ impl Files {
         &self.damage
     }
 
+    /// Whether page records have gone: then zeros may stand where something was written, in any file.
+    pub fn is_incomplete(&self) -> bool {
+        self.damage.contains(&Damage::Pages)
+    }
+
     /// Makes a file's damaged pages zeros, so that they can be written again; the byte ranges that were lost.
     pub fn heal(&mut self, file: FileId) -> Vec<core::ops::Range<u64>> {
         let Some(target) = self.files.get_mut(file.0).filter(|target| target.damaged > 0) else {
@@ -214,9 +239,16 @@ impl Files {
 
     /// Everything since the last batch or compaction as one journal record; `None` if nothing changed.
     pub fn take_batch(&mut self) -> Option<Batch> {
+        self.take_batch_where(&|_| false)
+    }
+
+    /// The same; it is relaxed if `may_relax` says so of the name of every file that changed.
+    pub fn take_batch_where(&mut self, may_relax: &dyn Fn(&str) -> bool) -> Option<Batch> {
         if self.pending.is_empty() {
             return None;
         }
+        let relaxed = self.pending.iter().all(|id| self.get(*id).is_ok_and(|file| may_relax(&file.name)));
+        let durability = if relaxed { Durability::Relaxed } else { Durability::Strict };
         let mut body = record::begin();
         body.count(self.pending.len());
         for id in core::mem::take(&mut self.pending) {
@@ -228,7 +260,7 @@ impl Files {
         let seq = self.take_seq();
         let record = record::seal(seq, body);
         self.journal = self.journal.saturating_add(wide(record.len()));
-        Some(Batch { seq, record })
+        Some(Batch { seq, record, durability })
     }
 
     /// All that was taken so far as page records, when the journal has grown past [`JOURNAL_LIMIT`] or `force` is set.
@@ -236,7 +268,7 @@ impl Files {
     /// `None` while something is pending: take that first. It makes the batches before it superfluous, also those that
     /// are still on their way: should it overtake them, they are ignored when loading.
     pub fn compaction(&mut self, force: bool) -> Option<Compaction> {
-        if !self.pending.is_empty() || (!force && self.journal <= JOURNAL_LIMIT) {
+        if !self.pending.is_empty() || (!force && self.journal <= JOURNAL_LIMIT && !self.is_incomplete()) {
             return None;
         }
         self.checkpoint()
@@ -246,9 +278,11 @@ impl Files {
     ///
     /// It is itself a commit: `through` is then a sequence of its own, and what was pending is durable when this is.
     pub fn checkpoint(&mut self) -> Option<Compaction> {
-        if self.stale.is_empty() && self.journal == 0 {
+        if self.stale.is_empty() && self.journal == 0 && !self.is_incomplete() {
             return None;
         }
+        // From here on the records that are there are all there are.
+        self.damage.retain(|damage| *damage != Damage::Pages);
         let through = if self.pending.is_empty() { self.taken() } else { self.take_seq() };
         for id in core::mem::take(&mut self.pending) {
             if let Some(file) = self.files.get_mut(id.0) {
@@ -261,9 +295,17 @@ impl Files {
                 file.fold(&mut puts, &mut deletes);
             }
         }
+        let mut names = [0; 16];
+        for file in &self.files {
+            for (number, page) in &file.pages {
+                if page.stored {
+                    page::add_name(&mut names, &file.name, *number);
+                }
+            }
+        }
         let key = PageKey::compaction();
-        let sequence = through.to_le_bytes();
-        let record = page::encode(&key, wide(sequence.len()), &sequence);
+        let content = [through.to_le_bytes().as_slice(), &names].concat();
+        let record = page::encode(&key, wide(content.len()), &content);
         puts.push((key, record));
         self.journal = 0;
         Some(Compaction { puts, deletes, through })

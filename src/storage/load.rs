@@ -22,12 +22,17 @@ impl Files {
         let mut files = Self::new();
         let Snapshot { pages, mut journal } = snapshot;
         let mut through = 0;
+        let (mut names, mut expected) = ([0; 16], None);
         for (key, stored) in pages {
+            if !key.file.is_empty() {
+                page::add_name(&mut names, &key.file, key.page);
+            }
             match page::decode(&key, &stored) {
                 Ok((_, bytes)) if key.file.is_empty() => {
-                    let eight =
-                        bytes.try_into().map_err(|_| StorageError::Damaged { what: Damage::Compaction })?;
-                    through = u64::from_le_bytes(eight);
+                    let damaged = || StorageError::Damaged { what: Damage::Compaction };
+                    let (sequence, rest) = bytes.split_first_chunk::<8>().ok_or_else(damaged)?;
+                    through = u64::from_le_bytes(*sequence);
+                    expected = Some(<[u8; 16]>::try_from(rest).map_err(|_| damaged())?);
                 }
                 Ok((length, bytes)) => files.load_page(&key, Some((length, bytes)))?,
                 // Without it nobody knows which journal records the pages already hold.
@@ -40,6 +45,9 @@ impl Files {
                 }
                 Err(error) => return Err(error),
             }
+        }
+        if expected.unwrap_or_default() != names {
+            files.damage.push(Damage::Pages);
         }
         files.settle_lengths();
         files.next_seq = through.saturating_add(1);

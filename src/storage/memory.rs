@@ -56,6 +56,11 @@ impl MemoryBackend {
         self.pages.get_mut(key)
     }
 
+    /// Loses a page record.
+    pub fn remove_page(&mut self, key: &PageKey) {
+        self.pages.remove(key);
+    }
+
     /// A journal record, to damage it in tests.
     pub fn journal_mut(&mut self, seq: u64) -> Option<&mut Vec<u8>> {
         self.journal.get_mut(&seq)

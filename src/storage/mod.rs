@@ -11,7 +11,15 @@
 //! ```
 //!
 //! Checksums are BLAKE2b-128 and cover the record's own name (file and page, or sequence), so that damaged, swapped or
-//! foreign records are found, named and never used. A page without a record is all zeros.
+//! foreign records are found, named and never used. A page without a record is all zeros; that no record has gone is seen
+//! by the names of all, which the record of the last compaction sums up:
+//!
+//! ```text
+//! last compaction  a page record of the file "": sequence u64 | checksums of the names of all page records, added by XOR, 16
+//! ```
+//!
+//! A batch is strict, or relaxed where all that changed may be: so keys and what was written here are always strict, and
+//! what others have can be cheaper ([`Files::take_batch_where`]).
 //!
 //! Invariants: batches and compactions reach the backend in the order in which they were taken, each atomically, and
 //! nothing after one that failed. A file exists while it has at least one byte. Sizes and offsets are bytes.
@@ -23,15 +31,17 @@ mod files;
 mod load;
 mod memory;
 mod page;
+mod random_access;
 mod record;
 #[cfg(test)]
 mod tests;
 
 pub use error::{Damage, StorageError};
-pub use files::{Batch, Commit, Compaction, FileId, Files};
+pub use files::{Batch, Commit, Compaction, Durability, FileId, Files};
 pub use load::Snapshot;
 pub use memory::MemoryBackend;
 pub use page::PageKey;
+pub use random_access::{RandomAccess, Stat};
 
 /// Bytes of a page.
 pub const PAGE_SIZE: usize = 16 * 1024;

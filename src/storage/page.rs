@@ -110,6 +110,15 @@ pub(super) fn decode<'a>(key: &PageKey, record: &'a [u8]) -> Result<(u64, &'a [u
     Ok((file_length, bytes))
 }
 
+/// Adds a page record's name to the sum of all names.
+pub(super) fn add_name(sum: &mut [u8; 16], file: &str, page: u64) {
+    let mut name = Writer::new();
+    name.text(file).u64(page);
+    for (sum, byte) in sum.iter_mut().zip(blake2b_128(&[name.as_slice()])) {
+        *sum ^= byte;
+    }
+}
+
 fn checksum(version: u8, key: &PageKey, file_length: u64, bytes: &[u8]) -> [u8; 16] {
     let mut head = Writer::new();
     head.u8(version).text(&key.file).u64(key.page).u64(file_length);

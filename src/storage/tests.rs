@@ -353,3 +353,49 @@ fn a_batch_holds_every_byte_once() {
     let batch = files.take_batch().unwrap();
     assert!(batch.record.len() < 100_000 + 100 + 60, "{}", batch.record.len());
 }
+
+#[test]
+fn a_batch_is_relaxed_only_if_all_that_changed_may_be() {
+    let mut files = Files::new();
+    let (ours, theirs) = (files.file("feed/ours/data"), files.file("feed/theirs/data"));
+    let may_relax = |name: &str| name.starts_with("feed/theirs/");
+    let mut durability = |changed: &[FileId]| {
+        for file in changed {
+            files.write(*file, files.len(*file), b"x").unwrap();
+        }
+        files.take_batch_where(&may_relax).map(|batch| Commit::Batch(batch).durability())
+    };
+    assert_eq!(durability(&[theirs]), Some(Durability::Relaxed));
+    assert_eq!(durability(&[theirs, ours]), Some(Durability::Strict));
+    assert_eq!(durability(&[ours]), Some(Durability::Strict));
+    assert_eq!(durability(&[]), None);
+    files.write(theirs, 0, b"y").unwrap();
+    assert_eq!(files.take_batch().unwrap().durability, Durability::Strict, "if nobody says so");
+    assert_eq!(Commit::Compaction(files.checkpoint().unwrap()).durability(), Durability::Strict);
+}
+
+/// Any page record that is gone is missed, also if it was the last of its file or all of it.
+#[test]
+fn missing_pages_are_found_until_they_are_no_longer_expected() {
+    let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
+    let (a, b) = (files.file("a"), files.file("b"));
+    files.write(a, 0, &pattern(3 * PAGE_SIZE, 3)).unwrap();
+    files.write(b, 5, b"small").unwrap();
+    backend.compact(&files.checkpoint().unwrap());
+    files.clear(a, 0, PAGE).unwrap();
+    backend.commit(&files.take_batch().unwrap());
+    assert!(!Files::load(backend.snapshot()).unwrap().is_incomplete());
+    backend.compact(&files.checkpoint().unwrap());
+    assert!(
+        !Files::load(backend.snapshot()).unwrap().is_incomplete(),
+        "a page that was given back is not missed"
+    );
+    for key in backend.snapshot().pages.into_iter().map(|(key, _)| key) {
+        let mut backend = backend.clone();
+        backend.remove_page(&key);
+        let mut files = Files::load(backend.snapshot()).unwrap();
+        assert!(files.is_incomplete() && files.damage().contains(&Damage::Pages), "{key:?}");
+        backend.compact(&files.compaction(false).unwrap());
+        assert!(!Files::load(backend.snapshot()).unwrap().is_incomplete(), "{key:?}");
+    }
+}

@@ -1,15 +1,17 @@
-//! Developer commands of Hypha: `cargo xtask <serve|build|test|check|size>`.
+//! Developer commands of Hypha: `cargo xtask <serve|build|test|bench|check|size>`.
 //!
 //! ```text
 //! main      which command
 //! package   Rust → wasm → pkg/            tools, npm, browsers   what it takes, found or installed
 //! serve     listens; http reads requests; site answers them; hub is the signalling; claim the one PUT
 //! test      rings of tests, added up by tally; check, licences, size are rings of their own
+//! bench     this package beside others
 //! layers    the architecture as a test
 //! process   child processes that cannot hang or outlive us; step   progress
 //! ```
 #![forbid(unsafe_code)]
 
+mod bench;
 mod browsers;
 mod check;
 mod claim;
@@ -46,6 +48,10 @@ Usage: cargo xtask <command>
   build   the npm package, in pkg/
   test    every test; installs what it needs
             --only LIST  of host, wasm, page, vectors, e2e, check (comma-separated)
+  bench   this package beside others, on the same data in the same run: `bench storage`
+            --no-build   take pkg/ as it is; must come first
+            --runs N     how often (default 5; medians are shown)
+            --only LIST  of hypha, yjs, automerge, loro, hypercore, relaxed, strict (comma-separated)
   check   format, lints for host and wasm, licences, size
   size    what a page loads before its first write, gzipped
 
@@ -61,6 +67,7 @@ fn main() -> ExitCode {
         "serve" => serve::run(&rest).map(|()| true),
         "build" => no_options(&rest).and_then(|()| package::build()).map(|()| true),
         "test" => test::run(&rest),
+        "bench" => bench::run(&rest).map(|()| true),
         "check" => no_options(&rest).and_then(|()| check::run()),
         "size" => no_options(&rest).and_then(|()| size::run()),
         "" | "help" | "-h" | "--help" => {

@@ -7,15 +7,15 @@
 //!          "seal"              → CryptoKey (AES-GCM, not extractable)
 //!          "remembered"        → what "stay signed in" keeps, sealed under it
 //! ```
-//! Each write is one readwrite transaction with strict durability: it resolves when the bytes have reached the disk,
-//! and a failed one leaves nothing. No transaction is held across anything but its own requests, for an idle one
+//! Each write is one readwrite transaction, strict unless all of its commits are relaxed: a strict one resolves when the
+//! bytes, and all that were written before, have reached the disk, and a failed one leaves nothing. No transaction is held across anything but its own requests, for an idle one
 //! commits by itself.
 //!
 //! **Fence.** Opening raises a number in a transaction of its own before anything is read; every later write compares
 //! it inside its own transaction and aborts if it moved. So a tab that was frozen while another took over can never
 //! append to what that one has continued.
 //!
-//! rexie lays the stores out, reads and deletes. It knows neither durability nor `versionchange`, so writes go over a
+//! rexie lays the stores out and deletes. It knows neither durability nor `versionchange`, so all else goes over a
 //! connection one layer below it.
 
 mod error;
@@ -23,18 +23,18 @@ mod error;
 use core::cell::Cell;
 use std::rc::Rc;
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join, select};
 use gloo_timers::future::TimeoutFuture;
 use idb::DatabaseEvent as _;
 use js_sys::{Array, Function, Object, Reflect, Uint8Array};
-use rexie::{ObjectStore, Rexie, TransactionMode};
+use rexie::{ObjectStore, Rexie};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{IdbDatabase, IdbTransaction};
 
 pub use error::IdbError;
 pub(crate) use error::words;
 
-use crate::storage::{Commit, PageKey, Snapshot};
+use crate::storage::{Commit, Durability, PageKey, Snapshot};
 
 /// An open database, behind its fence.
 pub struct Database {
@@ -61,14 +61,15 @@ impl Database {
         let layout = stores.into_iter().fold(Rexie::builder(name).version(VERSION), |builder, store| {
             builder.add_object_store(ObjectStore::new(store))
         });
-        let rexie = layout.build().await.map_err(|error| match error {
+        // The second is asked for when the first is under way: it waits until that one has laid the stores out.
+        let second = async { idb::Factory::new()?.open(name, Some(VERSION))?.await };
+        let (rexie, connection) = join(layout.build(), second).await;
+        let rexie = rexie.map_err(|error| match error {
             rexie::Error::IdbError(error) => IdbError::of_open(&error),
             other => other.into(),
         })?;
-        let request = idb::Factory::new()
-            .and_then(|factory| factory.open(name, Some(VERSION)))
-            .map_err(|error| IdbError::of_open(&error))?;
-        let mut connection = request.await.map_err(|error| IdbError::of_open(&error))?;
+        rexie.close();
+        let mut connection = connection.map_err(|error| IdbError::of_open(&error))?;
         let closed = Rc::new(Cell::new(false));
         let seen = Rc::clone(&closed);
         connection.on_version_change(move |event| {
@@ -81,14 +82,15 @@ impl Database {
         let handle: IdbDatabase = JsValue::from(connection_handle(&connection)?).unchecked_into();
         let mut database = Self { handle, connection, fence: 0.0, closed };
         database.fence = database.raise_fence().await?;
-        let snapshot = read(&rexie).await;
-        rexie.close();
-        Ok((database, snapshot?))
+        let snapshot = read(&database.connection).await?;
+        Ok((database, snapshot))
     }
 
-    /// Stores commits, in order, in one transaction.
+    /// Stores commits, in order, in one transaction: strict if one of them is.
     pub async fn commit(&self, commits: &[Commit]) -> Result<(), IdbError> {
-        let transaction = self.transaction(&[PAGES, JOURNAL, KEYS])?;
+        let relaxed = commits.iter().all(|commit| commit.durability() == Durability::Relaxed);
+        let durability = if relaxed { Durability::Relaxed } else { Durability::Strict };
+        let transaction = self.transaction(&[PAGES, JOURNAL, KEYS], durability)?;
         self.check_fence(&transaction).await?;
         match put(&transaction, commits) {
             Ok(()) => finish(transaction).await,
@@ -102,14 +104,14 @@ impl Database {
 
     /// Reads a value of the `keys` store; `undefined` if there is none.
     pub async fn key(&self, name: &str) -> Result<JsValue, IdbError> {
-        let transaction = self.transaction(&[KEYS])?;
+        let transaction = self.transaction(&[KEYS], Durability::Relaxed)?;
         let value = transaction.object_store(KEYS)?.get(JsValue::from_str(name))?.await?;
         Ok(value.unwrap_or(JsValue::UNDEFINED))
     }
 
     /// Writes a value of the `keys` store, or deletes it.
     pub async fn set_key(&self, name: &str, value: Option<&JsValue>) -> Result<(), IdbError> {
-        let transaction = self.transaction(&[KEYS])?;
+        let transaction = self.transaction(&[KEYS], Durability::Strict)?;
         self.check_fence(&transaction).await?;
         let store = transaction.object_store(KEYS)?;
         match value {
@@ -140,7 +142,8 @@ impl Database {
     }
 
     async fn raise_fence(&self) -> Result<f64, IdbError> {
-        let transaction = self.transaction(&[KEYS])?;
+        // Relaxed: it holds off those that live now. When the machine goes down, none of them does.
+        let transaction = self.transaction(&[KEYS], Durability::Relaxed)?;
         let store = transaction.object_store(KEYS)?;
         let last = store.get(JsValue::from_str(FENCE))?.await?.and_then(|value| value.as_f64());
         let fence = last.unwrap_or(0.0) + 1.0;
@@ -160,17 +163,21 @@ impl Database {
         Err(IdbError::Fenced)
     }
 
-    /// `transaction(stores, "readwrite", { durability: "strict" })`, which web-sys has no stable name for.
-    fn transaction(&self, stores: &[&str]) -> Result<idb::Transaction, IdbError> {
+    /// `transaction(stores, "readwrite", { durability })`, which web-sys has no stable name for.
+    fn transaction(&self, stores: &[&str], durability: Durability) -> Result<idb::Transaction, IdbError> {
         if self.closed.get() {
             return Err(IdbError::Closed);
         }
-        let strict = Object::new();
+        let options = Object::new();
+        let durability = match durability {
+            Durability::Strict => "strict",
+            Durability::Relaxed => "relaxed",
+        };
         let names: Array = stores.iter().map(|name| JsValue::from_str(name)).collect();
-        let made = Reflect::set(&strict, &"durability".into(), &"strict".into())
+        let made = Reflect::set(&options, &"durability".into(), &durability.into())
             .and_then(|_| Reflect::get(&self.handle, &"transaction".into()))
             .and_then(|function| function.dyn_into::<Function>())
-            .and_then(|function| function.call3(&self.handle, &names, &"readwrite".into(), &strict))
+            .and_then(|function| function.call3(&self.handle, &names, &"readwrite".into(), &options))
             .map_err(|thrown| IdbError::of(&thrown))?;
         Ok(made.unchecked_into::<IdbTransaction>().into())
     }
@@ -224,16 +231,19 @@ async fn finish(transaction: idb::Transaction) -> Result<(), IdbError> {
     }
 }
 
-async fn read(rexie: &Rexie) -> Result<Snapshot, IdbError> {
-    let transaction = rexie.transaction(&[PAGES, JOURNAL], TransactionMode::ReadOnly)?;
-    let (pages, journal) = (transaction.store(PAGES)?, transaction.store(JOURNAL)?);
+async fn read(connection: &idb::Database) -> Result<Snapshot, IdbError> {
+    let transaction = connection.transaction(&[PAGES, JOURNAL], idb::TransactionMode::ReadOnly)?;
+    let (pages, journal) = (transaction.object_store(PAGES)?, transaction.object_store(JOURNAL)?);
+    // All four are asked for before the first answer: each would wait for a turn of the browser.
+    let page_keys = pages.get_all_keys(None, None)?.into_future();
+    let page_records = pages.get_all(None, None)?.into_future();
+    let seqs = journal.get_all_keys(None, None)?.into_future();
+    let journal_records = journal.get_all(None, None)?.into_future();
     let mut snapshot = Snapshot::default();
-    let (keys, records) = (pages.get_all_keys(None, None).await?, pages.get_all(None, None).await?);
-    for (key, record) in keys.into_iter().zip(records) {
+    for (key, record) in page_keys.await?.into_iter().zip(page_records.await?) {
         snapshot.pages.push((parse_page_key(&key)?, to_bytes(&record, "a page record")?));
     }
-    let (keys, records) = (journal.get_all_keys(None, None).await?, journal.get_all(None, None).await?);
-    for (key, record) in keys.into_iter().zip(records) {
+    for (key, record) in seqs.await?.into_iter().zip(journal_records.await?) {
         snapshot.journal.push((to_seq(&key)?, to_bytes(&record, "a journal record")?));
     }
     Ok(snapshot)

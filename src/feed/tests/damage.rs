@@ -1,7 +1,7 @@
 //! Flipped bits and lost pages: found, forgotten, fetched again.
 
 use super::*;
-use crate::storage::{MemoryBackend, PageKey};
+use crate::storage::{Damage, MemoryBackend, PageKey};
 
 /// Blocks large enough to fill several pages of data and of tree.
 fn large() -> Vec<Vec<u8>> {
@@ -64,6 +64,54 @@ proptest! {
         // What was healed stays so.
         backend.commit(&files.take_batch().unwrap());
         let mut files = Files::load(backend.snapshot()).unwrap();
+        let feed = Feed::open(&mut files, copy.key()).unwrap();
+        assert_is(&files, &feed, &list, |_| true);
+    }
+
+    /// However a record of a feed is lost, and whichever it is: it is found, named, and what it held comes from a peer.
+    #[test]
+    fn whatever_is_lost_of_a_feed_is_healed_from_a_peer(which: prop::sample::Index, fault in 0_usize..3, place: prop::sample::Index) {
+        let list = large();
+        let mut theirs = Files::new();
+        let source = written(&mut theirs, 7, &list, &[1500]);
+        let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
+        let copy = written(&mut files, 7, &list, &[1500]);
+        backend.compact(&files.checkpoint().unwrap());
+        let keys: Vec<PageKey> =
+            backend.snapshot().pages.into_iter().map(|(key, _)| key).filter(|key| !key.file.is_empty()).collect();
+        let key = which.get(&keys);
+        let record = backend.page_mut(key).unwrap();
+        match fault {
+            0 => {
+                let at = place.index(record.len());
+                record[at] ^= 0x10;
+            }
+            1 => record.truncate(place.index(record.len())),
+            _ => backend.remove_page(key),
+        }
+
+        let mut files = Files::load(backend.snapshot()).unwrap();
+        let page = Damage::Page { file: key.file.clone(), page: key.page };
+        let named = if fault < 2 { page.clone() } else { Damage::Pages };
+        prop_assert!(files.damage().contains(&named), "{:?}", files.damage());
+        prop_assert!(files.damage().iter().all(|damage| *damage == page || *damage == Damage::Pages));
+        let mut feed = match Feed::open(&mut files, copy.key()) {
+            Ok(feed) => feed,
+            Err(FeedError::Damaged { what: "roots" | "head" }) => {
+                Feed::remove(&mut files, &copy.key());
+                Feed::open(&mut files, copy.key()).unwrap()
+            }
+            Err(error) => return Err(TestCaseError::fail(error.to_string())),
+        };
+        for (index, block) in (0..).zip(&list) {
+            prop_assert!(feed.get(&files, index).unwrap().is_none_or(|bytes| bytes == *block), "{}", index);
+        }
+        refetch(&mut files, &mut feed, (&theirs, &source), &list);
+        assert_is(&files, &feed, &list, |_| true);
+        prop_assert!(feed.audit(&files).unwrap().damaged.is_empty());
+        backend.compact(&files.checkpoint().unwrap());
+        let mut files = Files::load(backend.snapshot()).unwrap();
+        prop_assert!(files.damage().is_empty());
         let feed = Feed::open(&mut files, copy.key()).unwrap();
         assert_is(&files, &feed, &list, |_| true);
     }

@@ -4,6 +4,7 @@ mod damage;
 mod equivocation;
 mod hostile;
 mod replicate;
+mod truncate;
 mod vectors;
 mod write;
 

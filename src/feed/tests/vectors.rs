@@ -66,6 +66,54 @@ fn indexes_are_those_of_flat_tree() {
     }
 }
 
+/// The cases by which flat-tree tests itself.
+#[test]
+fn the_published_cases_of_flat_tree_hold() {
+    for ((depth, offset), index) in
+        [((0, 0), 0), ((0, 1), 2), ((0, 2), 4), ((1, 0), 1), ((1, 1), 5), ((2, 0), 3)]
+    {
+        assert_eq!(flat::index(depth, offset), index);
+    }
+    for (index, parent) in [(0, 1), (2, 1), (1, 3), (10_000_000_000, 10_000_000_001)] {
+        assert_eq!(flat::parent(index), parent);
+    }
+    for (index, children) in
+        [(0, None), (1, Some((0, 2))), (3, Some((1, 5))), (9, Some((8, 10))), (7, Some((3, 11)))]
+    {
+        assert_eq!(flat::children(index), children);
+    }
+    for (index, sibling) in [(0, 2), (2, 0), (1, 5), (5, 1)] {
+        assert_eq!(flat::sibling(index), sibling);
+    }
+    // There, twice the length stands for it.
+    let roots: [(u64, &[u64]); 7] =
+        [(0, &[]), (1, &[0]), (4, &[3]), (10, &[7, 17]), (9, &[7, 16]), (8, &[7]), (11, &[7, 17, 20])];
+    for (length, expected) in roots {
+        assert_eq!(flat::roots(length).collect::<Vec<_>>(), expected);
+    }
+    for (index, depth) in [(0, 0), (1, 1), (2, 0), (3, 2), (4, 0)] {
+        assert_eq!(flat::depth(index), depth);
+    }
+    for (index, offset) in [(0, 0), (1, 0), (2, 1), (3, 0), (4, 2)] {
+        assert_eq!(flat::offset(index), offset);
+    }
+    for (index, spans, count) in [
+        (0, (0, 0), 1),
+        (1, (0, 2), 3),
+        (3, (0, 6), 7),
+        (5, (4, 6), 3),
+        (23, (16, 30), 15),
+        (27, (24, 30), 7),
+    ] {
+        let (first, past) = flat::span(index);
+        assert_eq!((flat::leaf(first), flat::leaf(past - 1)), spans);
+        assert_eq!(2 * (past - first) - 1, count);
+    }
+    let top = (0..50).fold(0, |index, _| flat::parent(index));
+    assert_eq!(top, 1_125_899_906_842_623);
+    assert_eq!((0..50).fold(top, |index, _| flat::children(index).unwrap().0), 0);
+}
+
 #[test]
 fn heads_are_signed_as_the_protocol_says() {
     for case in vectors()["heads"].as_array().unwrap() {

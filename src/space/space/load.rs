@@ -33,15 +33,20 @@ impl Space {
         self.manifest = SignedValue::decode(&bytes).ok().filter(|value| value.verify().is_ok());
         self.lost = stored_keys(files, self.files.lost)?.into_iter().collect();
         for writer in stored_keys(files, self.files.feeds)? {
-            let feed = match Feed::open(files, writer) {
-                Err(FeedError::Damaged { .. }) => {
-                    Feed::remove(files, &writer);
-                    store_key(files, self.files.lost, &writer)?;
-                    self.lost.insert(writer);
-                    Feed::open(files, writer)?
-                }
-                feed => feed?,
+            let mut feed = Feed::open(files, writer);
+            let lost = match &feed {
+                Err(FeedError::Damaged { .. }) => true,
+                // Records are missing, and it seems to be empty: perhaps it was not.
+                Ok(feed) => feed.head().is_none() && files.is_incomplete(),
+                Err(_) => false,
             };
+            if lost {
+                Feed::remove(files, &writer);
+                store_key(files, self.files.lost, &writer)?;
+                self.lost.insert(writer);
+                feed = Feed::open(files, writer);
+            }
+            let feed = feed?;
             self.feeds.insert(writer, feed);
         }
         for (writer, index, leaf) in stored_sides(files, self.files.sides)? {

@@ -2,6 +2,7 @@
 
 mod acts;
 mod data;
+mod faults;
 mod hyperdb;
 mod orders;
 mod quarantine;

@@ -1,0 +1,36 @@
+// Serves the bundles, the package under test and an empty page for each system, isolated so that memory can be read.
+
+import { createReadStream, statSync } from "node:fs";
+import { createServer } from "node:http";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const PACKAGE = fileURLToPath(new URL("../../../pkg", import.meta.url));
+const TYPES = { ".js": "text/javascript", ".wasm": "application/wasm" };
+
+/** Starts on a free port: `{ origin, close() }`. `/<name>.html` runs the bundle `<name>.js` of the folder. */
+export async function serve(folder) {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url, "http://localhost");
+    response.setHeader("cross-origin-opener-policy", "same-origin");
+    response.setHeader("cross-origin-embedder-policy", "require-corp");
+    if (pathname.endsWith(".html")) {
+      const script = path.basename(pathname, ".html");
+      response.setHeader("content-type", "text/html; charset=utf-8");
+      return response.end(`<!doctype html><title>${script}</title><link rel="icon" href="data:,"><script type="module" src="${script}.js"></script>`);
+    }
+    const inPackage = pathname.startsWith("/pkg/");
+    const file = path.join(inPackage ? PACKAGE : folder, path.normalize(inPackage ? pathname.slice(4) : pathname));
+    if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
+      response.statusCode = 404;
+      return response.end();
+    }
+    response.setHeader("content-type", TYPES[path.extname(file)] ?? "application/octet-stream");
+    createReadStream(file).pipe(response);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    origin: `http://127.0.0.1:${server.address().port}`,
+    close: () => (server.closeAllConnections(), server.close()),
+  };
+}
