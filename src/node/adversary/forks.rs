@@ -58,6 +58,14 @@ fn two_histories_are_proved_and_neither_counts_until_the_root_picks_one() {
             assert_eq!(held.iter().filter(|key| key.starts_with("two/")).count(), own + 4, "{at}: {held:?}");
             home.world.call(at, Call::Sync { timeout_ms: 60_000 }).unwrap();
         }
+        // Whoever comes later gets both from one who has them, though the second device is away.
+        home.world.kill(second);
+        let late = home.visitor();
+        home.level("from the one who has both", &[first, late]);
+        assert_eq!(keys(&home.world, late).len(), common + own + own + 3);
+        home.world.kill(late);
+        home.world.start(second);
+        home.level("back", &honest);
         // What is kept of it outlives a reload, alone.
         let before = home.view(visitor);
         home.world.stop_hub();

@@ -287,12 +287,13 @@ impl Space {
         self.heard.get(feed).copied().unwrap_or_default().max(held)
     }
 
-    /// Whether all is here of which a signed head was shown, what is past a root cut or a fork aside.
+    /// Whether all is here of which a signed head was shown, what is past a cut or a fork aside.
     pub fn is_fresh(&self) -> bool {
         let closed =
             |state: WriterStanding| matches!(state, WriterStanding::RootCut | WriterStanding::Forked);
         self.feeds.keys().all(|feed| {
-            self.contiguous(feed) >= self.heard(feed).min(self.wanted_length(feed))
+            let wanted = self.wanted_length(feed).min(self.cut_length(feed).unwrap_or(u64::MAX));
+            self.contiguous(feed) >= self.heard(feed).min(wanted)
                 || self.access.writer(feed).is_some_and(|state| closed(state.standing))
         })
     }
