@@ -73,6 +73,15 @@ impl Space {
         if ours.side.leaf == theirs.side.leaf {
             return Ok((Some(false), None));
         }
+        let leaves = [&ours.side.leaf, &theirs.side.leaf];
+        let known = |proof: &EquivocationProof| {
+            (proof.key, proof.index) == (*feed, theirs.index)
+                && proof.sides.iter().all(|side| leaves.contains(&&side.leaf))
+        };
+        // One proof for each pair of branches, however long they get.
+        if self.claims.forks().any(known) {
+            return Ok((Some(true), None));
+        }
         let proof = EquivocationProof::new(*feed, ours, theirs)?.encode();
         let new = self.add_equivocation(files, &proof)?;
         Ok((Some(true), new.then_some(proof)))
