@@ -245,10 +245,8 @@ mod tests {
             .count();
         assert_eq!(taken, MAX_WAITING);
         // Another peer's request finds room, and pushes out the latest of the flood, not the one that is looked at.
-        let mut other = request(77).0;
-        other.id = [9; 16];
-        other.writer = crate::crypto::PublicKey([9; 32]);
-        assert!(queue.add(0, other, Hash([9; 32]), 2));
+        let (other, hash) = request(77);
+        assert!(queue.add(0, other, hash, 2));
         assert_eq!((queue.waiting.len(), queue.waiting[0].request.id), (MAX_WAITING, [0; 16]));
         assert_eq!(queue.waiting.iter().filter(|waiting| waiting.from == 1).count(), MAX_WAITING - 1);
     }
