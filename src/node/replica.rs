@@ -49,9 +49,13 @@ impl Replica for SpaceReplica<'_> {
     }
 
     fn missing(&self, feed: &PublicKey, within: Range<u64>) -> Option<Range<u64>> {
-        // Past a root cut nothing is wanted, whoever offers it.
+        // Past a root cut nothing is wanted, whoever offers it; past a device's cut a little at a time.
         let end = within.end.min(self.space.wanted_length(feed));
-        first_gap(self.space.feed(feed)?, within.start.min(end)..end)
+        let gap = first_gap(self.space.feed(feed)?, within.start.min(end)..end)?;
+        match self.space.cut_length(feed) {
+            Some(cut) if gap.start < cut => Some(gap.start..gap.end.min(cut)),
+            _ => Some(gap),
+        }
     }
 
     fn status(&self) -> Vec<FeedStatus> {
@@ -111,6 +115,11 @@ impl Replica for SpaceReplica<'_> {
             Ok(_) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn rationed(&self, feed: &PublicKey) -> bool {
+        let held = self.space.feed(feed).map_or(0, |feed| feed.contiguous());
+        self.space.cut_length(feed).is_some_and(|cut| held >= cut)
     }
 
     fn fork_bound(&self, feed: &PublicKey) -> Option<u64> {

@@ -488,6 +488,14 @@ impl World {
                 let other = if &text[at..=at] == "A" { "B" } else { "A" };
                 text.replace_range(at..=at, other);
             }
+            if self.entropy.below(100) < changed {
+                // Shown in another room.
+                let rooms: Vec<&String> = self.subscribed.values().flatten().collect();
+                let room = rooms[self.entropy.below(u32::try_from(rooms.len()).unwrap()) as usize].clone();
+                let mut message: serde_json::Value = serde_json::from_str(&text).unwrap();
+                message["topic"] = room.into();
+                text = message.to_string();
+            }
             out.push((8 + u64::from(self.entropy.below(500)), text));
         }
         self.replays.push(text.to_owned());

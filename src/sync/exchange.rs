@@ -96,6 +96,10 @@ struct Known {
     told_at: u64,
     /// Not asked of this peer (ms) before then.
     barred_until: u64,
+    /// Fetched a little at a time.
+    rationed: bool,
+    /// Not asked of this peer (ms) before then, for that.
+    rationed_until: u64,
     /// Length of its head when a fork was looked for last.
     searched: u64,
     /// Bytes and blocks that came, for the mean block size.
@@ -328,14 +332,16 @@ impl Exchange {
         let barred =
             self.behind.iter().filter_map(|feed| self.feeds.get(feed)).map(|known| known.barred_until);
         // u64::MAX: barred until the peer announces something.
-        let barred = barred.filter(|until| *until > 0 && *until < u64::MAX).min();
+        let rationed =
+            self.behind.iter().filter_map(|feed| self.feeds.get(feed)).map(|known| known.rationed_until);
+        let barred = barred.chain(rationed).filter(|until| *until > 0 && *until < u64::MAX).min();
         [request, barred, self.due].into_iter().flatten().min()
     }
 
     /// Whether the peer has listed all it has and nothing of that is missing here.
     pub fn is_level(&self) -> bool {
         self.heard_all
-            && self.behind.is_empty()
+            && self.behind.iter().all(|feed| self.feeds.get(feed).is_some_and(|known| known.rationed))
             && self.asked.is_empty()
             && self.forks.is_idle()
             && self.items.heard_all()

@@ -53,6 +53,10 @@ pub const REQUEST_TIMEOUT_MS: u64 = 15_000;
 pub const MAX_STRIKES: u32 = 6;
 /// Milliseconds until a feed is asked for again after an answer that was overtaken.
 pub const STALE_MS: u64 = 50;
+/// Blocks in a request past the cut of a device: they can only hold cuts of its own, and it may sign them for ever.
+pub const RATION_BLOCKS: u64 = 16;
+/// Milliseconds between such requests to one peer.
+pub const RATION_MS: u64 = 5_000;
 /// Milliseconds between announcements of a feed that is still being fetched.
 pub const PROGRESS_MS: u64 = 100;
 

@@ -94,8 +94,13 @@ pub trait Replica {
         Err(ReplicaError::NotHeld)
     }
 
-    /// Up to which block to look for the first one that differs, where a peer shows another branch of a feed: the block
-    /// at which a fork is known, [`u64::MAX`] if none is; `None` not to look.
+    /// Whether what is missing of a feed is fetched a little at a time: its author was cut, and goes on.
+    fn rationed(&self, _feed: &PublicKey) -> bool {
+        false
+    }
+
+    /// Where a peer shows another branch of a feed: the block to ask about first, since a fork is known there;
+    /// [`u64::MAX`] if none is; `None` not to look.
     fn fork_bound(&self, _feed: &PublicKey) -> Option<u64> {
         None
     }

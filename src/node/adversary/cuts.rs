@@ -50,6 +50,36 @@ fn what_a_removed_device_writes_on_is_shown_by_nobody() {
 }
 
 #[test]
+fn a_removed_device_that_floods_its_feed_is_fetched_slowly_and_holds_nothing_up() {
+    let (mut home, [first, second, thief], visitor) = with_thief(5);
+    let writer = home.writer(thief);
+    home.cut(first, writer, false);
+    home.level("cut", &[first, second, visitor]);
+    let before = home.standing(visitor, writer).held;
+    let start = home.world.now;
+    for round in 0..30 {
+        for n in 0..50 {
+            let ops = Home::ops(&format!("flood/{round}/{n}"));
+            home.world.act(thief, |node, now| node.hostile_append(now, ops)).unwrap();
+        }
+        home.world.run(300);
+    }
+    home.post(second, "meanwhile");
+    home.world.until("it comes at once", |world| keys(world, visitor).contains(&"meanwhile".to_owned()));
+    home.world.call(visitor, of_home(SpaceCall::Sync { timeout_ms: 2000 })).unwrap();
+    let standing = home.standing(visitor, writer);
+    let rounds = (home.world.now - start) / 5000 + 1;
+    // From each of three peers.
+    assert!(standing.held - before <= rounds * 16 * 3, "{} in {rounds} rounds", standing.held - before);
+    assert!(standing.held > before, "but it is fetched");
+    home.cut(first, writer, true);
+    home.level("closed", &[first, second, visitor]);
+    let held = home.standing(visitor, writer).held;
+    home.world.run(60_000);
+    assert_eq!(home.standing(visitor, writer).held, held, "closed for good");
+}
+
+#[test]
 fn a_back_dated_entry_is_past_the_cut_all_the_same() {
     for root in [false, true] {
         let (mut home, [first, second, thief], visitor) = with_thief(10);

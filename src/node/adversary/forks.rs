@@ -58,6 +58,14 @@ fn two_histories_are_proved_and_neither_counts_until_the_root_picks_one() {
             assert_eq!(held.iter().filter(|key| key.starts_with("two/")).count(), own + 4, "{at}: {held:?}");
             home.world.call(at, of_home(SpaceCall::Sync { timeout_ms: 60_000 })).unwrap();
         }
+        // Whoever comes later gets both from one who has them, though the second device is away.
+        home.world.kill(second);
+        let late = home.visitor();
+        home.level("from the one who has both", &[first, late]);
+        assert_eq!(keys(&home.world, late).len(), common + own + own + 3);
+        home.world.kill(late);
+        home.world.start(second);
+        home.level("back", &honest);
         // What is kept of it outlives a reload, alone.
         let before = home.view(visitor);
         home.world.stop_hub();
@@ -172,4 +180,64 @@ fn an_old_back_up_that_wrote_alone_signs_in_anew() {
     home.level("picked", &[first, second]);
     assert_eq!(keys(&home.world, second), ["again", "before", "since"]);
     assert_eq!(home.quarantine(second), ["alone"]);
+}
+
+#[test]
+fn of_three_histories_the_lowest_fork_holds_everywhere() {
+    for seed in 75..77 {
+        let mut home = Home::new(seed, 3);
+        let [first, second, thief] = home.devices[..] else { panic!() };
+        for n in 0..6 {
+            home.post(thief, &format!("common/{n}"));
+        }
+        home.level("before", &[first, second, thief]);
+        let writer = home.writer(thief);
+        let length = home.standing(thief, writer).length;
+        home.post(thief, "one");
+        home.level("one", &[first, second, thief]);
+        home.world.kill(first);
+        home.world.kill(second);
+        home.world.act(thief, |node, _| node.hostile_ignore_cut()).unwrap();
+        let mut readers = Vec::new();
+        for (back, name) in [(2, "two"), (4, "three")] {
+            home.world
+                .act(thief, |node, now| node.hostile_fork(now, length - back, Home::ops(name)))
+                .unwrap();
+            for n in 0..9 {
+                let ops = Home::ops(&format!("{name}/{n}"));
+                home.world.act(thief, |node, now| node.hostile_append(now, ops)).unwrap();
+            }
+            // Readers who know nothing but what the thief shows them now.
+            let reader = home.visitor();
+            home.level(name, &[thief, reader]);
+            home.world.kill(reader);
+            readers.push(reader);
+        }
+        home.world.kill(thief);
+        // They meet two by two first, in some order, then all.
+        let all = [first, second, readers[0], readers[1]];
+        home.world.start(readers[usize::from(seed % 2 == 0)]);
+        home.world.start(first);
+        home.world.run(20_000);
+        for at in all {
+            if home.world.browsers[at].node.is_none() {
+                home.world.start(at);
+            }
+        }
+        home.level("found out", &all);
+        for at in all {
+            let standing = home.standing(at, writer);
+            assert_eq!((standing.state, standing.cut_at), (WriterStanding::Forked, Some(length - 4)), "{at}");
+            let held = home.quarantine(at);
+            for name in ["one", "two", "three/8"] {
+                assert!(held.contains(&name.to_owned()), "{at}: {name} of {held:?}");
+            }
+        }
+        home.cut(first, writer, true);
+        home.level("picked", &all);
+        for at in all {
+            assert!(keys(&home.world, at).contains(&"one".to_owned()), "{at}");
+            assert_eq!(keys(&home.world, at).len(), 7, "{at}");
+        }
+    }
 }

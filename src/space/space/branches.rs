@@ -11,7 +11,7 @@
 
 use super::{Space, load::store_side};
 use crate::{
-    collections::Set,
+    collections::{Set, sort},
     crypto::{Hash, PublicKey},
     feed::{Branch, EquivocationProof, Feed, FeedError, Proof, ProofRequest, SignedHead},
     space::{Entry, SpaceError, SpaceEvent, WriterStanding},
@@ -72,6 +72,15 @@ impl Space {
         }
         if ours.side.leaf == theirs.side.leaf {
             return Ok((Some(false), None));
+        }
+        let leaves = [&ours.side.leaf, &theirs.side.leaf];
+        let known = |proof: &EquivocationProof| {
+            (proof.key, proof.index) == (*feed, theirs.index)
+                && proof.sides.iter().all(|side| leaves.contains(&&side.leaf))
+        };
+        // One proof for each pair of branches, however long they get.
+        if self.claims.forks().any(known) {
+            return Ok((Some(true), None));
         }
         let proof = EquivocationProof::new(*feed, ours, theirs)?.encode();
         let new = self.add_equivocation(files, &proof)?;
@@ -222,34 +231,65 @@ impl Space {
                 side.end() >= pin.length
                     && side.feed.tree_hash_at(files, pin.length).ok().flatten() == Some(pin.tree_hash)
             };
-            if let Some(at) = sides.iter().position(held) {
-                self.swap(files, &writer, at)?;
+            if let Some(at) = sides.iter().position(held)
+                && self.swap(files, &writer, at)?
+            {
                 return self.reopen(files, writer);
             }
         }
         Ok(())
     }
 
-    /// The main branch and a side change places.
-    fn swap(&mut self, files: &mut Files, writer: &PublicKey, at: usize) -> Result<(), SpaceError> {
+    /// The main branch and a side change places; whether all of the side is here that this takes.
+    fn swap(&mut self, files: &mut Files, writer: &PublicKey, at: usize) -> Result<bool, SpaceError> {
+        let mut forks: Vec<u64> =
+            self.claims.forks().filter(|proof| proof.key == *writer).map(|proof| proof.index).collect();
         let (Some(sides), Some(main)) = (self.sides.get_mut(writer), self.feeds.get(writer)) else {
-            return Ok(());
+            return Ok(false);
         };
         let mut side = sides.remove(at);
-        let index = side.index;
-        // Everything of the side that the two share, and the old main branch as a side, before it goes.
-        side.feed.copy_shared(files, main, 0..index)?;
-        if let Some(leaf) = main.leaf(files, index)? {
-            let mut old = Side::open(files, *writer, index, leaf)?;
-            if old.feed.length() == 0 {
-                old.feed.copy_branch(files, main, index)?;
+        forks.extend(sides.iter().map(|other| other.index));
+        forks.extend([0, side.index]);
+        sort(&mut forks);
+        forks.dedup();
+        // Between two forks a block is common to some branches; from whom it is, the tree of the side tells. The last
+        // ones first: what is above them is what those before are proved with.
+        let segments: Vec<(u64, u64)> = forks
+            .iter()
+            .copied()
+            .zip(forks.iter().copied().skip(1))
+            .filter(|(start, _)| *start < side.index)
+            .collect();
+        for (start, end) in segments.into_iter().rev() {
+            for source in core::iter::once(main).chain(sides.iter().map(|other| &other.feed)) {
+                if side.feed.next_missing(start) >= end {
+                    break;
+                }
+                // Fails, and stores nothing, where it is of another branch.
+                let _ = side.feed.copy_shared(files, source, start..end);
             }
-            store_side(files, self.files.sides, writer, index, &leaf)?;
+        }
+        if side.feed.next_missing(0) < side.index {
+            sides.push(side);
+            return Ok(false);
+        }
+        // The old main branch stays as a side, from where it leaves the new one.
+        for index in forks {
+            let leaf = main.leaf(files, index)?;
+            if let Some(leaf) = leaf.filter(|leaf| side.feed.leaf(files, index).ok().flatten() != Some(*leaf))
+            {
+                let mut old = Side::open(files, *writer, index, leaf)?;
+                if old.feed.length() == 0 {
+                    old.feed.copy_branch(files, main, index)?;
+                }
+                store_side(files, self.files.sides, writer, index, &leaf)?;
+                break;
+            }
         }
         Feed::remove(files, writer);
         let mut feed = Feed::open(files, *writer)?;
         feed.copy_branch(files, &side.feed, 0)?;
-        Ok(())
+        Ok(true)
     }
 
     /// Computes everything anew from what is stored.
@@ -287,12 +327,13 @@ impl Space {
         self.heard.get(feed).copied().unwrap_or_default().max(held)
     }
 
-    /// Whether all is here of which a signed head was shown, what is past a root cut or a fork aside.
+    /// Whether all is here of which a signed head was shown, what is past a cut or a fork aside.
     pub fn is_fresh(&self) -> bool {
         let closed =
             |state: WriterStanding| matches!(state, WriterStanding::RootCut | WriterStanding::Forked);
         self.feeds.keys().all(|feed| {
-            self.contiguous(feed) >= self.heard(feed).min(self.wanted_length(feed))
+            let wanted = self.wanted_length(feed).min(self.cut_length(feed).unwrap_or(u64::MAX));
+            self.contiguous(feed) >= self.heard(feed).min(wanted)
                 || self.access.writer(feed).is_some_and(|state| closed(state.standing))
         })
     }

@@ -26,6 +26,17 @@ impl Space {
         }
     }
 
+    /// From where on a feed only matters for the cuts in it: where a device cut its author, or at once where that was let
+    /// in by one that was cut.
+    pub fn cut_length(&self, feed: &PublicKey) -> Option<u64> {
+        let state = self.access.writer(feed)?;
+        match state.standing {
+            WriterStanding::Cut => state.cut_at,
+            WriterStanding::Ungranted if self.access.is_followed(feed) => Some(0),
+            _ => None,
+        }
+    }
+
     /// The feeds that are held, ascending by key.
     pub fn feeds(&self) -> impl Iterator<Item = &Feed> {
         self.feeds.values()

@@ -5,7 +5,7 @@ use core::ops::Range;
 use super::{
     super::limits::{
         FIRST_REQUEST_BLOCKS, MAX_CANCELLED, MAX_REQUEST_BLOCKS, MAX_REQUESTS, MAX_REQUESTS_PER_FEED,
-        MAX_STRIKES, REQUEST_BYTES, REQUEST_TIMEOUT_MS, STALE_MS,
+        MAX_STRIKES, RATION_BLOCKS, RATION_MS, REQUEST_BYTES, REQUEST_TIMEOUT_MS, STALE_MS,
     },
     Asked, Exchange, Fault, HeadWanted, Known, Message, Replica, ReplicaError, Wanted, Wants,
 };
@@ -79,7 +79,7 @@ impl Exchange {
         if !replica.wanted(&feed) {
             return Look::Level;
         }
-        if known.barred_until > now {
+        if known.barred_until > now || known.rationed_until > now {
             return Look::Wait;
         }
         let mine =
@@ -90,7 +90,7 @@ impl Exchange {
         let length = replica.feed(&feed).map_or(0, |status| status.head.length);
         let rooted = known.head >= length || replica.rooted(&feed, known.head);
         let from = length.min(known.head);
-        let max = known.request_blocks();
+        let max = if replica.rationed(&feed) { RATION_BLOCKS } else { known.request_blocks() };
         let key = (&feed, self.peer, self.next_request);
         let windows = core::iter::once(0..known.contiguous).chain(known.ranges.iter().cloned());
         let mut missing = false;
@@ -156,6 +156,8 @@ impl Exchange {
                 wants.progress(&feed, self.peer, id, end);
                 let bytes = blocks.iter().map(|block| u64::try_from(block.len()).unwrap_or(u64::MAX)).sum();
                 let known = self.known(feed)?;
+                known.rationed = replica.rationed(&feed);
+                known.rationed_until = if known.rationed { now.saturating_add(RATION_MS) } else { 0 };
                 known.measure(bytes, count);
                 known.learned(proof, end);
                 self.dirty.insert(feed);
@@ -225,7 +227,7 @@ impl Exchange {
         let held = replica.feed(&feed);
         let fits = held.as_ref().map_or(0, |held| held.head.length) == proof.from
             && held.map_or(0, |held| held.contiguous) == proof.blocks_start;
-        if !fits || !replica.wanted(&feed) {
+        if !fits || !replica.wanted(&feed) || replica.rationed(&feed) {
             return Ok(());
         }
         match replica.accept(&feed, proof, blocks) {
@@ -264,10 +266,12 @@ impl Exchange {
     /// Takes requests back from a peer that is silent, each time for longer; and lets go of bans that are over.
     pub(super) fn expire(&mut self, wants: &mut Wants, now: u64) {
         for feed in &self.behind {
-            if let Some(known) = self.feeds.get_mut(feed)
-                && known.barred_until <= now
-            {
-                known.barred_until = 0;
+            if let Some(known) = self.feeds.get_mut(feed) {
+                for until in [&mut known.barred_until, &mut known.rationed_until] {
+                    if *until <= now {
+                        *until = 0;
+                    }
+                }
             }
         }
         if self.asked.is_empty() || now < self.progress_at.saturating_add(REQUEST_TIMEOUT_MS) {

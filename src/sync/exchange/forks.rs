@@ -7,7 +7,7 @@
 //! A head that contradicts what is held starts a search. Every answer is signed by the author, so each halves what is
 //! left, whatever the peer would like; the last one is the peer's half of the proof of equivocation. After that the
 //! other branch is fetched beside ours, from whoever has it: others name prefixes of it, and its entries are for
-//! people to look at. A fork that is known already costs one question for each new contradicting head.
+//! people to look at. A fork that is known already costs one question for each new contradicting head, or few.
 
 use super::{Asked, Compared, Exchange, Fault, Message, Replica, ReplicaError, Wanted};
 use crate::{
@@ -69,8 +69,8 @@ impl Exchange {
         let Some(bound) = replica.fork_bound(&feed) else { return Ok(()) };
         let peer_has_more = seen != self.known(feed)?.searched;
         if peer_has_more && high > 0 && !self.forks.searches.contains_key(&feed) {
-            // Where a fork is known, the question is whether this is that one or a lower one.
-            let (high, next) = if bound < high { (bound + 1, bound) } else { (high, high / 2) };
+            // Where a fork is known, the first question is whether this is that one.
+            let next = if bound < high { bound } else { high / 2 };
             self.forks.searches.insert(feed, Search { low: 0, high, next, asked: false });
         }
         self.forks.lacked.retain(|(other, _)| *other != feed);
