@@ -21,6 +21,7 @@ wasm_bindgen_test_configure!(run_in_browser);
 
 #[wasm_bindgen(inline_js = r#"
 const put = IDBObjectStore.prototype.put;
+const commit = IDBTransaction.prototype.commit;
 const transaction = IDBDatabase.prototype.transaction;
 // From now on the n-th put throws.
 export function fail_put(n) {
@@ -29,15 +30,13 @@ export function fail_put(n) {
         return put.apply(this, given);
     };
 }
-// From now on every transaction is aborted once its first request has been answered.
-export function abort_all() {
-    IDBObjectStore.prototype.put = function (...given) {
-        const request = put.apply(this, given);
-        request.onsuccess = () => this.transaction.abort();
-        return request;
-    };
+// From now on every transaction is aborted when all has been asked of it.
+export function abort_all() { IDBTransaction.prototype.commit = IDBTransaction.prototype.abort; }
+export function mend() {
+    IDBObjectStore.prototype.put = put;
+    IDBTransaction.prototype.commit = commit;
+    IDBDatabase.prototype.transaction = transaction;
 }
-export function mend() { IDBObjectStore.prototype.put = put; IDBDatabase.prototype.transaction = transaction; }
 // Durabilities asked for since the call before.
 let asked = [];
 export function watch_durability() {

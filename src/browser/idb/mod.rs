@@ -91,11 +91,13 @@ impl Database {
         let relaxed = commits.iter().all(|commit| commit.durability() == Durability::Relaxed);
         let durability = if relaxed { Durability::Relaxed } else { Durability::Strict };
         let transaction = self.transaction(&[PAGES, JOURNAL, KEYS], durability)?;
-        self.check_fence(&transaction).await?;
-        match put(&transaction, commits) {
+        // The fence is answered first, and until the last answer nothing is stored: so nobody has to wait for it.
+        let fence = transaction.object_store(KEYS)?.get(JsValue::from_str(FENCE))?.into_future();
+        let asked = put(&transaction, commits);
+        match self.check_fence(fence.await?).and(asked) {
             Ok(()) => finish(transaction).await,
             Err(error) => {
-                // What was asked before the failure would be stored otherwise.
+                // What was asked would be stored otherwise.
                 drop(transaction.abort());
                 Err(error)
             }
@@ -112,8 +114,8 @@ impl Database {
     /// Writes a value of the `keys` store, or deletes it.
     pub async fn set_key(&self, name: &str, value: Option<&JsValue>) -> Result<(), IdbError> {
         let transaction = self.transaction(&[KEYS], Durability::Strict)?;
-        self.check_fence(&transaction).await?;
         let store = transaction.object_store(KEYS)?;
+        self.check_fence(store.get(JsValue::from_str(FENCE))?.await?)?;
         match value {
             Some(value) => drop(store.put(value, Some(&name.into()))?),
             None => drop(store.delete(JsValue::from_str(name))?),
@@ -152,9 +154,8 @@ impl Database {
         Ok(fence)
     }
 
-    /// Aborts if another node has raised the fence.
-    async fn check_fence(&self, transaction: &idb::Transaction) -> Result<(), IdbError> {
-        let fence = transaction.object_store(KEYS)?.get(JsValue::from_str(FENCE))?.await?;
+    /// Fails, and closes the database, if another node has raised the fence.
+    fn check_fence(&self, fence: Option<JsValue>) -> Result<(), IdbError> {
         if fence.and_then(|value| value.as_f64()) == Some(self.fence) {
             return Ok(());
         }
@@ -220,7 +221,8 @@ fn put(transaction: &idb::Transaction, commits: &[Commit]) -> Result<(), IdbErro
 
 /// Waits until everything asked of a transaction is on the disk.
 async fn finish(transaction: idb::Transaction) -> Result<(), IdbError> {
-    let raw = IdbTransaction::from(transaction);
+    // Nothing more is asked: without this the browser waits for us to hear of every request first.
+    let raw = IdbTransaction::from(transaction.commit()?);
     let result = idb::Transaction::from(raw.clone()).await;
     match result {
         Ok(idb::TransactionResult::Committed) => Ok(()),
