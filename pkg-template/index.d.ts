@@ -58,7 +58,7 @@ export interface OpenOptions {
   storage?: "indexeddb" | "memory";
   /** Name of the database, `"hypha"` unless given. Tabs of one origin with the same name share one node. */
   name?: string;
-  /** Has no effect yet: every commit is strict. */
+  /** `"relaxed"`: others' entries need not have reached the disk to count as stored. One's own always must. `"strict"` unless given. */
   durability?: "strict" | "relaxed";
   /** A replica holds and serves a space without any key. */
   role?: "person" | "replica";

@@ -47,8 +47,9 @@ export class Hypha extends EventTarget {
 
   async #open(options) {
     const { core } = await wasm();
-    const { hubs = [], transports = {}, name = "hypha", storage = "indexeddb", role = "person", link, iceServers } = options;
+    const { hubs = [], transports = {}, name = "hypha", storage = "indexeddb", durability = "strict", role = "person", link, iceServers } = options;
     if (!["indexeddb", "memory"].includes(storage)) throw new HyphaError("BAD_INPUT", "storage must be \"indexeddb\" or \"memory\"");
+    if (!["strict", "relaxed"].includes(durability)) throw new HyphaError("BAD_INPUT", "durability must be \"strict\" or \"relaxed\"");
     if (!["person", "replica"].includes(role)) throw new HyphaError("BAD_INPUT", "role must be \"person\" or \"replica\"");
     this.#domain = checked(() => core.checkDomain(domainOf(options.domain)));
     const ready = new Promise((resolve) => (this.#ready = resolve));
@@ -58,6 +59,7 @@ export class Hypha extends EventTarget {
       hubs: [...hubs],
       webrtc: transports.webrtc !== false && typeof RTCPeerConnection === "function",
       tabs: transports.tabs !== false,
+      relaxed: durability === "relaxed",
       replica: role === "replica",
       database: storage === "memory" ? undefined : name,
       iceServers,

@@ -30,7 +30,7 @@ pub struct Core {
 
 #[wasm_bindgen]
 impl Core {
-    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, tabs, replica, database?, iceServers?,
+    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, tabs, relaxed?, replica, database?, iceServers?,
     /// keys? }`; `page`:
     /// `{ event(name, detail), deriveWords(hash) → Promise<string[]>, lookUp(domain) → Promise<{ found?, missing?, failed? }> }`.
     #[wasm_bindgen]
@@ -422,6 +422,7 @@ fn read_config(options: &JsValue) -> Result<Config, JsValue> {
         link,
         hubs,
         replica: flag("replica", &field("replica"))?,
+        relaxed: flag("relaxed", &field("relaxed"))?,
         tabs: flag("tabs", &field("tabs"))?,
         webrtc: flag("webrtc", &field("webrtc"))?,
     };

@@ -343,7 +343,18 @@ impl Node {
     }
 
     fn store(&mut self, own: bool) {
-        if let Some(batch) = self.files.take_batch() {
+        let ours: Vec<String> = match self.options.relaxed {
+            true => {
+                self.spaces.iter_mut().filter_map(|joined| joined.space.writer()).map(own_files).collect()
+            }
+            false => Vec::new(),
+        };
+        let others = |name: &str| {
+            self.options.relaxed
+                && name.starts_with("feed/")
+                && !ours.iter().any(|ours| name.starts_with(ours))
+        };
+        if let Some(batch) = self.files.take_batch_where(&others) {
             self.durable.given(batch.seq, own);
             if self.broken.is_none() {
                 self.durable.now(Output::Commit(batch));
@@ -461,4 +472,9 @@ impl Node {
         };
         self.reply(id, result.map(|()| Reply::Done));
     }
+}
+
+/// Where the feed of a writer is stored.
+fn own_files(writer: PublicKey) -> String {
+    format!("feed/{writer}/")
 }

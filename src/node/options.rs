@@ -13,6 +13,8 @@ pub struct Options {
     pub hubs: Vec<String>,
     /// Holds and serves a space without any key.
     pub replica: bool,
+    /// Entries of others need not have reached the disk when they count as stored. One's own always must.
+    pub relaxed: bool,
     /// Find other tabs of this browser.
     pub tabs: bool,
     /// Connect by WebRTC.

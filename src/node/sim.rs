@@ -15,7 +15,7 @@ use crate::{
 /// One browser profile with one node in it.
 pub(super) struct Browser {
     pub(super) node: Option<Node>,
-    options: Options,
+    pub(super) options: Options,
     backend: MemoryBackend,
     pub(super) remembered: Option<Vec<u8>>,
     rtc: BTreeMap<LinkId, FakeRtc>,
@@ -29,6 +29,8 @@ pub(super) struct Browser {
     /// Storage stands still.
     pub(super) slow_disk: bool,
     held: Vec<u64>,
+    /// Of every commit: whether it was relaxed.
+    pub(super) relaxed: Vec<bool>,
     /// Bytes sent to peers.
     pub(super) sent: u64,
     /// Sets of words that were derived.
@@ -105,6 +107,7 @@ impl World {
             link: None,
             hubs: vec![HUB.to_owned()],
             replica: false,
+            relaxed: false,
             tabs: true,
             webrtc: true,
         };
@@ -122,6 +125,7 @@ impl World {
             lookup,
             slow_disk: false,
             held: Vec::new(),
+            relaxed: Vec::new(),
             sent: 0,
             derived: 0,
         });
@@ -388,6 +392,7 @@ impl World {
             match output {
                 Output::Commit(batch) => {
                     let browser = &mut self.browsers[at];
+                    browser.relaxed.push(batch.durability == crate::storage::Durability::Relaxed);
                     if browser.slow_disk {
                         // Not stored: a crash loses it.
                         browser.held.push(batch.seq);

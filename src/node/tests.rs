@@ -417,3 +417,26 @@ fn a_peer_that_sends_random_bytes_loses_its_link_and_nobody_else_does() {
         world.until("everybody reads on", |world| keys(world, hostile) == ["still"]);
     }
 }
+
+#[test]
+fn only_what_others_wrote_is_ever_stored_relaxed_and_only_if_asked() {
+    for relaxed in [false, true] {
+        let mut world = World::new(11);
+        let (first, key) = sign_up(&mut world);
+        let second = world.browser(Some(key));
+        world.browsers[second].options.relaxed = relaxed;
+        world.reload(second);
+        let words = sign_in(&mut world, second, true);
+        approve(&mut world, first, words);
+        world.until("let in", |world| world.node(second).state() == State::Writer);
+        world.run(20_000);
+        world.browsers[second].relaxed.clear();
+        world.call(first, post("posts/1", "theirs")).unwrap();
+        world.until("read", |world| keys(world, second).contains(&"posts/1".to_owned()));
+        assert_eq!(world.browsers[second].relaxed.contains(&true), relaxed);
+        world.browsers[second].relaxed.clear();
+        world.call(second, post("posts/2", "mine")).unwrap();
+        assert!(!world.browsers[second].relaxed.iter().take(1).any(|relaxed| *relaxed));
+        assert!(!world.browsers[first].relaxed.contains(&true));
+    }
+}
