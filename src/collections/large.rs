@@ -130,19 +130,38 @@ impl<K: Ord, V> LargeMap<K, V> {
     /// Gives `key` a value; returns the one it had. A key that is there already stays as it is.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         let (number, at) = self.find(&key);
-        let Some(chunk) = self.chunks.get_mut(number) else {
-            self.chunks.push(vec![(key, value)]);
-            return None;
-        };
-        if let Some((_, old)) = at.ok().and_then(|at| chunk.get_mut(at)) {
+        let chunk = self.chunks.get_mut(number);
+        if let Some((_, old)) = chunk.and_then(|chunk| chunk.get_mut(at.ok()?)) {
             return Some(core::mem::replace(old, value));
         }
-        chunk.insert(at.unwrap_or_else(|at| at), (key, value));
+        self.insert_at(number, at.unwrap_or_else(|at| at), (key, value));
+        None
+    }
+
+    /// The value of `key`, to be changed; if it has none it gets what `new` makes, and `None` is returned.
+    pub fn get_or_insert<Q: Ord + ?Sized>(&mut self, key: &Q, new: impl FnOnce() -> (K, V)) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        match self.find(key) {
+            (number, Ok(at)) => self.chunks.get_mut(number)?.get_mut(at).map(|(_, value)| value),
+            (number, Err(at)) => {
+                self.insert_at(number, at, new());
+                None
+            }
+        }
+    }
+
+    fn insert_at(&mut self, number: usize, at: usize, entry: (K, V)) {
+        let Some(chunk) = self.chunks.get_mut(number) else {
+            self.chunks.push(vec![entry]);
+            return;
+        };
+        chunk.insert(at, entry);
         if chunk.len() > CHUNK {
             let half = chunk.split_off(CHUNK / 2);
             self.chunks.insert(number + 1, half);
         }
-        None
     }
 }
 
@@ -158,7 +177,7 @@ mod tests {
         /// Whatever is done, std's map says the same; runs of keys make chunks split and vanish.
         #[test]
         fn does_what_a_b_tree_does(
-            acts in prop::collection::vec((0_u8..6, 0_u16..2_000, 1_u16..700, any::<u8>()), 1..16)
+            acts in prop::collection::vec((0_u8..7, 0_u16..2_000, 1_u16..700, any::<u8>()), 1..16)
         ) {
             let (mut map, mut model) = (LargeMap::default(), BTreeMap::new());
             for (act, key, run, value) in acts {
@@ -169,7 +188,12 @@ mod tests {
                     match act {
                         0..=2 => prop_assert_eq!(map.insert(key, value), model.insert(key, value)),
                         3..=4 => prop_assert_eq!(map.remove_entry(&key), model.remove_entry(&key)),
-                        _ => prop_assert_eq!(map.get_mut(&key), model.get_mut(&key)),
+                        5 => prop_assert_eq!(map.get_mut(&key), model.get_mut(&key)),
+                        _ => {
+                            let had = model.get_mut(&key);
+                            prop_assert_eq!(map.get_or_insert(&key, || (key, value)), had);
+                            model.entry(key).or_insert(value);
+                        }
                     }
                     prop_assert_eq!(map.get(&key), model.get(&key));
                     prop_assert_eq!(map.contains_key(&key), model.contains_key(&key));

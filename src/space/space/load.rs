@@ -66,9 +66,11 @@ impl Space {
             }
         }
         self.stirred = true;
+        // Whoever opens a space reads it first: only what happens later is news.
+        self.view.set_quiet(true);
         self.replay(files)?;
         self.pick_branches(files)?;
-        // Whoever opens a space reads it first: only what happens later is news.
+        self.view.set_quiet(false);
         self.view.take_touched();
         self.events.clear();
         Ok(())

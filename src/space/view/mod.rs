@@ -29,16 +29,15 @@ pub(super) trait Causality {
 pub(super) struct View {
     slots: LargeMap<String, Slot>,
     touched: LargeMap<String, ()>,
+    /// Nobody wants to know what changes.
+    quiet: bool,
 }
 
 impl View {
     /// Adds an operation of an entry that counts.
     pub(super) fn insert(&mut self, key: &str, place: Place, causality: &dyn Causality) {
-        match self.slots.get_mut(key) {
-            Some(slot) => slot.insert(place, causality),
-            None => {
-                self.slots.insert(key.to_owned(), Slot::with(place));
-            }
+        if let Some(slot) = self.slots.get_or_insert(key, || (key.to_owned(), Slot::with(place))) {
+            slot.insert(place, causality);
         }
         self.touch(key);
     }
@@ -92,14 +91,19 @@ impl View {
         self.slots.iter().map(|(key, slot)| (key.as_str(), slot))
     }
 
+    /// From now on what changes is not noted, or is again: noting it takes as long as all else of an insertion.
+    pub(super) const fn set_quiet(&mut self, quiet: bool) {
+        self.quiet = quiet;
+    }
+
     /// Keys whose operations changed since the last call.
     pub(super) fn take_touched(&mut self) -> Vec<String> {
         core::mem::take(&mut self.touched).into_keys().collect()
     }
 
     fn touch(&mut self, key: &str) {
-        if !self.touched.contains_key(key) {
-            self.touched.insert(key.to_owned(), ());
+        if !self.quiet {
+            self.touched.get_or_insert(key, || (key.to_owned(), ()));
         }
     }
 
