@@ -11,22 +11,27 @@ import { changed } from "./views/changed.js";
 import { composer } from "./views/composer.js";
 import { devices } from "./views/devices.js";
 import { link } from "./views/link.js";
+import { look } from "./views/look.js";
+import { EVENTS, tell } from "./views/news.js";
 import { loading, removed } from "./views/notes.js";
+import { passphrase } from "./views/passphrase.js";
 import { posts } from "./views/posts.js";
 import { requests } from "./views/requests.js";
 import { setup } from "./views/setup.js";
 import { signIn } from "./views/sign-in.js";
 import { status } from "./views/status.js";
+import { taken } from "./views/taken.js";
 import { toast, toastProblem } from "./views/toast.js";
 import { trouble } from "./views/trouble.js";
 import { unlock } from "./views/unlock.js";
 import { waiting } from "./views/waiting.js";
 
-const EVENTS = ["statechange", "request", "granted", "revoked", "recovered", "peer", "hub", "conflict", "equivocation",
-  "storage", "error"];
 const READING = ["visitor", "requesting", "writer", "locked", "revoked", "replica"];
 
-/** What is on screen, where, in which states. A view is `(app) => { node, update?(why), close?() }`. */
+/** What stands in the middle, by the end of the address; the diary is first and has none. */
+const PLACES = { "": "diary", "#taken-away": "taken", "#passphrase": "passphrase" };
+
+/** What is on screen, where, in which states and at which place. A view is `(app) => { node, update?(why), close?() }`. */
 const SECTIONS = [
   { slot: "attention", view: loading, states: ["loading"] },
   { slot: "attention", view: trouble, states: ["trouble"] },
@@ -36,9 +41,12 @@ const SECTIONS = [
   { slot: "attention", view: waiting, states: ["requesting"] },
   { slot: "attention", view: unlock, states: ["locked"] },
   { slot: "attention", view: requests, states: ["writer"] },
+  { slot: "attention", view: look, states: ["writer"] },
   { slot: "attention", view: address, states: ["writer"] },
-  { slot: "page", view: posts, states: READING },
-  { slot: "page", view: composer, states: ["writer", "requesting"] },
+  { slot: "page", at: "diary", view: posts, states: READING },
+  { slot: "page", at: "diary", view: composer, states: ["writer", "requesting"] },
+  { slot: "page", at: "taken", view: taken, states: ["writer", "requesting", "locked", "revoked"] },
+  { slot: "page", at: "passphrase", view: passphrase, states: ["writer"] },
   { slot: "side", view: signIn, states: ["visitor", "revoked"] },
   { slot: "side", view: devices, states: ["writer"] },
   { slot: "side", view: link, states: READING },
@@ -67,8 +75,9 @@ const app = {
   hubs: [],
   pending: undefined, // the sign-in that this tab started
   posted: undefined, // key of the post to bring into view
-  lastPosts: new Map(), // device key -> time of its newest post on screen
+  at: PLACES[location.hash] ?? "diary", // the place
   open,
+  go,
   update,
   toast,
 };
@@ -100,21 +109,29 @@ async function open(change = {}) {
   if (turn !== openings) return void hypha.close();
   app.hypha = hypha;
   if (app.choice.link) showLink(app.choice.link);
-  for (const name of EVENTS) hypha.addEventListener(name, (event) => heard(hypha, name, event.detail));
+  for (const name of EVENTS) {
+    hypha.addEventListener(name, ({ detail }) => {
+      if (hypha !== app.hypha) return;
+      tell(app, name, detail);
+      update(name);
+    });
+  }
   update();
 }
 
-function heard(hypha, name, detail) {
-  if (hypha !== app.hypha) return;
-  if (name === "error" || name === "storage") {
-    const error = detail instanceof Error ? detail : detail?.error ?? detail;
-    // A host that names another diary is a card of its own.
-    if (error?.code !== "PINNED" && (error?.code || error?.message)) toastProblem(error);
-  }
-  if (name === "recovered") toast("Your passphrase was used to start again on another device. If that was not you, look at your devices.");
-  if (name === "equivocation") toastProblem({ code: "EQUIVOCATION" });
-  update(name);
+/** Goes to a place. */
+function go(place) {
+  location.hash = Object.keys(PLACES).find((hash) => PLACES[hash] === place);
 }
+
+addEventListener("hashchange", () => {
+  const place = PLACES[location.hash];
+  if (!place || place === app.at) return; // an anchor on the page
+  app.at = place;
+  update("place");
+  scrollTo(0, 0);
+  document.querySelector("#page h1")?.focus();
+});
 
 const mounted = new Map();
 
@@ -124,9 +141,11 @@ function update(why = "state") {
   if (app.hypha) app.state = app.hypha.state;
   const focus = document.activeElement;
   const fresh = [];
+  // Where a place has nothing to show in this state, the diary does.
+  const at = SECTIONS.some((section) => section.at === app.at && section.states.includes(app.state)) ? app.at : "diary";
   for (const section of SECTIONS) {
     const here = mounted.get(section);
-    const wanted = section.states.includes(app.state);
+    const wanted = section.states.includes(app.state) && (section.at ?? at) === at;
     if (here && (!wanted || here.hypha !== app.hypha)) {
       here.view.close?.();
       here.view.node.remove();

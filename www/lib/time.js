@@ -32,5 +32,8 @@ export function moment(value) {
   return today ? CLOCK.format(date) : `${DAY.format(date)}, ${CLOCK.format(date)}`;
 }
 
+/** The day alone. */
+export const day = (value) => DAY.format(toDate(value));
+
 /** Everything, for a tooltip. */
 export const full = (value) => (toDate(value) ? FULL.format(toDate(value)) : "");

@@ -76,7 +76,7 @@ function requestCard(request, answer) {
     place.replaceChildren();
     refresh();
   }, { test: "request-words", class: "four-words", "aria-pressed": "false", translate: "no" }));
-  const block = tick({ label: "Block this device", hint: "It cannot ask again.", test: "block" });
+  const block = tick({ label: "Block this device", hint: "None of your devices hears this request again.", test: "block" });
   const approve = button("Let it in", () => attempt(approve, place, async () => {
     if (chosen.join(" ") !== words.join(" ")) return refuse();
     await answer(() => request.approve(), `${short(device)} was let in.`);

@@ -61,10 +61,11 @@ function refused(error) {
 
 function recover(app) {
   const passphrase = passphraseField({ label: "Passphrase", test: "recover-passphrase" });
-  const others = tick({ label: "Remove all other devices", hint: "Do this if one of them was stolen.", test: "recover-cut" });
+  const others = tick({ label: "Remove all other devices", hint: "If one of them was stolen. They sign in anew when you have them again.", test: "recover-cut" });
   ask({
     title: "Start again with the passphrase alone",
-    body: [h("p", {}, "This device becomes one of yours at once. Your other devices, if there are any, will show that it happened."), passphrase.node, others.node],
+    body: [h("p", {}, "This device becomes one of yours at once, and reads and writes as before. Your other devices, if there are any, will say that it happened."), passphrase.node, others.node],
+    secret: passphrase,
     choices: [{ label: "Start again", test: "recover-confirm", act: async () => {
       await app.hypha.recover(passphrase.input.value, { device: recall("device") ?? "Recovered device", cutOthers: others.input.checked });
       app.update();

@@ -1,0 +1,34 @@
+// What the node tells by itself, in words.
+
+import { quoted } from "../lib/devices.js";
+import { counted } from "../lib/post.js";
+import { forgetLooks } from "./look.js";
+import { toast, toastProblem } from "./toast.js";
+
+/** The events that the page listens to. */
+export const EVENTS = ["statechange", "request", "granted", "retracted", "revoked", "recovered", "writers", "peer", "hub", "conflict",
+  "equivocation", "storage", "error"];
+
+const WHY = { hidden: "you hid it", forked: "it wrote two different histories", grant: "what had let it in was removed before" };
+
+/** Says what of an event is for the person. Most of them only change what is on screen. */
+export function tell(app, name, detail) {
+  if (name === "error" || name === "storage") {
+    const error = detail instanceof Error ? detail : detail?.error ?? detail;
+    // A host that names another diary is a card of its own.
+    if (error?.code !== "PINNED" && (error?.code || error?.message)) toastProblem(error);
+  }
+  if (name === "equivocation") toastProblem({ code: "EQUIVOCATION" });
+  if (name === "retracted") retracted(app, detail);
+  if (name === "revoked") forgetLooks();
+}
+
+// What was on screen and is not any more. Its owner is shown the way to it; for readers it is gone.
+function retracted(app, { writer, entries, keys, why }) {
+  const { hypha } = app;
+  if (hypha.state === "visitor" || hypha.state === "replica") return toast("Something that stood here was taken away by its owner.");
+  const from = hypha.home?.writers().find(({ key }) => key === writer);
+  const count = counted(keys, entries);
+  toast(`${count} of ${from?.self ? "this device" : quoted([from])} ${count.startsWith("1 ") ? "is" : "are"} no longer shown: ${WHY[why] ?? "it was removed"}.`,
+    { label: "Look", act: () => app.go("taken") });
+}
