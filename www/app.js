@@ -5,6 +5,7 @@
 // Sections keep their elements while they stay, so that text being typed and the focus survive any event.
 
 import { setText } from "./lib/dom.js";
+import { go, placeNow } from "./lib/places.js";
 import { currentHubs, domain, settings, showLink } from "./lib/settings.js";
 import { address } from "./views/address.js";
 import { changed } from "./views/changed.js";
@@ -27,9 +28,6 @@ import { unlock } from "./views/unlock.js";
 import { waiting } from "./views/waiting.js";
 
 const READING = ["visitor", "requesting", "writer", "locked", "revoked", "replica"];
-
-/** What stands in the middle, by the end of the address; the diary is first and has none. */
-const PLACES = { "": "diary", "#taken-away": "taken", "#passphrase": "passphrase" };
 
 /** What is on screen, where, in which states and at which place. A view is `(app) => { node, update?(why), close?() }`. */
 const SECTIONS = [
@@ -75,7 +73,7 @@ const app = {
   hubs: [],
   pending: undefined, // the sign-in that this tab started
   posted: undefined, // key of the post to bring into view
-  at: PLACES[location.hash] ?? "diary", // the place
+  at: placeNow() ?? "diary", // the place
   open,
   go,
   update,
@@ -119,13 +117,8 @@ async function open(change = {}) {
   update();
 }
 
-/** Goes to a place. */
-function go(place) {
-  location.hash = Object.keys(PLACES).find((hash) => PLACES[hash] === place);
-}
-
 addEventListener("hashchange", () => {
-  const place = PLACES[location.hash];
+  const place = placeNow();
   if (!place || place === app.at) return; // an anchor on the page
   app.at = place;
   update("place");
