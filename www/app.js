@@ -22,7 +22,7 @@ import { setup } from "./views/setup.js";
 import { signIn } from "./views/sign-in.js";
 import { status } from "./views/status.js";
 import { taken } from "./views/taken.js";
-import { toast, toastProblem } from "./views/toast.js";
+import { clearNews, toast, toastProblem } from "./views/toast.js";
 import { trouble } from "./views/trouble.js";
 import { unlock } from "./views/unlock.js";
 import { waiting } from "./views/waiting.js";
@@ -71,6 +71,7 @@ const app = {
   problem: undefined, // why it is in "trouble"
   choice: {}, // options that the person chose for this visit, such as { storage: "memory" }
   hubs: [],
+  own: undefined, // key of this device among the writers; it stays when the device is removed
   pending: undefined, // the sign-in that this tab started
   posted: undefined, // key of the post to bring into view
   at: placeNow() ?? "diary", // the place
@@ -87,7 +88,7 @@ async function open(change = {}) {
   const turn = ++openings;
   const before = app.hypha;
   Object.assign(app.choice, change);
-  Object.assign(app, { hypha: undefined, pending: undefined, problem: undefined, state: "loading" });
+  Object.assign(app, { hypha: undefined, own: undefined, pending: undefined, problem: undefined, state: "loading" });
   update();
   let hypha;
   try {
@@ -121,6 +122,7 @@ addEventListener("hashchange", () => {
   const place = placeNow();
   if (!place || place === app.at) return; // an anchor on the page
   app.at = place;
+  clearNews();
   update("place");
   scrollTo(0, 0);
   document.querySelector("#page h1")?.focus();
@@ -132,6 +134,7 @@ const mounted = new Map();
 function update(why = "state") {
   const last = document.body.dataset.state;
   if (app.hypha) app.state = app.hypha.state;
+  app.own = app.hypha?.home?.writers().find(({ self }) => self)?.key ?? app.own;
   const focus = document.activeElement;
   const fresh = [];
   // Where a place has nothing to show in this state, the diary does.

@@ -6,6 +6,7 @@ import { freshness, inOrder, isOut, named, origin, standing } from "../lib/devic
 import { ask } from "../lib/dialog.js";
 import { attempt, problemPlace } from "../lib/problems.js";
 import { hide, remove } from "./remove.js";
+import { clearNews } from "./toast.js";
 
 const FEW = 3; // removed devices that are listed with the others; more of them fold away
 
@@ -86,6 +87,7 @@ function deviceRow(app, writer, writers) {
     hiddenFrom === undefined ? act("Hide what it wrote", { test: "hide-device" }, () => hide(app, now()))
       : act("Show what it wrote again", { test: "unhide" }, async (event) => attempt(event.currentTarget, problem, async () => {
         await app.hypha.home.hide(key, { undo: true });
+        clearNews();
         app.update("writers");
       })),
   ];

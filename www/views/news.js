@@ -9,7 +9,7 @@ import { toast, toastProblem } from "./toast.js";
 export const EVENTS = ["statechange", "request", "granted", "retracted", "revoked", "recovered", "writers", "peer", "hub", "conflict",
   "equivocation", "storage", "error"];
 
-const WHY = { hidden: "you hid it", forked: "it wrote two different histories", grant: "what had let it in was removed before" };
+const WHY = { hidden: "hidden by you", forked: "it wrote two different histories", grant: "what had let it in was removed before" };
 
 /** Says what of an event is for the person. Most of them only change what is on screen. */
 export function tell(app, name, detail) {
@@ -28,7 +28,8 @@ function retracted(app, { writer, entries, keys, why }) {
   const { hypha } = app;
   if (hypha.state === "visitor" || hypha.state === "replica") return toast("Something that stood here was taken away by its owner.");
   const from = hypha.home?.writers().find(({ key }) => key === writer);
+  const self = from?.self || writer === app.own;
   const count = counted(keys, entries);
-  toast(`${count} of ${from?.self ? "this device" : quoted([from])} ${count.startsWith("1 ") ? "is" : "are"} no longer shown: ${WHY[why] ?? "it was removed"}.`,
+  toast(`${count} of ${self ? "this device" : quoted([from])} ${count.startsWith("1 ") ? "is" : "are"} no longer shown: ${WHY[why] ?? "it was removed"}.`,
     { label: "Look", act: () => app.go("taken") });
 }

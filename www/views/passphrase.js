@@ -29,7 +29,7 @@ export function passphrase(app) {
     const done = await attempt(submit, place, () => app.hypha.changePassphrase(old.input.value, words.phrase()), old);
     progress.replaceChildren();
     if (!done) return;
-    app.toast("The passphrase was changed. Sign in again on your other devices, with the new words.");
+    addEventListener("hashchange", () => app.toast("The passphrase was changed. Sign in again on your other devices, with the new words."), { once: true });
     app.go("diary");
   }
 }

@@ -15,8 +15,8 @@ export function remove(app, writer) {
   const others = descendants(key, home.writers());
   const secret = passphraseField({ label: "Passphrase", hint: "Only for removing it for good.", test: "remove-passphrase" });
   const along = others.length > 0 && tick({ label: `Remove ${quoted(others)} as well`,
-    hint: `${others.length > 1 ? "They were" : "It was"} let in by it, or by a device that it let in.`, test: "remove-descendants" });
-  const since = sinceField({ label: "Hide what it wrote", none: "no, go on showing it" });
+    hint: "Let in by this device, or by one that it let in.", test: "remove-descendants" });
+  const since = sinceField({ label: "Hide what it wrote since…", none: "no, go on showing all of it" });
 
   async function cut(words, how) {
     const date = since.date();
@@ -51,10 +51,10 @@ export function remove(app, writer) {
 
 /** Hides what a device wrote since some time. */
 export function hide(app, writer) {
-  const since = sinceField({ label: "Hide what it wrote during" });
+  const since = sinceField({ label: "Since…" });
   ask({
-    title: `Hide what ${named(writer)} wrote?`,
-    body: [h("p", {}, "It disappears from the diary on all devices and for all readers. Nothing is deleted: you find it under “What was taken away”, and can show it again."), since.node],
+    title: `Hide what ${named(writer)} wrote since…`,
+    body: [h("p", {}, "It disappears for all devices and all readers, and so does what it writes from now on. Nothing is deleted: you find it under “What was taken away”, and can show it again."), since.node],
     choices: [{ label: "Hide it", test: "hide-confirm", danger: true, async act() {
       const date = since.date();
       if (!date) return false;

@@ -13,7 +13,7 @@ const WHY = {
   removed: "the device was removed for good",
   forked: "the device wrote two different histories",
   grant: "the device that let it in had been removed by then",
-  hidden: "you hid it",
+  hidden: "you hid what the device wrote",
 };
 
 export function taken(app) {
@@ -70,12 +70,13 @@ function isDone({ version, value }, standing) {
 
 function group(app, writer, items, refresh) {
   const reasons = [...new Set(items.map(({ entry }) => entry.why))];
-  const self = writer?.self && app.state !== "writer";
+  const [{ entry: { mine } }] = items;
   return h("section", { class: "taken", "data-writer": writer?.key },
-    h("h2", {}, self ? "Written on this device" : named(writer)),
+    h("h2", {}, mine ? "Written on this device" : named(writer)),
     h("p", { class: "hint" }, `Not shown because ${reasons.map((why) => WHY[why] ?? why).join(", or because ")}.`),
     reasons.includes("cut") && app.state === "writer" && h("p", { class: "hint" },
       `Was that a mistake? Sign in again on ${writer?.device ? quoted([writer]) : "that device"} with the passphrase and let it back in from here; then write again below what it wrote meanwhile.`),
+    reasons.includes("hidden") && app.state === "writer" && h("p", { class: "hint" }, "“Show what it wrote again”, in the list of devices, puts all of it back."),
     app.state !== "writer" && h("p", { class: "hint" }, "Any of your devices that is signed in can write it again."),
     h("ol", { class: "posts", role: "list" }, items.map((one) => item(app, one, reasons.length > 1, refresh))));
 }

@@ -22,9 +22,9 @@ export function waiting(app) {
     app.pending = undefined;
     app.update();
   }), { test: "cancel-sign-in" });
-  const lost = app.hypha.recover && h("details", {}, h("summary", {}, "None of your devices is left?"),
+  const lost = app.hypha.recover && h("details", {}, h("summary", { test: "recover" }, "None of your devices is left?"),
     h("p", {}, "Your passphrase can let this device in by itself. Use this only if you cannot open Hypha anywhere else."),
-    button("Start again with the passphrase alone", () => recover(app)));
+    button("Start again with the passphrase alone", () => recover(app), { test: "recover-start" }));
   const node = h("section", { class: "card waiting" }, heading(2, "Let this device in from another one"),
     h("p", {}, "Open Hypha on a device that is already signed in. It will ask about ", device, " and show three sets of words. Pick these:"),
     making,
