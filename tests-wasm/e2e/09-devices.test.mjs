@@ -42,32 +42,33 @@ test("removed provisionally while offline: what it wrote is kept apart, read, an
   await inState(second, "writer");
   await post(second, "written offline");
   await post(second, "a secret written offline", { secret: true });
+  await post(second, "one more offline");
   await hub.start();
   await inState(second, "revoked", SLOW);
-  await second.waitSeen(/2 posts of this device are no longer shown: it was removed/);
+  await second.waitSeen(/3 posts of this device are no longer shown: it was removed/);
   await reads(second, ["before it was lost"]);
 
-  // On the device that removed it: both are there to read, and only what is written again is in the diary.
+  // On the device that removed it: all are there to read, and only what is written again is in the diary.
   await first.click("taken-away", SLOW);
-  const taken = await first.waitCount("quarantine-item", 2, SLOW);
+  const taken = await first.waitCount("quarantine-item", 3, SLOW);
   assert.match(taken[0], /^written offline/);
   assert.match(taken[1], /^a secret written offline.*private/);
   await first.waitSeen(/Not shown because the device was removed, provisionally/);
   await first.click("adopt");
   await first.waitCount("adopted", 1);
-  await first.click("adopt");
-  await first.waitCount("adopted", 2);
+  await first.click("adopt-all");
+  await first.waitCount("adopted", 3);
   assert.equal(await first.count("adopt"), 0);
   await first.run(() => history.back());
-  const posts = await first.waitCount("post-item", 3);
+  const posts = await first.waitCount("post-item", 4);
   assert.match(posts[1], /^written offline.*you, on this device.*first written by Phone/);
   assert.match(posts[2], /private/);
-  await reads(visitor, ["before it was lost", "written offline"], SLOW);
+  await reads(visitor, ["before it was lost", "written offline", "one more offline"], SLOW);
 
   // A mistake is undone by signing in again on that device.
   await approve(first, await askToSignIn(second, words, "Phone again"));
   await inState(second, "writer");
-  await reads(second, ["before it was lost", "written offline", "a secret written offline"]);
+  await reads(second, ["before it was lost", "written offline", "a secret written offline", "one more offline"]);
   await deviceAct(first, "Phone", "remove-device");
   await first.type("remove-passphrase", words.join(" "));
   await first.click("remove-confirm");
@@ -192,6 +193,7 @@ test("another passphrase, on the page: the old one opens nothing any more", scen
   await approve(first, await askToSignIn(second, next, "Phone"));
   await inState(second, "writer");
   await reads(second, ["still here"]);
+  assert.equal(await second.count("look"), 0, "that the passphrase let the laptop in anew is no news to who signs in anew");
   await first.run(() => [...document.querySelectorAll("[data-state=active] [data-testid=remove-device]")].at(0).click());
   await first.type("remove-passphrase", words.join(" "));
   await first.click("remove-confirm");

@@ -83,7 +83,7 @@ function deviceRow(app, writer, writers) {
   // The row keeps the writer that it was made for; what the questions need is read anew.
   const now = () => app.hypha.home.writers().find((other) => other.key === key) ?? writer;
   const actions = self ? [] : [
-    state !== "removed" && act(state === "cut" ? "Remove for good" : "Remove", { test: "remove-device" }, () => remove(app, now())),
+    state !== "removed" && act(["cut", "forked"].includes(state) ? "Remove for good" : "Remove", { test: "remove-device" }, () => remove(app, now())),
     hiddenFrom === undefined ? act("Hide what it wrote", { test: "hide-device" }, () => hide(app, now()))
       : act("Show what it wrote again", { test: "unhide" }, async (event) => attempt(event.currentTarget, problem, async () => {
         await app.hypha.home.hide(key, { undo: true });

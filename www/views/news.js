@@ -18,7 +18,10 @@ export function tell(app, name, detail) {
     // A host that names another diary is a card of its own.
     if (error?.code !== "PINNED" && (error?.code || error?.message)) toastProblem(error);
   }
-  if (name === "equivocation") toastProblem({ code: "EQUIVOCATION" });
+  if (name === "equivocation") {
+    const writer = app.hypha.home?.writers().find(({ key }) => key === detail?.writer);
+    toastProblem(writer?.device ? { message: `${quoted([writer])} has written two different histories, as a copy of it would. Remove it with the passphrase.` } : { code: "EQUIVOCATION" });
+  }
   if (name === "retracted") retracted(app, detail);
   if (name === "revoked") forgetLooks();
 }

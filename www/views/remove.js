@@ -6,11 +6,11 @@ import { ask } from "../lib/dialog.js";
 import { sinceField } from "../lib/since.js";
 import { moment, relative } from "../lib/time.js";
 
-/** Removes a device: for good, or provisionally unless it is that already. */
+/** Removes a device: for good, or provisionally unless it is that already or only the passphrase can settle it. */
 export function remove(app, writer) {
   const { key, lastTime, state } = writer;
   const { home } = app.hypha;
-  const again = state === "cut";
+  const only = { cut: "It is removed provisionally. ", forked: "It wrote two different histories, as a copy of it would. The one that is known here then stands, up to now. " }[state];
   const name = named(writer);
   const others = descendants(key, home.writers());
   const secret = passphraseField({ label: "Passphrase", hint: "Only for removing it for good.", test: "remove-passphrase" });
@@ -27,24 +27,23 @@ export function remove(app, writer) {
     app.update("writers");
   }
   ask({
-    title: again ? `Remove ${name} for good?` : `Remove ${name}?`,
+    title: only ? `Remove ${name} for good?` : `Remove ${name}?`,
     secret,
     body: [
       h("p", {}, lastTime ? `It last wrote ${relative(lastTime)} (${moment(lastTime)}). ` : "It has not written anything yet. ",
-        again ? "It is removed provisionally."
-          : "Removed, it can write nothing more and let nobody in, and it reads nothing private that you write from now on. What it has read already, it may have kept."),
+        only ?? "Removed, it can write nothing more and let nobody in, and it reads nothing private that you write from now on. What it has read already, it may have kept."),
       h("p", {}, h("strong", {}, "For good, with the passphrase: "), "whatever it still does, nothing of it will ever count."),
-      !again && h("p", {}, h("strong", {}, "Provisionally, without: "), "it is out at once, but it could still remove your other devices in return, until you remove it for good."),
+      !only && h("p", {}, h("strong", {}, "Provisionally, without: "), "it is out at once, but it could still remove your other devices in return, until you remove it for good."),
       secret.node, along && along.node, since.node,
     ],
     choices: [
       { label: "Remove for good", test: "remove-confirm", danger: true, act() {
         if (secret.input.value.trim()) return cut(secret.input.value, "for good");
-        secret.complain(again ? "Type your passphrase here." : "Type your passphrase, or remove it provisionally.");
+        secret.complain(only ? "Type your passphrase here." : "Type your passphrase, or remove it provisionally.");
         secret.input.focus();
         return false;
       } },
-      ...(again ? [] : [{ label: "Remove provisionally", test: "remove-provisional", act: () => cut(undefined, "provisionally") }]),
+      ...(only ? [] : [{ label: "Remove provisionally", test: "remove-provisional", act: () => cut(undefined, "provisionally") }]),
     ],
   });
 }

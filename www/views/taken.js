@@ -69,6 +69,12 @@ function isDone({ version, value }, standing) {
 }
 
 function group(app, writer, items, refresh) {
+  const place = problemPlace();
+  const open = items.filter(({ done }) => !done);
+  const all = button(`Write all ${open.length} again`, () => attempt(all, place, async () => {
+    for (const { entry } of open) await app.hypha.home.adopt(entry);
+    await refresh();
+  }), { test: "adopt-all" });
   const reasons = [...new Set(items.map(({ entry }) => entry.why))];
   const [{ entry: { mine } }] = items;
   return h("section", { class: "taken", "data-writer": writer?.key },
@@ -78,7 +84,8 @@ function group(app, writer, items, refresh) {
       `Was that a mistake? Sign in again on ${writer?.device ? quoted([writer]) : "that device"} with the passphrase and let it back in from here; then write again below what it wrote meanwhile.`),
     reasons.includes("hidden") && app.state === "writer" && h("p", { class: "hint" }, "“Show what it wrote again”, in the list of devices, puts all of it back."),
     app.state !== "writer" && h("p", { class: "hint" }, "Any of your devices that is signed in can write it again."),
-    h("ol", { class: "posts", role: "list" }, items.map((one) => item(app, one, reasons.length > 1, refresh))));
+    h("ol", { class: "posts", role: "list" }, items.map((one) => item(app, one, reasons.length > 1, refresh))),
+    place, app.state === "writer" && open.length > 1 && h("div", { class: "actions" }, all));
 }
 
 function item(app, { entry, done }, mixed, refresh) {
