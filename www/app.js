@@ -124,8 +124,9 @@ addEventListener("hashchange", () => {
   app.at = place;
   clearNews();
   update("place");
-  scrollTo(0, 0);
-  document.querySelector("#page h1")?.focus();
+  const title = document.querySelector("#page h1");
+  title?.focus({ preventScroll: true });
+  title?.scrollIntoView();
 });
 
 const mounted = new Map();

@@ -122,6 +122,8 @@ test("a device is told in plain words", async () => {
   assert.equal(freshness({ length: 0, held: 0 }), "has not written yet");
   assert.match(freshness({ length: 14, held: 12, lastTime: Date.now() - 120_000 }), /^last wrote 2 minutes ago · 12 of 14 entries are here$/);
   assert.match(freshness({ length: 14, held: 14 }), /all 14 entries are here$/);
+  assert.match(freshness({ length: 14, held: 14, state: "cut", cutAt: 11 }), /all 14 entries are here · 3 of them came after it was removed$/);
+  assert.match(freshness({ length: 14, held: 11, state: "removed", cutAt: 11 }), /all 11 entries are here$/);
   assert.match(freshness({ length: 1, held: 1 }), /its one entry is here$/);
   assert.deepEqual(inOrder([...writers].reverse()).map(({ key }) => key), ["laptop", "watch", "phone", "tablet"]);
 });

@@ -28,11 +28,13 @@ export function origin({ grantedBy, grantedAt, byRoot }, writers) {
   return byRoot ? "let in by the passphrase" : "";
 }
 
-/** When it wrote last, by its own clock, and how much of what it wrote is here. */
-export function freshness({ lastTime, held, length }) {
+/** When it wrote last, by its own clock, how much of what it wrote is here, and how much of that came too late to count. */
+export function freshness({ lastTime, held, length, state, cutAt = Infinity }) {
   const last = lastTime ? `last wrote ${relative(lastTime)}` : "has not written yet";
-  if (length === 0) return last;
-  return `${last} · ${held < length ? `${held} of ${length} entries are here` : length === 1 ? "its one entry is here" : `all ${length} entries are here`}`;
+  const whole = state === "removed" ? Math.min(length, cutAt) : length; // The rest is nowhere asked for.
+  if (whole === 0) return last;
+  const here = held < whole ? `${held} of ${whole} entries are here` : whole === 1 ? "its one entry is here" : `all ${whole} entries are here`;
+  return [last, here, state === "cut" && held > cutAt && `${held - cutAt} of them came after it was removed`].filter(Boolean).join(" · ");
 }
 
 /** This one first, then those in use, then those taken away; each by name. */

@@ -11,7 +11,6 @@ export function remove(app, writer) {
   const { key, lastTime, state } = writer;
   const { home } = app.hypha;
   const only = { cut: "It is removed provisionally. ", forked: "It wrote two different histories, as a copy of it would. The one that is known here then stands, up to now. " }[state];
-  const name = named(writer);
   const others = descendants(key, home.writers());
   const secret = passphraseField({ label: "Passphrase", hint: "Only for removing it for good.", test: "remove-passphrase" });
   const along = others.length > 0 && tick({ label: `Remove ${quoted(others)} as well`,
@@ -27,7 +26,7 @@ export function remove(app, writer) {
     app.update("writers");
   }
   ask({
-    title: only ? `Remove ${name} for good?` : `Remove ${name}?`,
+    title: `Remove “${named(writer)}”${only ? " for good" : ""}?`,
     secret,
     body: [
       h("p", {}, lastTime ? `It last wrote ${relative(lastTime)} (${moment(lastTime)}). ` : "It has not written anything yet. ",
@@ -52,7 +51,7 @@ export function remove(app, writer) {
 export function hide(app, writer) {
   const since = sinceField({ label: "Since…" });
   ask({
-    title: `Hide what ${named(writer)} wrote since…`,
+    title: `Hide what “${named(writer)}” wrote`,
     body: [h("p", {}, "It disappears for all devices and all readers, and so does what it writes from now on. Nothing is deleted: you find it under “What was taken away”, and can show it again."), since.node],
     choices: [{ label: "Hide it", test: "hide-confirm", danger: true, async act() {
       const date = since.date();
