@@ -74,6 +74,7 @@ const app = {
   own: undefined, // key of this device among the writers; it stays when the device is removed
   pending: undefined, // the sign-in that this tab started
   posted: undefined, // key of the post to bring into view
+  seen: new Set(), // keys of the posts that were on screen
   at: placeNow() ?? "diary", // the place
   open,
   go,

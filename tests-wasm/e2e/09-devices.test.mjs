@@ -139,6 +139,9 @@ test("what a device wrote is hidden since a time, and shown again", scenario(asy
   await first.waitSeen(/What was taken away/);
   await visitor.waitSeen(/Something that stood here was taken away by its owner/);
   assert.equal(await visitor.count("taken-away"), 0);
+  const late = await (await w.browser("firefox")).open(server.url);
+  await reads(late, ["from the laptop"]);
+  assert.doesNotMatch(await late.seen(), /taken away/, "no news to who comes later");
   await deviceAct(first, "Phone", "unhide");
   for (const tab of [first, second, visitor]) await reads(tab, ["from the laptop", "from the phone"]);
 

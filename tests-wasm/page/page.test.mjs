@@ -163,16 +163,6 @@ test("since when is a date, or asked for", async () => {
   assert.equal(since("other", ""), undefined);
 });
 
-test("what went is counted in words", async () => {
-  const { counted, postText } = await import(join(www, "lib/post.js"));
-  assert.equal(counted(["posts/1", "posts/2", "posts/2", "else"], 9), "2 posts");
-  assert.equal(counted(["posts/1"], 1), "1 post");
-  assert.equal(counted(["a"], 1), "1 entry");
-  assert.equal(counted([], 3), "3 private entries");
-  assert.equal(postText({ text: "t" }), "t");
-  assert.equal(postText(undefined) ?? postText({ text: 3 }), undefined);
-});
-
 test("the address of a hub is judged before it is used", async () => {
   globalThis.location = new URL("https://diary.example/?hub=wss://a.example");
   const { currentHubs, hubProblem } = await import(join(www, "lib/settings.js"));

@@ -5,6 +5,7 @@ import { button, h, heading, setText } from "../lib/dom.js";
 import { freshness, inOrder, isOut, named, origin, standing } from "../lib/devices.js";
 import { ask } from "../lib/dialog.js";
 import { attempt, problemPlace } from "../lib/problems.js";
+import { forgetLooks } from "./look.js";
 import { hide, remove } from "./remove.js";
 import { clearNews } from "./toast.js";
 
@@ -108,6 +109,7 @@ function forget(app) {
       h("p", {}, "If this is your only device, be sure that you have the paper with your words.")],
     choices: [{ label: "Sign out", test: "forget-confirm", danger: true, act: async () => {
       await app.hypha.forget();
+      forgetLooks();
       app.update();
     } }],
   });

@@ -1,7 +1,7 @@
 // What the node tells by itself, in words.
 
 import { quoted } from "../lib/devices.js";
-import { counted } from "../lib/post.js";
+import { POSTS } from "../lib/post.js";
 import { forgetLooks } from "./look.js";
 import { toast, toastProblem } from "./toast.js";
 
@@ -26,13 +26,15 @@ export function tell(app, name, detail) {
   if (name === "revoked") forgetLooks();
 }
 
-// What was on screen and is not any more. Its owner is shown the way to it; for readers it is gone.
-function retracted(app, { writer, entries, keys, why }) {
+// Told only if some of it was on screen in this visit: to who comes now, nothing went away. Its owner is shown the
+// way to it; for readers it is gone.
+function retracted(app, { writer, keys, why }) {
+  if (!keys.some((key) => app.seen.has(key))) return;
   const { hypha } = app;
   if (hypha.state === "visitor" || hypha.state === "replica") return toast("Something that stood here was taken away by its owner.");
   const from = hypha.home?.writers().find(({ key }) => key === writer);
-  const self = from?.self || writer === app.own;
-  const count = counted(keys, entries);
-  toast(`${count} of ${self ? "this device" : quoted([from])} ${count.startsWith("1 ") ? "is" : "are"} no longer shown: ${WHY[why] ?? "it was removed"}.`,
+  const whose = from?.self || writer === app.own ? "this device" : quoted([from]);
+  const count = new Set(keys.filter((key) => key.startsWith(POSTS))).size;
+  toast(`${count === 1 ? "1 post" : `${count} posts`} of ${whose} ${count === 1 ? "is" : "are"} no longer shown: ${WHY[why] ?? "it was removed"}.`,
     { label: "Look", act: () => app.go("taken") });
 }

@@ -64,6 +64,7 @@ export function posts(app) {
     const fresh = [];
     const writers = app.hypha?.home?.writers() ?? [];
     shown.forEach((entry, index) => {
+      app.seen.add(entry.key);
       const { draft, mine = draft } = entry;
       const source = firstBy(entry, writers);
       const look = JSON.stringify([entry.version, draft, entry.private, entry.device, mine, source, app.state]);
