@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { scenario } from "./harness.mjs";
+import { legible } from "./lib/legible.mjs";
 import { MEETING, address, approve, askToSignIn, deviceAct, deviceSays, fillSignIn, inState, post, reads, setUp, unlock } from "./lib/person.mjs";
 
 const SLOW = { timeout: 90_000 };
@@ -234,4 +235,38 @@ test("the other devices say who came in by the passphrase alone", scenario(async
   await first.reload();
   await first.byId("composer");
   assert.equal(await first.count("look"), 0);
+}));
+
+test("all of it can be read and used, light and dark, narrow and wide", scenario(async (w) => {
+  const server = await w.server();
+  const first = await (await w.browser("chrome")).open(server.claim);
+  const words = await setUp(first, { device: "Laptop" });
+  const name = "The phone with the name that neverendsneverendsneverends";
+  const { tab: lost } = await joins(w, "chrome", server.url, first, words, name);
+  await joins(w, "chrome", server.url, lost, words, "Tablet");
+  await post(lost, "on its way");
+  await post(lost, "in secret", { secret: true });
+  await first.waitCount("post-item", 2);
+  await first.waitCount("device-item", 3);
+  await legible(first, "devices");
+  await deviceAct(first, name, "remove-device");
+  await first.byId("remove-descendants");
+  await first.click("remove-confirm");
+  await first.waitSeen(/Type your passphrase, or remove it provisionally/);
+  await legible(first, "removing");
+  await first.page.select("[data-testid=hide-since]", "all");
+  await first.click("remove-provisional");
+  await first.byId("look");
+  await first.waitGone("post-item");
+  await legible(first, "removed");
+  await legible(lost, "on the removed one");
+  await first.click("taken-away");
+  await first.waitCount("quarantine-item", 2);
+  await first.click("adopt");
+  await first.waitCount("adopted", 1);
+  await legible(first, "what was taken away");
+  await first.click("change-passphrase");
+  await first.byId("old-passphrase");
+  await first.click("change-confirm");
+  await legible(first, "another passphrase");
 }));
