@@ -5,28 +5,31 @@
 // Sections keep their elements while they stay, so that text being typed and the focus survive any event.
 
 import { setText } from "./lib/dom.js";
+import { go, placeNow } from "./lib/places.js";
 import { currentHubs, domain, settings, showLink } from "./lib/settings.js";
 import { address } from "./views/address.js";
 import { changed } from "./views/changed.js";
 import { composer } from "./views/composer.js";
 import { devices } from "./views/devices.js";
 import { link } from "./views/link.js";
+import { look } from "./views/look.js";
+import { EVENTS, tell } from "./views/news.js";
 import { loading, removed } from "./views/notes.js";
+import { passphrase } from "./views/passphrase.js";
 import { posts } from "./views/posts.js";
 import { requests } from "./views/requests.js";
 import { setup } from "./views/setup.js";
 import { signIn } from "./views/sign-in.js";
 import { status } from "./views/status.js";
-import { toast, toastProblem } from "./views/toast.js";
+import { taken } from "./views/taken.js";
+import { clearNews, toast, toastProblem } from "./views/toast.js";
 import { trouble } from "./views/trouble.js";
 import { unlock } from "./views/unlock.js";
 import { waiting } from "./views/waiting.js";
 
-const EVENTS = ["statechange", "request", "granted", "revoked", "recovered", "peer", "hub", "conflict", "equivocation",
-  "storage", "error"];
 const READING = ["visitor", "requesting", "writer", "locked", "revoked", "replica"];
 
-/** What is on screen, where, in which states. A view is `(app) => { node, update?(why), close?() }`. */
+/** What is on screen, where, in which states and at which place. A view is `(app) => { node, update?(why), close?() }`. */
 const SECTIONS = [
   { slot: "attention", view: loading, states: ["loading"] },
   { slot: "attention", view: trouble, states: ["trouble"] },
@@ -36,9 +39,12 @@ const SECTIONS = [
   { slot: "attention", view: waiting, states: ["requesting"] },
   { slot: "attention", view: unlock, states: ["locked"] },
   { slot: "attention", view: requests, states: ["writer"] },
+  { slot: "attention", view: look, states: ["writer"] },
   { slot: "attention", view: address, states: ["writer"] },
-  { slot: "page", view: posts, states: READING },
-  { slot: "page", view: composer, states: ["writer", "requesting"] },
+  { slot: "page", at: "diary", view: posts, states: READING },
+  { slot: "page", at: "diary", view: composer, states: ["writer", "requesting"] },
+  { slot: "page", at: "taken", view: taken, states: ["writer", "requesting", "locked", "revoked"] },
+  { slot: "page", at: "passphrase", view: passphrase, states: ["writer"] },
   { slot: "side", view: signIn, states: ["visitor", "revoked"] },
   { slot: "side", view: devices, states: ["writer"] },
   { slot: "side", view: link, states: READING },
@@ -65,10 +71,13 @@ const app = {
   problem: undefined, // why it is in "trouble"
   choice: {}, // options that the person chose for this visit, such as { storage: "memory" }
   hubs: [],
+  own: undefined, // key of this device among the writers; it stays when the device is removed
   pending: undefined, // the sign-in that this tab started
   posted: undefined, // key of the post to bring into view
-  lastPosts: new Map(), // device key -> time of its newest post on screen
+  seen: new Set(), // keys of the posts that were on screen
+  at: placeNow() ?? "diary", // the place
   open,
+  go,
   update,
   toast,
 };
@@ -80,7 +89,7 @@ async function open(change = {}) {
   const turn = ++openings;
   const before = app.hypha;
   Object.assign(app.choice, change);
-  Object.assign(app, { hypha: undefined, pending: undefined, problem: undefined, state: "loading" });
+  Object.assign(app, { hypha: undefined, own: undefined, pending: undefined, problem: undefined, state: "loading" });
   update();
   let hypha;
   try {
@@ -100,21 +109,26 @@ async function open(change = {}) {
   if (turn !== openings) return void hypha.close();
   app.hypha = hypha;
   if (app.choice.link) showLink(app.choice.link);
-  for (const name of EVENTS) hypha.addEventListener(name, (event) => heard(hypha, name, event.detail));
+  for (const name of EVENTS) {
+    hypha.addEventListener(name, ({ detail }) => {
+      if (hypha !== app.hypha) return;
+      tell(app, name, detail);
+      update(name);
+    });
+  }
   update();
 }
 
-function heard(hypha, name, detail) {
-  if (hypha !== app.hypha) return;
-  if (name === "error" || name === "storage") {
-    const error = detail instanceof Error ? detail : detail?.error ?? detail;
-    // A host that names another diary is a card of its own.
-    if (error?.code !== "PINNED" && (error?.code || error?.message)) toastProblem(error);
-  }
-  if (name === "recovered") toast("Your passphrase was used to start again on another device. If that was not you, look at your devices.");
-  if (name === "equivocation") toastProblem({ code: "EQUIVOCATION" });
-  update(name);
-}
+addEventListener("hashchange", () => {
+  const place = placeNow();
+  if (!place || place === app.at) return; // an anchor on the page
+  app.at = place;
+  clearNews();
+  update("place");
+  const title = document.querySelector("#page h1");
+  title?.focus({ preventScroll: true });
+  title?.scrollIntoView();
+});
 
 const mounted = new Map();
 
@@ -122,11 +136,14 @@ const mounted = new Map();
 function update(why = "state") {
   const last = document.body.dataset.state;
   if (app.hypha) app.state = app.hypha.state;
+  app.own = app.hypha?.home?.writers().find(({ self }) => self)?.key ?? app.own;
   const focus = document.activeElement;
   const fresh = [];
+  // Where a place has nothing to show in this state, the diary does.
+  const at = SECTIONS.some((section) => section.at === app.at && section.states.includes(app.state)) ? app.at : "diary";
   for (const section of SECTIONS) {
     const here = mounted.get(section);
-    const wanted = section.states.includes(app.state);
+    const wanted = section.states.includes(app.state) && (section.at ?? at) === at;
     if (here && (!wanted || here.hypha !== app.hypha)) {
       here.view.close?.();
       here.view.node.remove();

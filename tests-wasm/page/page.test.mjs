@@ -19,7 +19,8 @@ const scripts = files.filter((path) => path.endsWith(".js"));
 
 const TEST_IDS = ("setup start have-passphrase open-link passphrase draw-again confirm-word-1 confirm-word-2 device-name create composer "
   + "composer-private post posts post-item sign-in sign-in-passphrase sign-in-submit waiting-words request request-words approve deny devices "
-  + "device-item remove-device state peers hubs link replica-status").split(" ");
+  + "device-item remove-device state peers hubs link replica-status quarantine quarantine-item adopt change-passphrase old-passphrase "
+  + "change-confirm").split(" ");
 
 test("the HTML has no inline script, style or handler, and what it names exists", () => {
   const html = read("index.html");
@@ -101,6 +102,65 @@ test("device names are guessed from what browsers say of themselves", async () =
     "Browser on this computer": "something else",
   };
   for (const [name, agent] of Object.entries(agents)) assert.equal(deviceName(agent), name);
+});
+
+// A laptop began; it let the phone in, the phone the tablet, the tablet the watch.
+const family = (states = {}) => [["laptop", []], ["phone", ["laptop"]], ["tablet", ["phone"]], ["watch", ["tablet"]]].map(([key, grantedBy]) => ({
+  key, grantedBy, device: key, role: "admin", state: states[key] ?? "active", byRoot: key === "laptop", self: key === "laptop", length: 14, held: 12 }));
+
+test("a device is told in plain words", async () => {
+  const { freshness, inOrder, origin, quoted, standing } = await import(join(www, "lib/devices.js"));
+  const writers = family({ phone: "removed", tablet: "cut" });
+  assert.deepEqual(writers.map(standing), ["can write", "removed for good", "removed, provisionally", "can write"]);
+  assert.equal(standing({ state: "active", role: "writer" }), "can write, but let nobody in");
+  assert.equal(standing({ state: "active", hiddenFrom: 0 }), "can write, hidden");
+  assert.equal(standing({ state: "cut", hiddenFrom: 3 }), "removed, provisionally, partly hidden");
+  assert.equal(origin(writers[0], writers), "let in by the passphrase");
+  assert.match(origin({ ...writers[1], grantedAt: Date.UTC(2026, 4, 3, 12) }, writers), /^let in by “laptop” on .*2026/);
+  assert.equal(origin({ grantedBy: ["unheard of"] }, writers), "let in by another device");
+  assert.equal(quoted(writers.slice(0, 3)), "“laptop”, “phone”, and “tablet”");
+  assert.equal(freshness({ length: 0, held: 0 }), "has not written yet");
+  assert.match(freshness({ length: 14, held: 12, lastTime: Date.now() - 120_000 }), /^last wrote 2 minutes ago · 12 of 14 entries are here$/);
+  assert.match(freshness({ length: 14, held: 14 }), /all 14 entries are here$/);
+  assert.match(freshness({ length: 14, held: 14, state: "cut", cutAt: 11 }), /all 14 entries are here · 3 of them came after it was removed$/);
+  assert.match(freshness({ length: 14, held: 11, state: "removed", cutAt: 11 }), /all 11 entries are here$/);
+  assert.match(freshness({ length: 1, held: 1 }), /its one entry is here$/);
+  assert.deepEqual(inOrder([...writers].reverse()).map(({ key }) => key), ["laptop", "watch", "phone", "tablet"]);
+});
+
+test("what goes along with a device, and what is to be looked at after it", async () => {
+  const { descendants, orphans, unknown } = await import(join(www, "lib/devices.js"));
+  const keys = (writers) => writers.map(({ key }) => key);
+  assert.deepEqual(keys(descendants("phone", family())), ["tablet", "watch"]);
+  assert.deepEqual(keys(descendants("phone", family({ tablet: "cut" }))), ["watch"], "past one that is out already");
+  assert.deepEqual(keys(descendants("watch", family())), []);
+  const around = family();
+  around[0].grantedBy = ["watch"];
+  assert.deepEqual(keys(descendants("phone", around)), ["tablet", "watch"], "a circle ends, and never takes this device");
+  const told = (writers, kept = []) => orphans(writers, kept).map(({ writer, by }) => [writer.key, ...keys(by)]);
+  assert.deepEqual(told(family()), []);
+  assert.deepEqual(told(family({ phone: "cut" })), [["tablet", "phone"]]);
+  assert.deepEqual(told(family({ phone: "removed" }), ["tablet"]), [], "kept");
+  assert.deepEqual(told(family({ phone: "removed", tablet: "pending" })), [], "not let in any more");
+  const vouched = family({ phone: "removed" });
+  vouched[2].grantedBy.push("laptop");
+  assert.deepEqual(told(vouched), [], "another one vouches for it");
+  const rooted = family({ watch: "removed" });
+  for (const writer of rooted) writer.byRoot = true;
+  assert.deepEqual(keys(unknown(rooted, ["phone"])), ["tablet"]);
+});
+
+test("since when is a date, or asked for", async () => {
+  const { sinceDate } = await import(join(www, "lib/time.js"));
+  const now = new Date(2026, 4, 3, 15, 30);
+  const since = (choice, typed) => sinceDate(choice, typed, now.getTime())?.getTime();
+  assert.equal(since("hour"), new Date(2026, 4, 3, 14, 30).getTime());
+  assert.equal(since("today"), new Date(2026, 4, 3).getTime());
+  assert.equal(since("yesterday"), new Date(2026, 4, 2).getTime());
+  assert.equal(since("week"), now.getTime() - 7 * 86_400_000);
+  assert.equal(since("all"), 0);
+  assert.equal(since("other", "2026-05-01T08:00"), new Date(2026, 4, 1, 8).getTime());
+  assert.equal(since("other", ""), undefined);
 });
 
 test("the address of a hub is judged before it is used", async () => {

@@ -26,7 +26,8 @@ const WORDS = {
 export function describe(error) {
   const code = typeof error?.code === "string" ? error.code : undefined;
   const message = String(error?.message ?? error ?? "");
-  const text = (code && WORDS[code]) || message || "Something went wrong, and it did not say what.";
+  const known = /passphrase was changed/.test(message) ? "These words were changed for others since. Use the new ones." : WORDS[code];
+  const text = known || message || "Something went wrong, and it did not say what.";
   const detail = message && message !== text ? message : "";
   return { text, code: [code, detail].filter(Boolean).join(" · ") };
 }
@@ -43,15 +44,19 @@ export function showProblem(place, error) {
 /**
  * Runs `work` for a control: once at a time, marked as busy, its error shown in `place`. Resolves to whether it
  * went well (`work` may also answer false). Nothing is cleared or disabled, so nothing typed and no focus is lost.
+ * What is wrong with a passphrase is said at its field `secret`, if there is one.
  */
-export async function attempt(control, place, work) {
+export async function attempt(control, place, work, secret) {
   if (control.getAttribute("aria-busy") === "true") return false;
   place.replaceChildren();
   control.setAttribute("aria-busy", "true");
   try {
     return (await work()) !== false;
   } catch (error) {
-    showProblem(place, error);
+    if (secret && ["WRONG_PASSPHRASE", "BAD_INPUT"].includes(error?.code)) {
+      secret.complain(describe(error).text);
+      secret.input.focus();
+    } else showProblem(place, error);
     return false;
   } finally {
     control.removeAttribute("aria-busy");

@@ -1,7 +1,7 @@
 // Times as a person says them, in the language of the browser.
 
 const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
-const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "long" });
+const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
 const STEPS = [[60, "second"], [60, "minute"], [24, "hour"], [Infinity, "day"]];
@@ -32,5 +32,18 @@ export function moment(value) {
   return today ? CLOCK.format(date) : `${DAY.format(date)}, ${CLOCK.format(date)}`;
 }
 
+/** The day alone. */
+export const day = (value) => DAY.format(toDate(value));
+
 /** Everything, for a tooltip. */
 export const full = (value) => (toDate(value) ? FULL.format(toDate(value)) : "");
+
+/** The date that a choice in words means: `new Date(0)` for everything; undefined where a time is still to be typed. */
+export function sinceDate(choice, typed = "", now = Date.now()) {
+  const midnight = (daysAgo) => {
+    const date = new Date(now);
+    date.setDate(date.getDate() - daysAgo); // not 24 hours: some days have 23 or 25
+    return date.setHours(0, 0, 0, 0);
+  };
+  return toDate({ hour: now - 3_600_000, today: midnight(0), yesterday: midnight(1), week: now - 604_800_000, all: 0, other: Date.parse(typed) }[choice]);
+}

@@ -4,8 +4,7 @@ import { button, field, h, setText } from "../lib/dom.js";
 import { attempt, problemPlace } from "../lib/problems.js";
 import { chooseHubs, hubProblem } from "../lib/settings.js";
 
-const STATES = { open: "connected", connected: "connected", joined: "connected", connecting: "connecting…", closed: "not connected", waiting: "trying again soon",
-  backoff: "trying again soon", parked: "refused us", refused: "refused us", failed: "cannot be reached", error: "cannot be reached" };
+const STATES = { open: "connected", connecting: "connecting…", waiting: "trying again soon", refused: "refused us", garbage: "not a hub, it seems" };
 
 export function hubs(app) {
   const list = h("ul", { class: "rows", test: "hubs", role: "list", "data-count": "0" });

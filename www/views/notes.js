@@ -15,8 +15,9 @@ export function loading() {
 export function removed() {
   return {
     node: h("section", { class: "card warn" }, heading(2, "This device was removed"),
-      h("p", {}, "One of your other devices removed this browser, so it can no longer write, and the keys that were kept here are gone. ",
+      h("p", {}, "Another of your devices removed this one or changed the passphrase. It can no longer write, and the keys that were kept here are gone. ",
         "You can still read everything public."),
-      h("p", {}, "If that was a mistake, sign in again with your passphrase and let this device back in from another one.")),
+      h("p", {}, "To come back, sign in again with the passphrase (the new one, if it was changed) and let this device in from another one. ",
+        "What you wrote here meanwhile is not lost: ", h("a", { href: "#taken-away" }, "what was taken away"), ".")),
   };
 }

@@ -4,11 +4,9 @@
 import { announce, button, h, heading, setText } from "../lib/dom.js";
 import { ask } from "../lib/dialog.js";
 import { showProblem, problemPlace } from "../lib/problems.js";
+import { POSTS, postText } from "../lib/post.js";
 import { recall, remember } from "../lib/settings.js";
 import { full, moment, toDate } from "../lib/time.js";
-import { ownKey } from "./devices.js";
-
-const PREFIX = "posts/";
 const PAGE = 100;
 
 export function posts(app) {
@@ -57,7 +55,6 @@ export function posts(app) {
     const more = entries.length > limit;
     const shown = entries.slice(0, limit);
     if (!newestFirst()) shown.reverse();
-    const own = ownKey(app);
     const wanted = new Set(shown.map(({ key }) => key));
     for (const [key, { node: gone }] of items) {
       if (wanted.has(key)) continue;
@@ -65,26 +62,22 @@ export function posts(app) {
       items.delete(key);
     }
     const fresh = [];
-    let later = false;
+    const writers = app.hypha?.home?.writers() ?? [];
     shown.forEach((entry, index) => {
-      const mine = entry.draft || (own !== undefined && entry.writer === own);
-      const look = JSON.stringify([`${entry.version}`, entry.draft, entry.private, entry.device, mine, app.state]);
+      app.seen.add(entry.key);
+      const { draft, mine = draft } = entry;
+      const source = firstBy(entry, writers);
+      const look = JSON.stringify([entry.version, draft, entry.private, entry.device, mine, source, app.state]);
       const known = items.get(entry.key);
       let item = known?.node;
       if (known?.look !== look) {
-        item = postItem(app, entry, mine, remove);
+        item = postItem(app, entry, source, remove);
         known?.node.replaceWith(item);
         items.set(entry.key, { node: item, look });
         if (!known && !mine) fresh.push(entry);
       }
       if (list.children[index] !== item) list.insertBefore(item, list.children[index] ?? null);
-      const time = toDate(entry.time ?? entry.value?.time)?.getTime() ?? 0;
-      if (time > (app.lastPosts.get(entry.writer) ?? 0)) {
-        app.lastPosts.set(entry.writer, time);
-        later = true;
-      }
     });
-    if (later) app.update("posts");
     earlier.hidden = !more;
     node.insertBefore(earlier, newestFirst() ? place : list);
     order.hidden = shown.length < 2;
@@ -111,13 +104,13 @@ export function posts(app) {
   }
 
   function update(why) {
-    if (["hub", "peer", "posts", "tick"].includes(why)) return;
+    if (["hub", "peer", "tick"].includes(why)) return;
     const home = app.hypha.home;
     setText(title, home?.title || "Diary");
     const now = home && `${home.link} ${app.state}`;
     if (now !== watched) {
       stop();
-      stop = home?.watch(PREFIX, refresh) ?? (() => {});
+      stop = home?.watch(POSTS, refresh) ?? (() => {});
       watched = now;
     }
     refresh();
@@ -134,18 +127,25 @@ const EMPTY = {
 async function read(home, limit) {
   const found = [];
   if (!home) return found;
-  for await (const entry of home.list({ prefix: PREFIX, reverse: true, limit })) found.push(entry);
+  for await (const entry of home.list({ prefix: POSTS, reverse: true, limit })) found.push(entry);
   return found;
 }
 
-function postItem(app, entry, mine, remove) {
-  const text = typeof entry.value?.text === "string" ? entry.value.text : undefined;
+// Who wrote it before it was taken away and written again.
+function firstBy({ adopted }, writers) {
+  return adopted && (writers.find(({ key }) => adopted.startsWith(key))?.device || "another device");
+}
+
+function postItem(app, entry, source, remove) {
+  const { mine = entry.draft } = entry;
+  const text = postText(entry.value);
   const time = entry.value?.time ?? entry.time;
   const writes = app.state === "writer" || (app.state === "requesting" && entry.draft);
   return h("li", { class: `post${entry.private ? " private" : ""}${entry.draft ? " draft" : ""}`, test: "post-item", "data-key": entry.key },
     h("p", { class: "text", dir: "auto" }, text ?? (entry.private ? "Private. Unlock this device to read it." : "This post was written by a newer version of Hypha.")),
     h("p", { class: "meta" },
       (mine || entry.device) && h("span", { class: "author" }, mine ? "you, on this device" : entry.device),
+      source && h("span", { "data-badge": "adopted" }, `first written by ${source}`),
       toDate(time) && h("time", { datetime: toDate(time).toISOString(), title: full(time) }, moment(time)),
       entry.private && h("span", { class: "badge secret", "data-badge": "private" }, "private"),
       entry.draft && h("span", { class: "badge", "data-badge": "draft" }, "draft"),

@@ -76,7 +76,7 @@ function requestCard(request, answer) {
     place.replaceChildren();
     refresh();
   }, { test: "request-words", class: "four-words", "aria-pressed": "false", translate: "no" }));
-  const block = tick({ label: "Block this device", hint: "It cannot ask again.", test: "block" });
+  const block = tick({ label: "Block this device", hint: "None of your devices hears this request again.", test: "block" });
   const approve = button("Let it in", () => attempt(approve, place, async () => {
     if (chosen.join(" ") !== words.join(" ")) return refuse();
     await answer(() => request.approve(), `${short(device)} was let in.`);
@@ -84,7 +84,7 @@ function requestCard(request, answer) {
   const deny = button("Do not let it in", (event) => {
     // The second half of a double click on the request before this one is not meant for it.
     if (event.detail > 1) return;
-    attempt(deny, place, () => answer(() => request.deny({ block: block.input.checked }), `${short(device)} was not let in.`));
+    attempt(deny, place, () => answer(() => request.deny({ block: block.input.checked }), `${short(device)} was not let in${block.input.checked ? ", and is blocked" : ""}.`));
   }, { test: "deny" });
   const controls = h("div", {},
     request.suspect && h("p", { class: "problem" }, "A device that you removed still knows how to ask. Let this one in only if you have it in your hands."),

@@ -3,7 +3,7 @@
 import { h, heading, setText } from "../lib/dom.js";
 import { hubs } from "./hubs.js";
 
-const TRANSPORTS = { tab: "a tab of this browser", tabs: "a tab of this browser", webrtc: "direct", relay: "through a hub, sealed" };
+const TRANSPORTS = { tab: "a tab of this browser", webrtc: "direct", relay: "through a hub, sealed" };
 
 export function status(app) {
   const summary = h("p", { test: "connection", role: "status" });
@@ -35,9 +35,9 @@ export function status(app) {
     others.dataset.count = `${peers.length}`;
     setText(count, peers.length === 0 ? "No other browser is connected right now." : `Connected to ${peers.length} other browser${peers.length > 1 ? "s" : ""}:`);
     const rows = peers.map((peer) => {
-      const trip = peer.roundTrip ?? peer.rtt;
-      const time = Number.isFinite(trip) ? `${trip < 10 ? trip.toFixed(1) : Math.round(trip)} ms` : "";
-      return [TRANSPORTS[peer.transport] ?? peer.transport ?? "connected", peer.state !== "open" && peer.state !== "connected" && peer.state, time]
+      const trip = peer.roundTrip;
+      const time = trip === undefined ? "" : `${trip < 10 ? trip.toFixed(1) : Math.round(trip)} ms`;
+      return [TRANSPORTS[peer.transport] ?? peer.transport, peer.state !== "open" && peer.state, time]
         .filter(Boolean).join(" · ");
     });
     while (list.children.length > rows.length) list.lastElementChild.remove();

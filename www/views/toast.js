@@ -11,6 +11,9 @@ export function toast(text, action) {
   show(text, "", "status", action);
 }
 
+/** Takes news off the screen, when the person goes elsewhere. Errors stay. */
+export const clearNews = () => document.querySelectorAll(".toast[role=status]").forEach((item) => item.remove());
+
 /** Shows an error from the background. */
 export function toastProblem(error) {
   const { text, code } = describe(error);

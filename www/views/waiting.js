@@ -22,9 +22,9 @@ export function waiting(app) {
     app.pending = undefined;
     app.update();
   }), { test: "cancel-sign-in" });
-  const lost = app.hypha.recover && h("details", {}, h("summary", {}, "None of your devices is left?"),
+  const lost = app.hypha.recover && h("details", {}, h("summary", { test: "recover" }, "None of your devices is left?"),
     h("p", {}, "Your passphrase can let this device in by itself. Use this only if you cannot open Hypha anywhere else."),
-    button("Start again with the passphrase alone", () => recover(app)));
+    button("Start again with the passphrase alone", () => recover(app), { test: "recover-start" }));
   const node = h("section", { class: "card waiting" }, heading(2, "Let this device in from another one"),
     h("p", {}, "Open Hypha on a device that is already signed in. It will ask about ", device, " and show three sets of words. Pick these:"),
     making,
@@ -61,10 +61,11 @@ function refused(error) {
 
 function recover(app) {
   const passphrase = passphraseField({ label: "Passphrase", test: "recover-passphrase" });
-  const others = tick({ label: "Remove all other devices", hint: "Do this if one of them was stolen.", test: "recover-cut" });
+  const others = tick({ label: "Remove all other devices", hint: "If one of them was stolen. They sign in anew when you have them again.", test: "recover-cut" });
   ask({
     title: "Start again with the passphrase alone",
-    body: [h("p", {}, "This device becomes one of yours at once. Your other devices, if there are any, will show that it happened."), passphrase.node, others.node],
+    body: [h("p", {}, "This device becomes one of yours at once, and reads and writes as before. Your other devices, if there are any, will say that it happened."), passphrase.node, others.node],
+    secret: passphrase,
     choices: [{ label: "Start again", test: "recover-confirm", act: async () => {
       await app.hypha.recover(passphrase.input.value, { device: recall("device") ?? "Recovered device", cutOthers: others.input.checked });
       app.update();

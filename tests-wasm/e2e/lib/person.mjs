@@ -1,6 +1,7 @@
 // What a person does on the page, in the order in which the page lets them.
 
 import assert from "node:assert/strict";
+import { until } from "./wait.mjs";
 
 /** Deriving keys from a passphrase takes a second or two on purpose, and longer on a busy machine. */
 const DERIVING = { timeout: 60_000 };
@@ -84,4 +85,22 @@ export async function unlock(tab, words) {
   await tab.type("sign-in-passphrase", words.join(" "));
   await tab.click("sign-in-submit");
   await tab.byId("composer", DERIVING);
+}
+
+/** Clicks a button in the row of a device. */
+export async function deviceAct(tab, device, id) {
+  await until(`[data-testid=${id}] of ${device}`, async () => {
+    for (const row of await tab.page.$$("[data-testid=device-item]")) {
+      if ((await row.$eval(".device", (name) => name.firstChild.textContent)) !== device) continue;
+      const element = await row.$(`[data-testid="${id}"]`);
+      if (!element || !(await element.isVisible())) continue;
+      await element.click();
+      return true;
+    }
+  }, { ...MEETING, told: () => tab.seen() });
+}
+
+/** Waits until the row of a device says something. */
+export async function deviceSays(tab, device, pattern) {
+  await tab.waitText("device-item", (text) => text.startsWith(device) && pattern.test(text), MEETING);
 }
