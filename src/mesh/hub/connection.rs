@@ -281,7 +281,7 @@ impl HubConnection {
                 HubEvent::WrongKind => {
                     self.error = Some(match self.url.kind() {
                         Some(kind) => format!("not a hub of this kind: nothing there speaks {}", kind.name()),
-                        None => "not a hub of a known kind".to_owned(),
+                        None => "not a hub of a kind that is known".to_owned(),
                     });
                     let until = self.park(now);
                     self.state = HubState::Refused { until };

@@ -89,9 +89,7 @@ fn garbage_is_named_and_a_lost_stream_ends() {
         let events = from(&mut open("ws://h").0, bad).events;
         assert!(matches!(events.as_slice(), [HubEvent::Garbage { .. }]), "{bad:?}: {events:?}");
     }
-    for bad in
-        [&[0x30, 0xff, 0xff, 0xff, 0x7f][..], &[0x30, 0xff, 0xff, 0xff, 0xff, 0]]
-    {
+    for bad in [&[0x30, 0xff, 0xff, 0xff, 0x7f][..], &[0x30, 0xff, 0xff, 0xff, 0xff, 0]] {
         let events = from(&mut open("ws://h").0, bad).events;
         assert!(
             matches!(events.last(), Some(HubEvent::WrongKind | HubEvent::Garbage { .. })),
