@@ -85,6 +85,29 @@ pub(super) fn write_text(text: &str, out: &mut String) {
     out.push('"');
 }
 
+/// A value to be written.
+pub(super) enum Member<'a> {
+    /// JSON as it is.
+    Json(&'a str),
+    Text(&'a str),
+}
+
+/// Writes an object.
+pub(super) fn object(members: &[(&str, Member<'_>)]) -> String {
+    let mut out = String::new();
+    for (name, value) in members {
+        out.push(if out.is_empty() { '{' } else { ',' });
+        write_text(name, &mut out);
+        out.push(':');
+        match value {
+            Member::Json(json) => out.push_str(json),
+            Member::Text(text) => write_text(text, &mut out),
+        }
+    }
+    out.push('}');
+    out
+}
+
 struct Parser<'a> {
     text: &'a str,
     at: usize,

@@ -121,10 +121,10 @@ impl Mesh {
         }
         self.last_hub = self.last_hub.saturating_add(1);
         let id = HubId(self.last_hub);
-        let mut hub = HubConnection::new(id, url, now);
-        for topic in self.topics.keys() {
+        let mut hub = HubConnection::new(id, url, now, entropy);
+        for (topic, space) in &self.topics {
             // Not open yet, so there is nothing to send.
-            hub.join(*topic, now);
+            hub.join(*topic, self.is_room(space, topic), now);
         }
         self.hubs.push(hub);
         self.tick_hubs(now, entropy);
@@ -314,8 +314,13 @@ impl Mesh {
     fn add_topics(&mut self, space: PublicKey, topics: Vec<Topic>, now: u64, entropy: &mut dyn Entropy) {
         for topic in topics {
             self.topics.insert(topic, space);
-            self.each_hub(now, entropy, |hub| hub.join(topic, now));
+            let is_room = self.is_room(&space, &topic);
+            self.each_hub(now, entropy, |hub| hub.join(topic, is_room, now));
         }
+    }
+
+    fn is_room(&self, space: &PublicKey, topic: &Topic) -> bool {
+        self.spaces.get(space).is_some_and(|member| member.rooms().contains(topic))
     }
 
     fn drop_topics(&mut self, topics: Vec<Topic>, now: u64, entropy: &mut dyn Entropy) {
@@ -376,8 +381,9 @@ impl Mesh {
                         self.heard(&space, hub, route, received, now, entropy);
                     }
                 }
-                HubNews::Open { url, protocols } => {
-                    self.out.push_back(MeshOutput::HubOpen { hub, url, protocols });
+                HubNews::Open(socket) => {
+                    let protocols = socket.protocol.into_iter().map(str::to_owned).collect();
+                    self.out.push_back(MeshOutput::HubOpen { hub, url: socket.url, protocols });
                 }
                 HubNews::Ready => {
                     for space in self.spaces.values_mut() {

@@ -41,7 +41,7 @@ mod topic;
 pub use event::{CloseReason, MeshError, MeshEvent, MeshInput, MeshOutput};
 pub use hub::{
     Caps, HubAdapter, HubEvent, HubFrame, HubKind, HubOut, HubState, HubUrl, HubUrlError, MAX_HUB_FRAME,
-    Route,
+    Route, Socket,
 };
 pub use id::{Carrier, HubId, LinkId, NodeId};
 pub use info::{Counters, HubInfo, LinkState, PeerInfo};

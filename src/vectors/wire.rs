@@ -190,11 +190,11 @@ fn tabs() -> Vec<Json> {
 }
 
 fn hub_frames(first: &Topic, second: &Topic, sealed: &[u8]) -> Vec<String> {
-    let mut hub = HubUrl::parse("y-webrtc+wss://hub.example").unwrap().adapter();
+    let mut hub = HubUrl::parse("y-webrtc+wss://hub.example").unwrap().adapter([0; 32]);
     let mut out = HubOut::default();
-    hub.join(*first, 0, &mut out);
+    hub.join(*first, true, 0, &mut out);
     hub.opened(0, &mut out);
-    hub.join(*second, 0, &mut out);
+    hub.join(*second, false, 0, &mut out);
     hub.publish(first, sealed, 0, &mut out);
     hub.leave(second, &mut out);
     let texts = out.frames.into_iter().map(|frame| match frame {

@@ -1,7 +1,7 @@
 //! One hub: its adapter, its socket's state, back-off, health and limits.
 
 use super::super::{HubId, HubInfo, Topic, backoff::Backoff, bucket::Bucket};
-use super::{HubAdapter, HubEvent, HubFrame, HubOut, HubState, HubUrl, MAX_HUB_FRAME, Route};
+use super::{HubAdapter, HubEvent, HubFrame, HubOut, HubState, HubUrl, MAX_HUB_FRAME, Route, Socket};
 use crate::crypto::Entropy;
 
 /// A hub of the mesh.
@@ -32,10 +32,7 @@ pub(crate) enum HubNews {
         route: Option<Route>,
         sealed: Vec<u8>,
     },
-    Open {
-        url: String,
-        protocols: Vec<String>,
-    },
+    Open(Socket),
     /// Topics are joined: say hello.
     Ready,
     Send(HubFrame),
@@ -46,8 +43,8 @@ pub(crate) enum HubNews {
 
 impl HubConnection {
     /// A hub that is tried at the next tick.
-    pub(crate) fn new(id: HubId, url: HubUrl, now: u64) -> Self {
-        let adapter = url.adapter();
+    pub(crate) fn new(id: HubId, url: HubUrl, now: u64, entropy: &mut dyn Entropy) -> Self {
+        let adapter = url.adapter(entropy.array32());
         Self {
             id,
             url,
@@ -86,9 +83,9 @@ impl HubConnection {
         }
     }
 
-    pub(crate) fn join(&mut self, topic: Topic, now: u64) -> Vec<HubNews> {
+    pub(crate) fn join(&mut self, topic: Topic, is_room: bool, now: u64) -> Vec<HubNews> {
         let mut out = HubOut::default();
-        self.adapter.join(topic, now, &mut out);
+        self.adapter.join(topic, is_room, now, &mut out);
         frames(out)
     }
 
@@ -205,11 +202,7 @@ impl HubConnection {
                 if now < until {
                     return Vec::new();
                 }
-                self.state = HubState::Connecting;
-                self.healthy = false;
-                self.until = Some(now.saturating_add(CONNECT_MS));
-                let (url, protocols) = (self.url.socket().to_owned(), self.adapter.protocols());
-                vec![HubNews::Open { url, protocols }, HubNews::State]
+                vec![self.open(now), HubNews::State]
             }
             HubState::Connecting if self.until.is_some_and(|until| now >= until) => {
                 self.wait(
@@ -257,6 +250,14 @@ impl HubConnection {
                     self.until = Some(now.saturating_add(HEALTHY_MS));
                     news.extend([HubNews::State, HubNews::Ready]);
                 }
+                HubEvent::Reopen => {
+                    let was_open = self.is_open();
+                    news.push(self.open(now));
+                    if was_open {
+                        news.push(HubNews::State);
+                    }
+                    return news;
+                }
                 HubEvent::Refused { reason } => {
                     self.error = Some(format!("the hub refuses: {reason}"));
                     let until = self.park(now);
@@ -280,7 +281,7 @@ impl HubConnection {
                 HubEvent::WrongKind => {
                     self.error = Some(match self.url.kind() {
                         Some(kind) => format!("not a hub of this kind: nothing there speaks {}", kind.name()),
-                        None => "not a hub of a known kind: nothing there speaks y-webrtc".to_owned(),
+                        None => "not a hub of a kind that is known".to_owned(),
                     });
                     let until = self.park(now);
                     self.state = HubState::Refused { until };
@@ -290,6 +291,13 @@ impl HubConnection {
             }
         }
         news
+    }
+
+    fn open(&mut self, now: u64) -> HubNews {
+        self.state = HubState::Connecting;
+        self.healthy = false;
+        self.until = Some(now.saturating_add(CONNECT_MS));
+        HubNews::Open(self.adapter.socket())
     }
 
     fn wait(&mut self, error: String, now: u64, entropy: &mut dyn Entropy) {
@@ -337,7 +345,8 @@ mod tests {
 
     fn hub() -> (HubConnection, Seeded) {
         let url = HubUrl::parse("y-webrtc+ws://127.0.0.1:4444").unwrap();
-        (HubConnection::new(HubId(0), url, 0), Seeded::new(1))
+        let mut entropy = Seeded::new(1);
+        (HubConnection::new(HubId(0), url, 0, &mut entropy), entropy)
     }
 
     fn text(text: &str) -> HubFrame {
@@ -349,7 +358,7 @@ mod tests {
         let (mut hub, mut entropy) = hub();
         let mut now = 0;
         for _ in 0..10 {
-            assert!(matches!(hub.tick(now, &mut entropy).first(), Some(HubNews::Open { .. })));
+            assert!(matches!(hub.tick(now, &mut entropy).first(), Some(HubNews::Open(_))));
             hub.opened(now);
             hub.frame(&text(r#"{"type":"pong"}"#), now, &mut entropy);
             assert!(hub.is_open());

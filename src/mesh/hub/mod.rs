@@ -6,14 +6,27 @@
 
 mod base64url;
 mod connection;
+mod detect;
+mod echo;
+mod kind;
+mod matchbox;
+mod mqtt;
+mod nostr;
+mod peerjs;
+mod pubsub;
+mod pulse;
+mod routes;
 mod url;
-mod y_webrtc;
+mod wt;
 
 pub(crate) use connection::{HubConnection, HubNews};
-pub use url::{HubKind, HubUrl, HubUrlError};
-pub(crate) use y_webrtc::YWebrtc;
+pub use kind::HubKind;
+pub use url::{HubUrl, HubUrlError};
 
 use super::Topic;
+use super::json::Json;
+use crate::collections::Map;
+use crate::crypto::{blake2b_128, hex};
 
 /// What speaks one kind of hub's language.
 ///
@@ -28,22 +41,31 @@ pub trait HubAdapter {
     fn deadline(&self) -> Option<u64>;
     /// A frame arrived.
     fn frame(&mut self, frame: &HubFrame, now: u64, out: &mut HubOut);
-    /// Receive what is published under a topic.
-    fn join(&mut self, topic: Topic, now: u64, out: &mut HubOut);
+    /// Receive what is published under a topic: a room, where many meet, or this node's inbox.
+    fn join(&mut self, topic: Topic, is_room: bool, now: u64, out: &mut HubOut);
     /// No more of a topic.
     fn leave(&mut self, topic: &Topic, out: &mut HubOut);
     /// The socket opened.
     fn opened(&mut self, now: u64, out: &mut HubOut);
     /// Finds out soon whether the hub still answers: the page slept.
     fn probe(&mut self, now: u64, out: &mut HubOut);
-    /// Subprotocols to offer.
-    fn protocols(&self) -> Vec<String>;
     /// Sends sealed bytes to everybody under a topic. A kind without broadcast sends to every route that it knows.
     fn publish(&mut self, topic: &Topic, sealed: &[u8], now: u64, out: &mut HubOut);
     /// Sends sealed bytes to one: by its route where the kind addresses, else by publishing under its inbox.
     fn send_to(&mut self, route: Option<&Route>, inbox: &Topic, sealed: &[u8], now: u64, out: &mut HubOut);
+    /// Where to open the next socket to.
+    fn socket(&mut self) -> Socket;
     /// Time passed.
     fn tick(&mut self, now: u64, out: &mut HubOut);
+}
+
+/// What a WebSocket is opened to.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Socket {
+    /// `ws://…` or `wss://…`, without a fragment.
+    pub url: String,
+    /// The subprotocol to offer.
+    pub protocol: Option<&'static str>,
 }
 
 /// What a kind of hub can do.
@@ -93,6 +115,8 @@ pub enum HubEvent {
     },
     /// The hub answers in its kind's language and the topics are joined.
     Ready,
+    /// The adapter wants another socket at once, to what [`HubAdapter::socket`] says now.
+    Reopen,
     /// The hub refuses for good, in its own words.
     Refused {
         /// The words, cut short.
@@ -140,6 +164,40 @@ pub enum HubState {
         /// When; unix milliseconds.
         until: u64,
     },
+}
+
+/// An id for one connection, 16 bytes: fresh for each `number` and hub, since the seed is drawn for one hub and
+/// session.
+fn fresh(seed: &[u8; 32], number: u64) -> [u8; 16] {
+    blake2b_128(&[seed, &number.to_le_bytes()])
+}
+
+/// The name of a topic where names are free: 64 lower-case hexadecimal digits.
+fn name(topic: &Topic) -> String {
+    hex(&topic.0)
+}
+
+/// A frame's text. Some servers send what they relay as binary.
+fn text(frame: &HubFrame) -> Result<&str, &'static str> {
+    match frame {
+        HubFrame::Text(text) => Ok(text),
+        HubFrame::Binary(bytes) => core::str::from_utf8(bytes).map_err(|_| "bytes that are not UTF-8"),
+    }
+}
+
+/// The members of a frame that is a JSON object.
+fn members(frame: &HubFrame) -> Result<Map<String, Json<'_>>, &'static str> {
+    Json::parse(text(frame)?).and_then(Json::into_object).ok_or("a frame that is no JSON object")
+}
+
+/// Takes a member that is a text.
+fn word(members: &mut Map<String, Json<'_>>, name: &str) -> Option<String> {
+    members.remove(name)?.into_text()
+}
+
+/// A hub's words, cut short.
+fn cut(text: &str) -> String {
+    text.chars().take(200).collect()
 }
 
 /// Largest frame that is read from a hub or sent to one, in bytes.

@@ -2,7 +2,16 @@
 
 use core::fmt;
 
-use super::{HubAdapter, YWebrtc};
+use super::{
+    HubAdapter, HubKind,
+    detect::Detect,
+    matchbox::Matchbox,
+    mqtt::Mqtt,
+    nostr::Nostr,
+    peerjs::PeerJs,
+    pubsub::{Dialect, PubSub},
+    wt::WebTorrent,
+};
 
 /// A hub's address.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -34,6 +43,9 @@ impl HubUrl {
         };
         if scheme != "ws" && scheme != "wss" {
             return Err(HubUrlError::Scheme { got: cut(text) });
+        }
+        if rest.contains("/socket.io/") {
+            return Err(HubUrlError::SocketIo);
         }
         // A browser refuses a socket address with a fragment, so options never reach the hub.
         let (rest, options) = rest.split_once('#').unwrap_or((rest, ""));
@@ -79,10 +91,45 @@ impl HubUrl {
         !loopback && !matches!(host, "localhost" | "[::1]") && !host.ends_with(".localhost")
     }
 
-    /// The adapter for it. A kind that was not named is y-webrtc until another can be told apart from it.
-    pub(crate) fn adapter(&self) -> Box<dyn HubAdapter> {
-        match self.kind.unwrap_or(HubKind::YWebrtc) {
-            HubKind::YWebrtc => Box::new(YWebrtc::new(self.option("relay") == Some("1"))),
+    /// The adapter for it; `seed` is drawn afresh for every hub and session.
+    pub(crate) fn adapter(&self, seed: [u8; 32]) -> Box<dyn HubAdapter> {
+        match self.kind {
+            Some(kind) => self.adapter_of(kind, seed),
+            None => Box::new(Detect::new(self, seed)),
+        }
+    }
+
+    pub(super) fn adapter_of(&self, kind: HubKind, seed: [u8; 32]) -> Box<dyn HubAdapter> {
+        let (socket, may_relay) = (self.socket.clone(), self.option("relay") == Some("1"));
+        let dialect = match kind {
+            HubKind::Matchbox => return Box::new(Matchbox::new(socket, may_relay)),
+            HubKind::Mqtt => return Box::new(Mqtt::new(socket, seed, may_relay)),
+            HubKind::Nostr => return Box::new(Nostr::new(socket, seed)),
+            HubKind::PeerJs => return Box::new(PeerJs::new(socket, seed, may_relay)),
+            HubKind::WebTorrent => return Box::new(WebTorrent::new(socket, seed)),
+            HubKind::Hhs => Dialect::Hhs,
+            HubKind::SignalHubWs => Dialect::SignalHubWs,
+            HubKind::WsRelay => Dialect::WsRelay,
+            HubKind::YWebrtc => Dialect::YWebrtc,
+        };
+        Box::new(PubSub::new(dialect, socket, &seed, may_relay))
+    }
+
+    /// The kind that an address looks like.
+    pub(super) fn kind_by_shape(&self) -> Option<HubKind> {
+        let rest = self.socket.split_once("://")?.1;
+        let (host, path) = (host(rest), rest.split('?').next().unwrap_or_default());
+        let is_port = |port: &str| path.split('/').next().is_some_and(|authority| authority.ends_with(port));
+        if path.ends_with("/mqtt") || [":8081", ":8084", ":8884", ":9001"].into_iter().any(is_port) {
+            Some(HubKind::Mqtt)
+        } else if path.ends_with("/announce") || host.starts_with("tracker.") {
+            Some(HubKind::WebTorrent)
+        } else if path.ends_with("/peerjs") {
+            Some(HubKind::PeerJs)
+        } else if host.starts_with("relay.") || host.contains("nostr") {
+            Some(HubKind::Nostr)
+        } else {
+            None
         }
     }
 }
@@ -90,33 +137,6 @@ impl HubUrl {
 impl fmt::Display for HubUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
-    }
-}
-
-/// A kind of hub.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum HubKind {
-    /// y-webrtc's signalling server.
-    YWebrtc,
-}
-
-impl HubKind {
-    /// All of them.
-    pub const ALL: [Self; 1] = [Self::YWebrtc];
-
-    /// The word in front of the `+`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::YWebrtc => "y-webrtc",
-        }
-    }
-
-    /// Reads the word.
-    fn parse(word: &str) -> Result<Self, HubUrlError> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.name() == word)
-            .ok_or_else(|| HubUrlError::Kind { got: cut(word) })
     }
 }
 
@@ -139,11 +159,16 @@ pub enum HubUrlError {
         got: String,
     },
     /// A kind that is not known.
-    #[error("expected y-webrtc in front of the +, got {got:?}")]
+    #[error(
+        "expected y-webrtc, nostr, mqtt, wt, peerjs, matchbox, signalhubws, ws-relay or hhs in front of the +, got {got:?}"
+    )]
     Kind {
         /// The word, cut short.
         got: String,
     },
+    /// A socket.io server, which relays nothing by itself.
+    #[error("a socket.io server is no hub that can be used: what it relays is up to the program behind it")]
+    SocketIo,
     /// Not a WebSocket address.
     #[error(
         "expected an address that begins with ws://, wss://, y-webrtc+ws:// or y-webrtc+wss://, got {got:?}"
@@ -158,6 +183,42 @@ pub enum HubUrlError {
         /// Bytes that came.
         got: usize,
     },
+}
+
+/// Puts a path behind an address that has none.
+pub(super) fn default_path(socket: &mut String, path: &str) {
+    let start = socket.find("://").map_or(0, |at| at + 3);
+    let rest = socket.get(start..).unwrap_or_default();
+    let end = start + rest.find('?').unwrap_or(rest.len());
+    let authority = start + rest.find(['/', '?']).unwrap_or(rest.len());
+    if socket.get(authority..end).is_some_and(|old| old.len() <= 1) {
+        socket.replace_range(authority..end, path);
+    }
+}
+
+/// The last segment of an address' path.
+pub(super) fn last_segment(socket: &str) -> &str {
+    let path = socket.split('?').next().unwrap_or_default();
+    path.rsplit('/').next().unwrap_or_default()
+}
+
+/// Takes `user:password@` out of an address, which a browser would refuse, and undoes its percent-encoding.
+pub(super) fn take_login(socket: &mut String) -> Option<String> {
+    let start = socket.find("://")? + 3;
+    let rest = socket.get(start..)?;
+    let authority = rest.get(..rest.find(['/', '?']).unwrap_or(rest.len()))?;
+    let at = authority.rfind('@')?;
+    let login = rest.get(..at)?.to_owned();
+    socket.replace_range(start..=start + at, "");
+    let mut bytes = Vec::new();
+    let mut pieces = login.split('%');
+    bytes.extend_from_slice(pieces.next()?.as_bytes());
+    for piece in pieces {
+        let (digits, more) = piece.split_at_checked(2)?;
+        bytes.extend(crate::crypto::parse_hex::<1>(digits)?);
+        bytes.extend_from_slice(more.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// The host of what stands behind `://`, without user and port.
@@ -186,10 +247,10 @@ mod tests {
         assert_eq!(url.kind(), Some(HubKind::YWebrtc));
         assert_eq!(url.socket(), "wss://Hub.example:4444/a?b=c");
         assert_eq!((url.option("relay"), url.option("x"), url.option("y")), (Some("1"), Some("2"), None));
-        assert!(url.adapter().caps().may_relay);
+        assert!(url.adapter([0; 32]).caps().may_relay);
         let plain = HubUrl::parse("ws://127.0.0.1:4444").unwrap();
         assert_eq!((plain.kind(), plain.socket()), (None, "ws://127.0.0.1:4444"));
-        assert!(!plain.adapter().caps().may_relay);
+        assert!(!plain.adapter([0; 32]).caps().may_relay);
     }
 
     #[test]
@@ -198,7 +259,8 @@ mod tests {
             ("", "such as wss://"),
             ("hub.example", "begins with ws://"),
             ("https://hub.example", "begins with ws://"),
-            ("mqtt+wss://hub.example", "expected y-webrtc"),
+            ("smtp+wss://hub.example", "expected y-webrtc, nostr"),
+            ("wss://hub.example/socket.io/?EIO=4", "socket.io"),
             ("wss://", "expected a host"),
             ("wss://:80/x", "expected a host"),
             ("wss://a b", "no spaces"),

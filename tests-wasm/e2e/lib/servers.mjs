@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,15 +29,31 @@ export async function startServer({ data, port = 0 } = {}) {
   };
 }
 
-/** A hub that can be stopped and started again on the same port. */
+/** How each kind of hub is started on a port, and what stands between scheme and port in its address. */
+const HUBS = {
+  embedded: { start: (port) => xtask(["serve", "--hub-only", "--port", String(port)], /^\s*Ctrl-C ends it/m), kind: "", path: "/hub" },
+  "y-webrtc": { start: stock, kind: "y-webrtc+", path: "" },
+  liar: { start: fromNpm("liar"), kind: "y-webrtc+", path: "" },
+  matchbox: { start: matchbox, kind: "matchbox+", path: "" },
+  mqtt: { start: fromNpm("mqtt"), kind: "mqtt+", path: "/mqtt" },
+  nostr: { start: fromNpm("nostr"), kind: "nostr+", path: "" },
+  peerjs: { start: fromNpm("peerjs"), kind: "peerjs+", path: "" },
+  signalhubws: { start: fromNpm("signalhubws"), kind: "signalhubws+", path: "" },
+  wt: { start: fromNpm("wt"), kind: "wt+", path: "" },
+};
+
+/** A hub that can be stopped and started again on the same port. `plain` is its address without its kind. */
 export async function startHub(kind = "embedded") {
   const port = await freePort();
+  const { start, kind: named, path } = HUBS[kind];
+  const plain = `ws://localhost:${port}${path}`;
   let running;
   const hub = {
     port,
-    url: kind === "y-webrtc" ? `y-webrtc+ws://localhost:${port}` : `ws://localhost:${port}/hub`,
+    plain,
+    url: named + plain,
     async start() {
-      running = kind === "y-webrtc" ? await stock(port) : await xtask(["serve", "--hub-only", "--port", String(port)], /^\s*Ctrl-C ends it/m);
+      running = await start(port);
     },
     async stop() {
       await running?.stop();
@@ -46,6 +62,51 @@ export async function startHub(kind = "embedded") {
   };
   await hub.start();
   return hub;
+}
+
+/** A hub before which everything waits `delay` ms, both ways. Needs no stopping of its own kind: it is in this process. */
+export async function startSlowly(hub, delay) {
+  const port = await freePort();
+  const sockets = new Set();
+  const server = createServer((near) => {
+    const far = connect(hub.port, "localhost");
+    for (const [from, to] of [[near, far], [far, near]]) {
+      sockets.add(from);
+      from.on("data", (data) => setTimeout(() => to.destroyed || to.write(data), delay));
+      from.on("close", () => (sockets.delete(from), to.destroy()));
+      from.on("error", () => {});
+    }
+  });
+  await new Promise((resolve) => server.listen(port, "localhost", resolve));
+  return {
+    url: hub.url.replace(String(hub.port), String(port)),
+    async stop() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** Servers from npm that need a few lines around them. */
+function fromNpm(kind) {
+  return async (port) => {
+    const child = start(process.execPath, [path.join(HERE, "hub-process.mjs"), kind, String(port)]);
+    await until(`the ${kind} hub`, () => {
+      if (child.ended()) throw new Error(`the ${kind} hub ended:\n${child.output()}`);
+      return child.output().includes("listening");
+    }, { told: child.output });
+    return child;
+  };
+}
+
+/** matchbox_server, which Cargo installs. */
+async function matchbox(port) {
+  const child = start(process.env.HYPHA_MATCHBOX ?? "matchbox_server", [`127.0.0.1:${port}`]);
+  await until("matchbox_server", () => {
+    if (child.ended()) throw new Error(`matchbox_server ended:\n${child.output()}`);
+    return fetch(`http://127.0.0.1:${port}/health`).then((answer) => answer.ok, () => false);
+  }, { told: child.output });
+  return child;
 }
 
 /** The signalling server that comes with the npm package y-webrtc, as it is. */
