@@ -37,6 +37,7 @@ test("removed provisionally while offline: what it wrote is kept apart, read, an
 
   await deviceAct(first, "Phone", "remove-device");
   await first.click("remove-provisional");
+  await first.waitGone("remove-provisional");
   await deviceSays(first, "Phone", /removed, provisionally.*let in by “Laptop” on/);
   await browser.relaunch();
   second = await browser.open(url);
@@ -90,6 +91,7 @@ test("removed with or without those that it let in; the others are to be looked 
   // Alone, provisionally: its child stays, and is asked about, also after a reload, until it is kept.
   await deviceAct(first, "Lost phone", "remove-device");
   await first.click("remove-provisional");
+  await first.waitGone("remove-provisional");
   await inState(lost, "revoked");
   await first.waitText("look", /Look at “Tablet”.*It was let in by “Lost phone”, which is removed now/);
   await first.reload();
@@ -134,6 +136,7 @@ test("what a device wrote is hidden since a time, and shown again", scenario(asy
   await deviceAct(first, "Phone", "hide-device");
   await first.page.select("[data-testid=hide-since]", "all");
   await first.click("hide-confirm");
+  await first.waitGone("hide-confirm");
   for (const tab of [first, second, visitor]) await reads(tab, ["from the laptop"]);
   await deviceSays(first, "Phone", /can write, (partly )?hidden/);
   await first.waitSeen(/1 post of “Phone” is no longer shown: hidden by you/);
@@ -156,6 +159,7 @@ test("what a device wrote is hidden since a time, and shown again", scenario(asy
     document.querySelector("[data-testid=hide-time]").value = tomorrow.toISOString().slice(0, 16);
   });
   await first.click("hide-confirm");
+  await first.waitGone("hide-confirm");
   await deviceSays(first, "Phone", /can write, partly hidden/);
   await post(first, "a sign that they are level");
   await second.waitCount("post-item", 3);
@@ -256,6 +260,7 @@ test("all of it can be read and used, light and dark, narrow and wide", scenario
   await legible(first, "removing");
   await first.page.select("[data-testid=hide-since]", "all");
   await first.click("remove-provisional");
+  await first.waitGone("remove-provisional");
   await first.byId("look");
   await first.waitGone("post-item");
   await legible(first, "removed");
