@@ -13,7 +13,7 @@
 //! answered by EOSE: that is the question. Relays are lent by volunteers: one that asks for patience gets it.
 
 use k256::schnorr::SigningKey;
-use sha2::{Digest as _, Sha256};
+use k256::sha2::{Digest as _, Sha256};
 
 use super::{
     Caps, HubAdapter, HubEvent, HubFrame, HubOut, Route, Socket, Topic, base64url, cut, echo::Echo, name,
@@ -85,7 +85,7 @@ impl Nostr {
     fn event(&mut self, topic: &Topic, content: &str, now: u64) -> Option<String> {
         if self.key.is_none() {
             // Of a draw, so that the seed's other uses say nothing about it.
-            self.key = SigningKey::from_slice(&blake2b(&[&self.seed, b"nostr"]).0).ok();
+            self.key = SigningKey::from_bytes(&blake2b(&[&self.seed, b"nostr"]).0).ok();
         }
         let key = self.key.as_ref()?;
         let public = hex(&key.verifying_key().to_bytes());

@@ -198,8 +198,9 @@ pub(super) fn default_path(socket: &mut String, path: &str) {
 
 /// The last segment of an address' path.
 pub(super) fn last_segment(socket: &str) -> &str {
-    let path = socket.split('?').next().unwrap_or_default();
-    path.rsplit('/').next().unwrap_or_default()
+    let rest = socket.split_once("://").map_or(socket, |(_, rest)| rest);
+    let path = rest.split('?').next().unwrap_or_default();
+    path.rsplit_once('/').map_or("", |(_, last)| last)
 }
 
 /// Takes `user:password@` out of an address, which a browser would refuse, and undoes its percent-encoding.

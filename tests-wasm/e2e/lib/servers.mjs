@@ -37,7 +37,7 @@ const HUBS = {
   matchbox: { start: matchbox, kind: "matchbox+", path: "" },
   mqtt: { start: fromNpm("mqtt"), kind: "mqtt+", path: "/mqtt" },
   nostr: { start: fromNpm("nostr"), kind: "nostr+", path: "" },
-  peerjs: { start: fromNpm("peerjs"), kind: "peerjs+", path: "" },
+  peerjs: { start: fromNpm("peerjs"), kind: "peerjs+", path: "/peerjs" },
   signalhubws: { start: fromNpm("signalhubws"), kind: "signalhubws+", path: "" },
   wt: { start: fromNpm("wt"), kind: "wt+", path: "" },
 };

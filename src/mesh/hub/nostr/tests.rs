@@ -50,7 +50,7 @@ fn events_are_what_nip_01_asks_for() {
     assert_eq!(event["id"], hex(&id));
     let bytes =
         |name: &str| data_encoding::HEXLOWER.decode(event[name].as_str().unwrap().as_bytes()).unwrap();
-    let key = VerifyingKey::from_slice(&bytes("pubkey")).unwrap();
+    let key = VerifyingKey::from_bytes(&bytes("pubkey")).unwrap();
     key.verify_raw(&id, &Signature::try_from(bytes("sig").as_slice()).unwrap()).unwrap();
 
     assert_eq!(from(&mut hub, &json!(["EVENT", "h0", event])), [], "own");

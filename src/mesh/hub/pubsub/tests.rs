@@ -127,6 +127,8 @@ fn an_app_is_put_behind_a_bare_address() {
         let url = HubUrl::parse(address).unwrap();
         assert_eq!(url.adapter([0; 32]).socket().url, socket);
     }
+    let last = ["ws://h:1", "ws://h:1/", "ws://h/a/b?c/d"].map(super::super::url::last_segment);
+    assert_eq!(last, ["", "", "b"]);
     assert_eq!(HubUrl::parse("ws-relay+ws://h").unwrap().kind(), Some(HubKind::WsRelay));
 }
 

@@ -42,7 +42,7 @@ fn announces_and_goes_on_announcing() {
     let mut out = HubOut::default();
     assert_eq!(hub.deadline(), Some(25_005));
     hub.tick(25_005, &mut out);
-    assert_eq!(frames(&out), [expected.clone()], "keeps the socket");
+    assert_eq!(frames(&out), [expected], "keeps the socket");
     hub.leave(&TOPIC, &mut out);
     assert_eq!(frames(&out)[1]["event"], "stopped");
     // Another connection, another name.
