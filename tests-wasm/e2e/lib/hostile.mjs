@@ -87,6 +87,7 @@ export async function listen(tab) {
     for (const name of ["equivocation", "error", "retracted", "revoked", "storage"]) {
       hypha.addEventListener(name, ({ detail }) => heard.push({ name, writer: detail?.writer, keys: detail?.keys, entries: detail?.entries, code: detail?.code }));
     }
+    hypha.home?.addEventListener("message", ({ detail: { data } }) => heard.push({ name: "message", data }));
   });
 }
 
