@@ -5,6 +5,7 @@
 //! package   Rust → wasm → pkg/            tools, npm, browsers   what it takes, found or installed
 //! serve     listens; http reads requests; site answers them; hub is the signalling; claim the one PUT
 //! test      rings of tests, added up by tally; check, licences, size are rings of their own
+//! hostile   the package as the adversary of the tests has it
 //! bench     this package beside others
 //! layers    the architecture as a test
 //! process   child processes that cannot hang or outlive us; step   progress
@@ -15,6 +16,7 @@ mod bench;
 mod browsers;
 mod check;
 mod claim;
+mod hostile;
 mod http;
 mod hub;
 #[cfg(test)]
@@ -46,6 +48,7 @@ Usage: cargo xtask <command>
             --no-build   serve pkg/ as it is
             --hub-only   the hub alone, on /hub and every other path
   build   the npm package, in pkg/
+            --hostile    instead, the adversary of the end-to-end tests, in the target folder
   test    every test; installs what it needs
             --only LIST  of host, wasm, page, vectors, e2e, check (comma-separated)
   bench   this package beside others, on the same data in the same run: `bench storage`
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = args.collect();
     let result = match command.as_str() {
         "serve" => serve::run(&rest).map(|()| true),
+        "build" if rest == ["--hostile"] => hostile::build().map(|_| true),
         "build" => no_options(&rest).and_then(|()| package::build()).map(|()| true),
         "test" => test::run(&rest),
         "bench" => bench::run(&rest).map(|()| true),

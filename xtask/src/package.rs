@@ -171,22 +171,15 @@ fn with_names(script: &str, names: &str) -> Result<String> {
 
 fn assemble(core: &Path) -> Result<()> {
     let root = paths::root();
-    let template = root.join("pkg-template");
-    ensure!(template.join("package.json").is_file(), "pkg-template/package.json is missing");
+    ensure!(root.join("pkg-template/package.json").is_file(), "pkg-template/package.json is missing");
     // beside the old one, then swapped, so that a running server never serves half a package for long
     let stage = paths::target().join("hypha-pkg");
     if stage.exists() {
         fs::remove_dir_all(&stage)?;
     }
-    for file in paths::files_under(&template) {
-        let inside = file.strip_prefix(&template)?;
-        place(&file, &stage.join(inside))?;
-    }
+    fill(core, &stage)?;
     for name in ["LICENSE-MIT", "LICENSE-APACHE"] {
         place(&root.join(name), &stage.join(name))?;
-    }
-    for name in ["core.js", "core_bg.wasm"] {
-        place(&core.join(name), &stage.join("wasm").join(name))?;
     }
     let manifest = stage.join("package.json");
     fs::write(&manifest, with_version(&fs::read_to_string(&manifest)?, &crate_version()?)?)?;
@@ -197,6 +190,18 @@ fn assemble(core: &Path) -> Result<()> {
     }
     for file in paths::files_under(&stage) {
         place(&file, &pkg.join(file.strip_prefix(&stage)?))?;
+    }
+    Ok(())
+}
+
+/// The template and the module of the folder `core`, in `stage`.
+pub fn fill(core: &Path, stage: &Path) -> Result<()> {
+    let template = paths::root().join("pkg-template");
+    for file in paths::files_under(&template) {
+        place(&file, &stage.join(file.strip_prefix(&template)?))?;
+    }
+    for name in ["core.js", "core_bg.wasm"] {
+        place(&core.join(name), &stage.join("wasm").join(name))?;
     }
     Ok(())
 }

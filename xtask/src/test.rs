@@ -13,7 +13,7 @@
 
 use crate::process::{self, Output};
 use crate::tally::Tally;
-use crate::{browsers, check, npm, package, paths, step, tools};
+use crate::{browsers, check, hostile, npm, package, paths, step, tools};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -187,8 +187,12 @@ fn e2e(built: bool) -> Result<Tally> {
     let xtask = std::env::current_exe()?;
     // `host` may have compiled this program anew at the same place
     let xtask = PathBuf::from(xtask.to_string_lossy().trim_end_matches(" (deleted)"));
-    let environment =
-        [("HYPHA_XTASK", xtask), ("HYPHA_CHROMIUM", found.chromium), ("HYPHA_FIREFOX", found.firefox)];
+    let environment = [
+        ("HYPHA_XTASK", xtask),
+        ("HYPHA_HOSTILE", hostile::build()?),
+        ("HYPHA_CHROMIUM", found.chromium),
+        ("HYPHA_FIREFOX", found.firefox),
+    ];
     scripts(&paths::root().join("tests-wasm/e2e"), &environment)
 }
 

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { PATIENCE, until } from "./wait.mjs";
 
-// What browsers themselves write when a test takes something away on purpose, or a file may be missing.
-const EXPECTED = [/WebSocket connection to|can.t establish a connection to the server at ws/i];
+// What browsers themselves write when a test takes a hub or a peer away on purpose, or a file may be missing.
+const EXPECTED = [/WebSocket connection to|can.t establish a connection to the server at ws/i, /WebRTC: ICE failed/];
 const MAY_BE_MISSING = /\/(favicon\.ico|\.well-known\/(dat|hypha-claim|hypha-hub))$/;
 
 export class Tab {
@@ -16,7 +16,7 @@ export class Tab {
     this.kind = kind;
     page.on("pageerror", (error) => {
       const text = String(error.stack ?? error.message ?? error);
-      // Firefox over BiDi reports a hub that is down here, and not as a line on the console.
+      // Firefox over BiDi reports a hub that is down, or a peer that went while connecting, here and not as a line on the console.
       if (!EXPECTED.some((known) => known.test(text))) this.errors.push(`uncaught: ${text}`);
     });
     page.on("console", (message) => {
