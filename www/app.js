@@ -12,6 +12,7 @@ import { composer } from "./views/composer.js";
 import { devices } from "./views/devices.js";
 import { link } from "./views/link.js";
 import { loading, removed } from "./views/notes.js";
+import { lost } from "./views/lost.js";
 import { posts } from "./views/posts.js";
 import { requests } from "./views/requests.js";
 import { setup } from "./views/setup.js";
@@ -30,6 +31,7 @@ const READING = ["visitor", "requesting", "writer", "locked", "revoked", "replic
 const SECTIONS = [
   { slot: "attention", view: loading, states: ["loading"] },
   { slot: "attention", view: trouble, states: ["trouble"] },
+  { slot: "attention", view: lost, states: ["uninitialised", "visitor"] },
   { slot: "attention", view: setup, states: ["uninitialised"] },
   { slot: "attention", view: changed, states: READING },
   { slot: "attention", view: removed, states: ["revoked"] },
@@ -108,8 +110,8 @@ function heard(hypha, name, detail) {
   if (hypha !== app.hypha) return;
   if (name === "error" || name === "storage") {
     const error = detail instanceof Error ? detail : detail?.error ?? detail;
-    // A host that names another diary is a card of its own.
-    if (error?.code !== "PINNED" && (error?.code || error?.message)) toastProblem(error);
+    // A host that names another diary is a card of its own, and so is what was lost.
+    if (error?.code !== "PINNED" && error?.kind !== "evicted" && (error?.code || error?.message)) toastProblem(error);
   }
   if (name === "recovered") toast("Your passphrase was used to start again on another device. If that was not you, look at your devices.");
   if (name === "equivocation") toastProblem({ code: "EQUIVOCATION" });

@@ -8,6 +8,7 @@ import path from "node:path";
 import test from "node:test";
 import { scenario } from "./harness.mjs";
 import { startBlank } from "./lib/blank.mjs";
+import { address, inState, setUp } from "./lib/person.mjs";
 
 /** Opens a node in a tab as `window.node`; every `storage` event is kept in `window.told`. */
 const open = (tab, options) => tab.run(async (options) => {
@@ -283,4 +284,30 @@ test("an old profile that wrote alone is a fork: both histories are kept, and it
   for (const deadline = Date.now() + 30_000; Date.now() < deadline && (await kept()).length < all.length;);
   assert.deepEqual(await kept(), all, "what is shown and what is in the quarantine");
   await reader.run(() => until("the new one's", async () => (await keys()).includes("again")));
+}));
+
+test("the page says that its browser lost what it kept, and shows the way back", scenario(async (w) => {
+  const server = await w.server();
+  const browser = await w.browser("chrome");
+  let tab = await browser.open(server.url);
+  await setUp(tab, { device: "First", remember: true });
+  const link = await tab.textOf("link");
+  const other = await (await w.browser("chrome")).open(address(server.url, { link }));
+  await inState(other, "visitor");
+  await tab.close();
+  // What browsers do that need room: the databases go, and the little note beside them stays.
+  const blank = await browser.open(new URL("/icon.svg", server.url).href);
+  await blank.run(() => new Promise((resolve, reject) => {
+    const request = indexedDB.deleteDatabase("hypha");
+    [request.onsuccess, request.onerror] = [resolve, () => reject(request.error)];
+  }).then(() => {}));
+  await blank.close();
+  tab = await browser.open(server.url);
+  await tab.waitText("lost", "You were signed in");
+  await tab.click("lost-open");
+  await inState(tab, "visitor");
+  assert.equal(await tab.textOf("link"), link);
+  assert.equal(await tab.count("lost"), 1, "until somebody signs in, or lets it rest");
+  await tab.click("lost-rest");
+  await tab.waitGone("lost");
 }));

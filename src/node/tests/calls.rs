@@ -39,7 +39,7 @@ fn what_was_stored_is_answered_and_what_was_not_is_done() {
         let before = length(&world, at);
         // Many in one turn, of two tabs, with a read of the disk that never says "stored".
         world.browsers[at].slow_disk = crash;
-        let call = |n: u64, again| once(1 + u8::from(n % 3 == 0), n, again, batch(n));
+        let call = |n: u64, again| once(1 + u8::from(n.is_multiple_of(3)), n, again, batch(n));
         let ids = world.calls(at, (0..40).map(|n| call(n, false)).collect());
         if !crash {
             world.until("answers", |world| ids.iter().all(|id| world.browsers[at].replies.contains_key(id)));
