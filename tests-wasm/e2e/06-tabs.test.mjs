@@ -135,7 +135,7 @@ test("a tab that closes hands the node on, unlocked, in the middle of writes", s
   assert.equal((await Promise.all([two, three].map(leads))).filter(Boolean).length, 1);
 }));
 
-test("a tab that crashes is followed by another within a second", scenario(async (w) => {
+test("a tab that crashes is followed by another within a second", scenario(async (w, t) => {
   const { all: [one, two] } = await tabs(w, 2);
   await signUp(one);
   await two.run(() => until("a writer", () => node.state === "writer"));
@@ -155,10 +155,11 @@ test("a tab that crashes is followed by another within a second", scenario(async
   session.send("Page.crash").catch(() => {});
   const { versions, longest } = await writing;
   await whole(two, "crashed", versions, before);
+  t.diagnostic(`writing stood still for ${Math.round(longest)} ms`);
   assert.ok(longest < 1000, `writing stood still for ${Math.round(longest)} ms`);
 }));
 
-test("a tab that hangs is replaced, and its own writes go through the one that took over", scenario(async (w) => {
+test("a tab that hangs is replaced, and its own writes go through the one that took over", scenario(async (w, t) => {
   const { all: [one, two] } = await tabs(w, 2);
   await signUp(one);
   await two.page.bringToFront();
@@ -174,6 +175,7 @@ test("a tab that hangs is replaced, and its own writes go through the one that t
     const start = performance.now();
     return [(await node.home.put("hung/0", 0)).version, performance.now() - start];
   });
+  t.diagnostic(`taken over after ${Math.round(took)} ms, 300 of silence before`);
   assert.ok(took < 4000, `taken over after ${Math.round(took)} ms`);
   await whole(two, "hung", [first, await hanging], before);
   assert.deepEqual([await leads(one), await leads(two)], [false, true]);

@@ -27,14 +27,15 @@ function randomly(seed) {
   };
 }
 
-/** Opens the node in a tab and appends nothing. */
-const open = (tab, name) => tab.run(async (name) => {
+/** Opens the node in a tab and appends nothing. A database that should be there is never begun anew. */
+const open = (tab, name, fresh = false) => tab.run(async (name, fresh) => {
   const { Hypha } = await import("/pkg/index.js");
   window.Hypha = Hypha;
   window.node = await Hypha.open({ name });
-  if (node.state === "uninitialised") await node.signUp(await Hypha.generatePassphrase(), { device: "Killed", remember: true });
-  return node.state;
-}, name);
+  if (fresh) await node.signUp(await Hypha.generatePassphrase(), { device: "Killed", remember: true });
+  if (node.state === "writer") return "writer";
+  return `${node.state}; had been here: ${JSON.stringify(node.evicted)}; databases: ${JSON.stringify(await indexedDB.databases())}`;
+}, name, fresh);
 
 /** What is there: how many entries, and everything that is wrong with them. */
 const look = (tab) => tab.run(async () => {
@@ -106,7 +107,8 @@ test(`killed ${KILLS} times (HYPHA_SEED=${SEED})`, { timeout: 60_000 + KILLS * 3
     if (round > 0) await browser.relaunch();
     const tab = await browser.open(server.url);
     await tab.page.exposeFunction("acknowledged", (n) => void acknowledged.add(n));
-    const kind = round % PER_DATABASE === 0 ? "appending" : ["appending", "appending", "taking over", "opening"][random(4)];
+    const fresh = round % PER_DATABASE === 0;
+    const kind = fresh ? "appending" : ["appending", "appending", "taking over", "opening"][random(4)];
     kinds[kind] += 1;
     if (kind === "opening") {
       // In the middle of reading, of raising the fence, of compacting what the last one left.
@@ -116,7 +118,7 @@ test(`killed ${KILLS} times (HYPHA_SEED=${SEED})`, { timeout: 60_000 + KILLS * 3
       continue;
     }
     const start = Date.now();
-    assert.equal(await open(tab, name), "writer", `round ${round}`);
+    assert.equal(await open(tab, name, fresh), "writer", `round ${round}, seed ${SEED}, profile ${browser.profile}`);
     longest = Math.max(longest, Date.now() - start);
     const { count, wrong } = await look(tab);
     assert.deepEqual(wrong, [], `round ${round}, seed ${SEED}`);
