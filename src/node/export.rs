@@ -6,6 +6,7 @@
 //! body   01 │ space 32 │ flag u8, 1: the domain's                             before all else of that space
 //!        02 │ space 32 │ kind u8 (0 record, 1 manifest, 2 equivocation) │ item
 //!        03 │ space 32 │ feed 32 │ bytes: proof │ varint blocks, each: bytes   a proof with its head, from 0
+//!        05 │ space 32 │ feed 32 │ u64 index │ leaf 32 │ bytes: proof │ varint blocks, each: bytes   of another branch
 //!        04 │ u64 parts before this one: the last part
 //! ```
 //! Each part stands alone: where one is damaged, the others are of use. Whoever takes one in verifies it as if a stranger
@@ -15,7 +16,7 @@
 use super::{ErrorCode, Event, Node, NodeError, Reply, replica::SpaceReplica};
 use crate::{
     codec::{DecodeError, Reader, Writer},
-    crypto::{PublicKey, blake2b_128},
+    crypto::{Hash, PublicKey, blake2b_128},
     feed::Proof,
     sync::{ItemKind, Replica, ReplicaError, prove_from},
 };
@@ -27,22 +28,23 @@ pub struct ExportCursor {
     spaces: usize,
     /// Items of this space that are done; `None`: not even the space itself.
     items: Option<usize>,
-    /// Feeds before this one are done, and blocks of it before this one.
-    at: Option<(PublicKey, u64)>,
+    /// Feeds before this one are done; of it, 0 or one more than its other branches that are done; and blocks of that
+    /// before this one.
+    at: Option<(PublicKey, usize, u64)>,
     /// Parts so far.
     parts: u64,
 }
 
 impl ExportCursor {
     /// For whoever asks for the next piece later: varints spaces, items + 1 or 0, parts, and if one was begun the feed 32
-    /// and varint block.
+    /// and varints branch and block.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new();
         out.count(self.spaces)
             .count(self.items.map_or(0, |items| items.saturating_add(1)))
             .varint(self.parts);
-        if let Some((feed, block)) = &self.at {
-            out.raw(&feed.0).varint(*block);
+        if let Some((feed, branch, block)) = &self.at {
+            out.raw(&feed.0).count(*branch).varint(*block);
         }
         out.finish()
     }
@@ -53,7 +55,8 @@ impl ExportCursor {
         let (spaces, items) = (reader.count("spaces", MAX_PLACE)?, reader.count("items", MAX_PLACE)?);
         let mut cursor = Self { spaces, items: items.checked_sub(1), at: None, parts: reader.varint()? };
         if reader.end().is_err() {
-            cursor.at = Some((PublicKey(reader.array()?), reader.varint()?));
+            cursor.at =
+                Some((PublicKey(reader.array()?), reader.count("branches", MAX_PLACE)?, reader.varint()?));
         }
         Ok(cursor)
     }
@@ -116,7 +119,7 @@ impl Node {
                 body.u8(ITEM).raw(&key.0).u8(kind).raw(&item);
                 return Some(body.finish());
             }
-            let (from, block) = cursor.at.unwrap_or((PublicKey([0; 32]), 0));
+            let (from, branch, block) = cursor.at.unwrap_or((PublicKey([0; 32]), 0, 0));
             let Some(feed) = space.feeds().find(|feed| feed.key() >= from) else {
                 *cursor = ExportCursor {
                     spaces: cursor.spaces + 1,
@@ -125,19 +128,33 @@ impl Node {
                 };
                 continue;
             };
-            let block = if feed.key() == from { block } else { 0 };
-            let start = feed.next_held(block).filter(|start| *start < feed.length());
-            let proved = start.and_then(|start| {
-                let end = feed.next_missing(start).min(feed.length());
-                prove_from(feed, &self.files, start..end, 0, PIECE).ok()
-            });
+            let key_of = feed.key();
+            let (branch, block) = if key_of == from { (branch, block) } else { (0, 0) };
+            let proved = match branch.checked_sub(1) {
+                None => {
+                    body.u8(BLOCKS).raw(&key.0).raw(&key_of.0);
+                    let start = feed.next_held(block).filter(|start| *start < feed.length());
+                    start.and_then(|start| {
+                        let end = feed.next_missing(start).min(feed.length());
+                        prove_from(feed, &self.files, start..end, 0, PIECE).ok()
+                    })
+                }
+                Some(side) => {
+                    let Some((index, leaf)) = space.sides_held(&key_of).into_iter().nth(side) else {
+                        cursor.at = Some((after(key_of)?, 0, 0));
+                        continue;
+                    };
+                    body.u8(SIDE).raw(&key.0).raw(&key_of.0).u64(index).raw(&leaf.0);
+                    space.prove_side(&self.files, &key_of, (index, &leaf), block.max(index), 0, PIECE).ok()
+                }
+            };
             let Some((proof, blocks)) = proved else {
-                // Past its end, or what is left of it cannot be read: on with the next key.
-                cursor.at = Some((after(feed.key())?, 0));
+                // Past its end, or what is left of it cannot be read: on with the next.
+                cursor.at = Some((key_of, branch.saturating_add(1), 0));
                 continue;
             };
-            cursor.at = Some((feed.key(), proof.blocks_start.saturating_add(count(blocks.len()))));
-            body.u8(BLOCKS).raw(&key.0).raw(&feed.key().0).bytes(&proof.encode()).count(blocks.len());
+            cursor.at = Some((key_of, branch, proof.blocks_start.saturating_add(count(blocks.len()))));
+            body.bytes(&proof.encode()).count(blocks.len());
             for block in &blocks {
                 body.bytes(block);
             }
@@ -210,8 +227,12 @@ fn take(replica: &mut SpaceReplica<'_>, kind: u8, reader: &mut Reader<'_>) -> Re
             };
             replica.accept_item(kind, reader.rest())
         }
-        BLOCKS => {
+        BLOCKS | SIDE => {
             let feed = PublicKey(reader.array().map_err(wrong)?);
+            let side = match kind {
+                SIDE => Some((reader.u64().map_err(wrong)?, Hash(reader.array().map_err(wrong)?))),
+                _ => None,
+            };
             let proof = reader.bytes("proof", Proof::MAX_ENCODED).map_err(wrong)?;
             let proof = Proof::decode(proof).map_err(wrong)?;
             let mut blocks = Vec::new();
@@ -219,6 +240,13 @@ fn take(replica: &mut SpaceReplica<'_>, kind: u8, reader: &mut Reader<'_>) -> Re
                 blocks.push(reader.bytes("block", MAX_PART).map_err(wrong)?.to_vec());
             }
             reader.end().map_err(wrong)?;
+            if let Some((index, leaf)) = side {
+                // Without the proof that there are two nobody wants the other.
+                if replica.fork_bound(&feed).is_none_or(|bound| bound == u64::MAX) || !replica.wanted(&feed) {
+                    return Err(ReplicaError::NotHeld);
+                }
+                return replica.accept_side(&feed, index, &leaf, &proof, &blocks).map(|()| true);
+            }
             let end = proof.blocks_start.saturating_add(count(blocks.len()));
             if replica.wanted(&feed) && replica.missing(&feed, proof.blocks_start..end).is_none() {
                 return Ok(false);
@@ -259,6 +287,7 @@ const SPACE: u8 = 1;
 const ITEM: u8 = 2;
 const BLOCKS: u8 = 3;
 const END: u8 = 4;
+const SIDE: u8 = 5;
 /// No place in a file is further than this.
 const MAX_PLACE: usize = 1 << 30;
 /// About how many bytes a piece has; a block may be larger.

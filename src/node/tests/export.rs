@@ -189,7 +189,7 @@ proptest::proptest! {
         let _ = ExportCursor::decode(&bytes).map(|cursor| world.node(at).export(&cursor));
         let mut cursor = vec![spaces as u8, items.map_or(0, |items| items % 100), 1];
         cursor.extend(feed);
-        cursor.push((block % 128) as u8);
+        cursor.extend([(block % 3) as u8, (block % 128) as u8]);
         let _ = world.node(at).export(&ExportCursor::decode(&cursor).unwrap());
     }
 }
