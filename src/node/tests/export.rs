@@ -2,14 +2,22 @@
 
 use super::*;
 
-/// Magic and version, and the parts behind them: checksum and body.
-fn file(world: &World, at: usize) -> Vec<Vec<u8>> {
+fn export(world: &World, at: usize) -> Vec<u8> {
     let (mut bytes, mut cursor) = (Vec::new(), Some(ExportCursor::default()));
-    while let Some(at_now) = cursor {
-        let (piece, next) = world.node(at).export(&at_now);
+    while let Some(now) = cursor {
+        let (piece, next) = world.node(at).export(&now);
         bytes.extend(piece);
         cursor = next.map(|next| ExportCursor::decode(&next.encode()).unwrap());
     }
+    bytes
+}
+
+/// The parts of a file: checksum and body.
+fn file(world: &World, at: usize) -> Vec<Vec<u8>> {
+    parts(&export(world, at))
+}
+
+fn parts(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut rest = bytes.strip_prefix(b"hypha export\x01").unwrap();
     let mut parts = Vec::new();
     while let Some((size, behind)) = rest.split_first_chunk::<4>() {
@@ -173,6 +181,43 @@ fn another_space_than_the_one_here_is_not_taken_in() {
         other.call(at, Call::Import { part: parts[1].clone() }),
         Ok(Reply::Imported(Imported::Later))
     ));
+}
+
+/// A file of this version, which every later one has to read. `HYPHA_WRITE_VECTORS=1` writes another one, if none is there.
+#[test]
+fn a_file_of_long_ago_is_read() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests-wasm/vectors/export.json");
+    if std::env::var("HYPHA_WRITE_VECTORS").is_ok_and(|value| value == "1")
+        && !std::path::Path::new(path).exists()
+    {
+        let mut world = World::new(7);
+        let (at, space) = sign_up(&mut world);
+        for n in 0..20 {
+            world.call(at, put(&format!("{n:02}"), "text", n % 3 == 1)).unwrap();
+        }
+        let file = crate::crypto::hex(&export(&world, at));
+        std::fs::write(path, format!("{{\n\"space\": \"{space}\",\n\"file\": \"{file}\"\n}}\n")).unwrap();
+    }
+    let stored: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let bytes: Vec<u8> = stored["file"]
+        .as_str()
+        .unwrap()
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect();
+    let mut world = World::new(8);
+    let at = world.browser(None);
+    world.until("looked up", |world| world.node(at).is_ready());
+    assert_eq!(import(&mut world, at, parts(&bytes)), (0, 0));
+    assert_eq!(world.node(at).home().unwrap().to_string(), stored["space"]);
+    assert_eq!(keys(&world, at).len(), 13);
+    assert!(export(&world, at) == bytes, "who took it in has what was in it");
+    let call = Call::Unlock { secret: secret(1) };
+    assert!(world.call(at, call).is_err(), "nobody is signed in");
+    let call = Call::Recover { secret: secret(1), device: "New".into(), remember: true, cut_others: false };
+    world.call(at, call).unwrap();
+    assert_eq!(keys(&world, at).len(), 20);
 }
 
 proptest::proptest! {
