@@ -56,6 +56,11 @@ export interface OpenOptions {
   transports?: { webrtc?: boolean; relay?: boolean; tabs?: boolean };
   /** `"memory"` keeps nothing beyond this tab. */
   storage?: "indexeddb" | "memory";
+  /**
+   * Asks the browser, once, not to take storage back when this browser becomes a writer. Firefox asks the person then. Unless
+   * `false`.
+   */
+  persist?: boolean;
   /** Name of the database, `"hypha"` unless given. Tabs of one origin with the same name share one node. */
   name?: string;
   /** `"relaxed"`: others' entries need not have reached the disk to count as stored. One's own always must. `"strict"` unless given. */
@@ -81,7 +86,8 @@ export interface HyphaEventMap {
   peer: CustomEvent<undefined>;
   hub: CustomEvent<undefined>;
   equivocation: CustomEvent<HyphaError | { writer: string }>;
-  storage: CustomEvent<HyphaError>;
+  /** A failure of storage, or what should be known before there is one. */
+  storage: CustomEvent<HyphaError | StorageNotice>;
   error: CustomEvent<HyphaError>;
 }
 
@@ -141,10 +147,17 @@ export class Hypha extends EventTarget {
   changePassphrase(old: string, next: string): Promise<void>;
   /** Makes a space of this person's own. Their other devices come to it by themselves. */
   createSpace(o?: { title?: string }): Promise<Space>;
-  /** Not in this version: rejects with `UNSUPPORTED`. */
+  /** All that this node has of every space, public and sealed, as one file. No key is in it. */
   export(): Promise<Blob>;
-  /** Not in this version: rejects with `UNSUPPORTED`. */
+  /**
+   * Takes in what `export` made; each part is verified as if a stranger had sent it. This browser reads then, and signs in to
+   * write. `CORRUPT`: not all was right or there; what was is imported. `PINNED`: it is of another space than the one here.
+   */
   import(file: Blob): Promise<void>;
+  /** What this browser had here before and has lost, because it took its storage back. */
+  readonly evicted: { readonly link: string; readonly device: boolean } | undefined;
+  /** Has `evicted` be undefined from now on. */
+  restEvicted(): void;
   /** Not in this version: all methods reject with `UNSUPPORTED`. */
   readonly values: Unsupported<"publish" | "watch">;
   /** Not in this version: all methods reject with `UNSUPPORTED`. */
@@ -411,9 +424,19 @@ export interface HubInfo {
   readonly error: string | undefined;
 }
 
+/** `filling`: 80 % or 95 % of the quota is used. `evicted`: see `Hypha.evicted`. */
+export type StorageNotice =
+  | { readonly kind: "filling"; readonly level: number; readonly usage: number; readonly quota: number; readonly message: string }
+  | { readonly kind: "evicted"; readonly link: string; readonly device: boolean; readonly message: string };
+
 /** Sizes in bytes. */
 export interface Stats {
-  readonly storage: { readonly usage: number | undefined; readonly quota: number | undefined };
+  readonly storage: {
+    readonly usage: number | undefined;
+    readonly quota: number | undefined;
+    /** Whether the browser has promised not to take it back. */
+    readonly persisted: boolean | undefined;
+  };
   readonly hubs: HubInfo[];
   readonly peers: number;
   readonly feeds: number;

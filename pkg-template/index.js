@@ -1,9 +1,11 @@
 // hypha-node: a complete peer-to-peer node in a browser tab. Importing this does nothing; WebAssembly loads on first use.
 
-import { HyphaError, closed, toError, unsupported } from "./errors.js";
+import { exportNode, importNode } from "./archive.js";
+import { HyphaError, closed, toError } from "./errors.js";
 import { claimNonce, domainOf, putClaim } from "./host.js";
 import { Request, SignIn } from "./people.js";
 import { Space, refusing } from "./space.js";
+import { Staying } from "./staying.js";
 import { openNode } from "./tabs.js";
 import { wasm } from "./wasm.js";
 import { deriveRoot } from "./worker-client.js";
@@ -19,6 +21,7 @@ export class Hypha extends EventTarget {
   #spaces = new Map(); // by key
   #signIn;
   #ready;
+  #staying; // undefined where nothing is kept
   #told; // the state that listeners know
   #early = []; // what was heard before anybody could listen
 
@@ -63,10 +66,15 @@ export class Hypha extends EventTarget {
       replica: role === "replica",
       database: storage === "memory" ? undefined : name,
       iceServers,
+      persist: options.persist !== false,
     };
     this.#node = await openNode(this.#options, (name, detail) => this.#hear(name, detail));
     if (!this.#node.snapshot.ready) await Promise.race([ready, new Promise((done) => setTimeout(done, READY_MS))]);
     if (this.state === "requesting") this.#signIn = new SignIn(this.#node);
+    if (this.#options.database !== undefined) {
+      this.#staying = new Staying(this.#node, this.#options, (notice) => this.#notice(notice));
+      this.#staying.opened();
+    }
     const early = this.#early;
     this.#early = undefined;
     // After whoever awaits this has had a chance to listen.
@@ -169,6 +177,21 @@ export class Hypha extends EventTarget {
     return this.#space(await this.#node.call("join", linkOrInvite));
   }
 
+  /** What this browser had here before and has lost: `{ link, device }`. */
+  get evicted() { return this.#staying?.evicted; }
+  /** Has `evicted` be undefined from now on. */
+  restEvicted() { this.#staying?.rest(); }
+
+  /** All that this node has of every space, public and sealed, as one file; no key is in it. */
+  async export() {
+    return exportNode(this.#node);
+  }
+
+  /** Takes in such a file, each part verified as if a stranger had sent it. Whoever wants to write signs in then. */
+  async import(file) {
+    await importNode(this.#node, file);
+  }
+
   peers() {
     return this.#node.snapshot.peers;
   }
@@ -187,7 +210,8 @@ export class Hypha extends EventTarget {
     const writers = spaces.flatMap((space) => space.writers);
     const { usage, quota } = (await navigator.storage?.estimate?.().catch(() => undefined)) ?? {};
     const entries = writers.reduce((sum, writer) => sum + writer.held, 0);
-    return { storage: { usage, quota }, hubs, peers: peers.length, feeds: writers.length, entries, memory: this.#node.memory };
+    const persisted = await navigator.storage?.persisted?.().catch(() => undefined);
+    return { storage: { usage, quota, persisted }, hubs, peers: peers.length, feeds: writers.length, entries, memory: this.#node.memory };
   }
 
   /** Lets go of everything once all is stored. The second time does nothing. */
@@ -203,6 +227,7 @@ export class Hypha extends EventTarget {
   /** Closes the node in every tab and deletes its database. */
   async destroy() {
     await this.#node.closeAll();
+    this.#staying?.gone();
     if (this.#options.database !== undefined) await checked((await wasm()).core.deleteDatabase(this.#options.database));
   }
 
@@ -223,7 +248,13 @@ export class Hypha extends EventTarget {
     else this.#tell(name, detail);
   }
 
+  // After whoever awaits the opening has had a chance to listen.
+  #notice(notice) {
+    setTimeout(() => this.dispatchEvent(new CustomEvent("storage", { detail: notice })));
+  }
+
   #tell(name, detail) {
+    this.#staying?.heard(name);
     const fire = (type, value) => this.dispatchEvent(new CustomEvent(type, { detail: value }));
     if (name === "changed") {
       const space = this.#spaces.get(detail.space);
@@ -269,10 +300,5 @@ function checked(work) {
   }
 }
 
-for (const name of ["export", "import"]) {
-  Hypha.prototype[name] = async () => {
-    throw unsupported(`hypha.${name}()`);
-  };
-}
 Hypha.prototype.values = refusing("values", ["publish", "watch"]);
 Hypha.prototype.feeds = refusing("feeds", ["create", "open"]);

@@ -3,10 +3,14 @@
 import { requestWords } from "./worker-client.js";
 import { closed, toError } from "./errors.js";
 import { lookUp } from "./host.js";
-import { encodedOps, wasm } from "./wasm.js";
+import { wasm } from "./wasm.js";
+
+// What is done once, however often it is asked for: all that a second time would do twice, or refuse.
+const ONCE = new Set(["adopt", "approve", "changePassphrase", "createSpace", "cut", "deny", "forget", "hide", "join", "leave",
+  "recover", "revokeInvite", "setTitle", "signUp", "unhide", "write"]);
 
 /** What other tabs may ask of a node. */
-export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "changePassphrase", "createSpace", "cut", "deny", "forget", "get", "hide", "history", "invite", "join", "leave", "list", "lock", "otherBranches", "pin",
+export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "changePassphrase", "createSpace", "cut", "deny", "exportPiece", "forget", "get", "hide", "history", "importPart", "invite", "join", "leave", "list", "lock", "otherBranches", "pin",
   "quarantine", "recover", "removeHub", "revokeInvite", "send", "setPresence", "setTitle", "signIn", "signUp", "sync", "unhide", "unlock", "write"]);
 
 export class LocalNode {
@@ -49,8 +53,18 @@ export class LocalNode {
   }
 
   async call(method, ...given) {
+    return this.callAs(undefined, method, ...given);
+  }
+
+  /**
+   * The same for a call with an id: `{ tab, number, again }`. With `again` it may have been done before, by a node that
+   * could not say so; then the answer is what came of it.
+   */
+  async callAs(id, method, ...given) {
     if (!this.#core) throw closed();
     try {
+      // What comes of it is stored under this id, in the transaction of what it does.
+      if (id && ONCE.has(method)) this.#core.once(id.tab, id.number, id.again);
       return await this.#core[method](...given);
     } catch (error) {
       throw toError(error);
@@ -60,11 +74,6 @@ export class LocalNode {
   /** The keys of the unlocked node, for its other tabs; undefined while it is locked or has none. */
   get keys() {
     return this.#core?.keys();
-  }
-
-  /** A value in its one encoding. */
-  encode(value) {
-    return encodedOps(this.#module, [{ type: "put", key: "value", value }])[0].bytes;
   }
 
   async closeAll() {

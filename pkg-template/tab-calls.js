@@ -3,22 +3,26 @@
 import { HyphaError, toError } from "./errors.js";
 
 export class TabCalls {
-  #tab;
+  #tab = crypto.getRandomValues(new Uint8Array(8));
   #post;
   #last = 0;
-  #waiting = new Map(); // id -> { id, method, given, since, again, resolve, reject }
+  #waiting = new Map(); // number -> { id: { tab, number, again }, method, given, resolve, reject }
 
   /** `post(message)` hands a message to the tab that leads; `undefined` while nobody does. */
-  constructor(tab, post) {
-    this.#tab = tab;
+  constructor(post) {
     this.#post = post;
   }
 
-  /** The answer to a call, from whichever tab leads then. `again`: it may have been done already. */
-  add(method, given, since, again, leads) {
+  /** A name for a call: no other call of this database has it. `again` turns true when the call may have been done. */
+  name() {
+    return { tab: this.#tab, number: ++this.#last, again: false };
+  }
+
+  /** The answer to a call, from whichever tab leads then. */
+  add(id, method, given, leads) {
     return new Promise((resolve, reject) => {
-      const call = { id: `${this.#tab}/${++this.#last}`, method, given, since, again, resolve, reject };
-      this.#waiting.set(call.id, call);
+      const call = { id, method, given, resolve, reject };
+      this.#waiting.set(id.number, call);
       if (leads) this.#send(call);
     });
   }
@@ -36,20 +40,20 @@ export class TabCalls {
   }
 
   settle({ id, result, error }) {
-    const call = this.#waiting.get(id);
-    this.#waiting.delete(id);
+    const call = this.#waiting.get(id.number);
+    this.#waiting.delete(id.number);
     if (error) call?.reject(toError(error));
     else call?.resolve(result);
   }
 
   #send(call) {
-    const { id, method, given, since, again } = call;
+    const { id, method, given } = call;
     try {
-      this.#post({ type: "call", id, method, given, since, again });
+      this.#post({ type: "call", id, method, given });
       // Sent once, it may be done by one that cannot say so any more.
-      call.again = true;
+      id.again = true;
     } catch (error) {
-      this.#waiting.delete(id);
+      this.#waiting.delete(id.number);
       call.reject(new HyphaError("BAD_INPUT", `this cannot be handed to the tab that runs the node: ${error.message}`));
     }
   }

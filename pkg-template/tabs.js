@@ -9,7 +9,7 @@
 // its keys in memory, so that a take-over asks nobody for a passphrase; locking clears them everywhere.
 
 import { LocalNode, METHODS } from "./local-node.js";
-import { repeated } from "./repeated.js";
+import { reached } from "./repeated.js";
 import { LeaderWatch } from "./leader-watch.js";
 import { TabCalls } from "./tab-calls.js";
 import { HyphaError, closed, toError } from "./errors.js";
@@ -35,7 +35,7 @@ class SharedNode {
   #leader; // id of the tab that leads, in the others
   #seen; // its snapshot
   #keys; // keys of the unlocked node, or undefined
-  #calls = new TabCalls(this.#id, (message) => this.#post(message));
+  #calls = new TabCalls((message) => this.#post(message));
   #tabs = new Set(); // tabs that listen to this one
   #unsent; // events of this turn
   #abort = new AbortController();
@@ -71,17 +71,18 @@ class SharedNode {
 
   async call(method, ...given) {
     if (this.#abort.signal.aborted) throw closed();
-    const since = Date.now();
+    const id = this.#calls.name();
     const local = this.#local;
     if (local) {
       try {
-        return await local.call(method, ...given);
+        return await local.callAs(id, method, ...given);
       } catch (error) {
         // Robbed while it was at it: the tab that leads now does it, unless it was done.
         if (!["STORAGE", "CLOSED"].includes(error.code) || !(await this.#lost(local))) throw error;
+        id.again = true;
       }
     }
-    return this.#calls.add(method, given, since, local !== undefined, this.#leader !== undefined);
+    return this.#calls.add(id, method, given, this.#leader !== undefined);
   }
 
   // Whether this node is no longer the one that leads. The browser may say so a little after the database did.
@@ -173,10 +174,10 @@ class SharedNode {
     this.#listen(name, detail);
   }
 
-  async #answer(local, { method, given, since, again }) {
+  async #answer(local, { id, method, given }) {
     if (!METHODS.has(method)) throw new HyphaError("BAD_INPUT", `no method ${String(method).slice(0, 40)}`);
-    const done = again && (await repeated(local, method, given, since));
-    return done ? done.result : local.call(method, ...given);
+    const done = id.again && reached(local.snapshot, method);
+    return done ? done.result : local.callAs(id, method, ...given);
   }
 
   #follow({ from, snapshot, keys }) {

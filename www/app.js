@@ -15,6 +15,7 @@ import { link } from "./views/link.js";
 import { look } from "./views/look.js";
 import { EVENTS, tell } from "./views/news.js";
 import { loading, removed } from "./views/notes.js";
+import { lost } from "./views/lost.js";
 import { passphrase } from "./views/passphrase.js";
 import { posts } from "./views/posts.js";
 import { requests } from "./views/requests.js";
@@ -33,6 +34,7 @@ const READING = ["visitor", "requesting", "writer", "locked", "revoked", "replic
 const SECTIONS = [
   { slot: "attention", view: loading, states: ["loading"] },
   { slot: "attention", view: trouble, states: ["trouble"] },
+  { slot: "attention", view: lost, states: ["uninitialised", "visitor"] },
   { slot: "attention", view: setup, states: ["uninitialised"] },
   { slot: "attention", view: changed, states: READING },
   { slot: "attention", view: removed, states: ["revoked"] },

@@ -4,6 +4,7 @@
 //! so a callback may call anything. Keys, ids and hashes are hexadecimal text, secrets are `Uint8Array`s that the
 //! caller wipes, times are `Date`s, lengths are numbers.
 
+use core::cell::Cell;
 use std::rc::Rc;
 
 use js_sys::{Array, Function, Object, Promise, Uint8Array};
@@ -14,18 +15,24 @@ use zeroize::Zeroizing;
 
 use super::argument::{bytes, flag, optional_count, optional_text, property, text, time};
 use super::error::{bad_input, to_js};
+use super::value::object;
 use super::{event, item, ops, snapshot};
 use crate::browser::driver::{Config, Driver, Page, Pending};
 use crate::crypto::{
     Hash, Host, KdfError, Link, PublicKey, RootSecret, hex, index_of, parse_hex, parse_hex32, word,
 };
-use crate::node::{Call, ErrorCode, Event, Lookup, Node, NodeError, Options, Reply, SpaceCall, Words};
+use crate::node::{
+    Call, CallId, ErrorCode, Event, ExportCursor, Imported, Lookup, Node, NodeError, Options, Reply,
+    SpaceCall, Words,
+};
 use crate::space::{Clock, Destination, Range, Role};
 
 /// A running node.
 #[wasm_bindgen]
 pub struct Core {
     pub(super) driver: Rc<Driver>,
+    /// The id of the next call.
+    once: Cell<Option<(CallId, bool)>>,
 }
 
 #[wasm_bindgen]
@@ -37,13 +44,20 @@ impl Core {
     pub async fn open(options: JsValue, page: JsValue) -> Result<Core, JsValue> {
         let config = read_config(&options)?;
         let driver = Driver::open(config, Box::new(JsPage(page))).await.map_err(|error| to_js(&error))?;
-        Ok(Self { driver })
+        Ok(Self { driver, once: Cell::new(None) })
     }
 
     /// The keys of the unlocked node, for other tabs of this browser; undefined while it has none. The caller wipes them.
     pub fn keys(&self) -> Result<JsValue, JsValue> {
         let keys = self.driver.read(Node::session_keys).map_err(|error| to_js(&error))?;
         Ok(keys.map_or(JsValue::UNDEFINED, |keys| Uint8Array::from(keys.as_slice()).into()))
+    }
+
+    /// Names the call that is made next, now: its tab, 8 bytes, and its number there. `again`: it may have been done by a
+    /// node that could not say so; then it is answered, not done, if it was.
+    pub fn once(&self, tab: &[u8], number: u32, again: bool) {
+        let id = tab.first_chunk().map(|tab| CallId { tab: *tab, number: u64::from(number) });
+        self.once.set(id.map(|id| (id, again)));
     }
 
     /// All that can be known without waiting: state, home, devices, requests, peers, hubs…
@@ -95,6 +109,23 @@ impl Core {
         let limit = optional_count("limit", limit)?;
         let found = self.read(|node| node.history(space, key.as_deref(), after.as_ref(), limit))?;
         Ok(item::all_found(&found))
+    }
+
+    /// The next piece of the whole node as a file: `{ bytes, next }`; `next` is what to give the next time, undefined behind the
+    /// last piece. Nothing is given the first time.
+    #[wasm_bindgen(js_name = exportPiece)]
+    pub fn export_piece(&self, cursor: &JsValue) -> Result<JsValue, JsValue> {
+        let cursor = cursor.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec);
+        let cursor = cursor.map(|bytes| ExportCursor::decode(&bytes)).transpose().map_err(bad_input)?;
+        let (bytes, next) = self.read(|node| Ok(node.export(&cursor.unwrap_or_default())))?;
+        let next = next.map_or(JsValue::UNDEFINED, |next| Uint8Array::from(next.encode().as_slice()).into());
+        Ok(object([("bytes", Uint8Array::from(bytes.as_slice()).into()), ("next", next)]))
+    }
+
+    /// Takes in one part of such a file, its checksum and its body: "new", "known", or "later" if it rests on others.
+    #[wasm_bindgen(js_name = importPart)]
+    pub fn import_part(&self, part: &[u8]) -> Promise {
+        self.call(Call::Import { part: part.to_vec() })
     }
 
     /// Writes what `encodeOps` made; the entries once they are durable.
@@ -344,6 +375,10 @@ impl Core {
     }
 
     fn call(&self, call: Call) -> Promise {
+        let call = match self.once.take() {
+            Some((id, again)) => Call::Once { id, again, call: Box::new(call) },
+            None => call,
+        };
         let reply = self.driver.call(call);
         future_to_promise(
             async move { reply.await.map(|reply| to_value(&reply)).map_err(|error| to_js(&error)) },
@@ -355,6 +390,12 @@ fn to_value(reply: &Reply) -> JsValue {
     match reply {
         Reply::Done => JsValue::UNDEFINED,
         Reply::Found(found) => item::all_found(found),
+        Reply::Imported(what) => match what {
+            Imported::Known => "known",
+            Imported::Later => "later",
+            Imported::New => "new",
+        }
+        .into(),
         Reply::Invite(text) => text.as_str().into(),
         Reply::Space(key) => hex(key.as_bytes()).into(),
         Reply::SignedUp { key, claim } => snapshot::signed_up(key, claim.as_ref()),

@@ -6,7 +6,7 @@ use crate::{
     space::{InviteLink, Role, Version, WriteOp},
 };
 
-use super::{Lookup, Words};
+use super::{CallId, Lookup, Words};
 
 /// What the driver reports.
 pub enum Input {
@@ -90,6 +90,11 @@ pub enum Call {
         /// What.
         act: SpaceCall,
     },
+    /// Take in one part of an exported file.
+    Import {
+        /// Checksum and body.
+        part: Vec<u8>,
+    },
     /// Read a space beside the domain's; with an invite, ask to be let in.
     Join {
         /// Which.
@@ -99,6 +104,15 @@ pub enum Call {
     },
     /// Drop all keys from memory.
     Lock,
+    /// Do something once: whatever comes with the same id is the same call.
+    Once {
+        /// The call's.
+        id: CallId,
+        /// It may have been done already, by a node on the same storage that could not say so.
+        again: bool,
+        /// What.
+        call: Box<Call>,
+    },
     /// Read this space on this domain from now on; also resolves a key that changed.
     Pin {
         /// The space's key.

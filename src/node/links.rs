@@ -335,13 +335,7 @@ impl Node {
         let mut replica = SpaceReplica::new(&mut joined.space, &mut self.files);
         let result = exchange.receive(message, &mut replica, &mut joined.wants, self.now);
         let SpaceReplica { grown, gained, .. } = replica;
-        if gained || !grown.is_empty() {
-            let new = joined.untold();
-            for exchange in self.links.exchanges_of(key) {
-                grown.iter().for_each(|feed| exchange.changed(feed));
-                new.iter().for_each(|(kind, hash)| exchange.item_added(*kind, *hash));
-            }
-        }
+        self.spread(key, &grown, gained);
         match result {
             Ok(Some(Message::Envelope(envelope))) => self.envelope(key, PeerId(id.0), &envelope),
             Ok(_) => {}
@@ -350,6 +344,16 @@ impl Node {
                     link.session.fail(fault);
                 }
             }
+        }
+    }
+
+    /// Tells all peers of what came in.
+    pub(super) fn spread(&mut self, key: PublicKey, grown: &[PublicKey], gained: bool) {
+        let Some(joined) = self.spaces.get_mut(&key).filter(|_| gained || !grown.is_empty()) else { return };
+        let new = joined.untold();
+        for exchange in self.links.exchanges_of(key) {
+            grown.iter().for_each(|feed| exchange.changed(feed));
+            new.iter().for_each(|(kind, hash)| exchange.item_added(*kind, *hash));
         }
     }
 

@@ -6,6 +6,7 @@
 mod account;
 mod acting;
 mod approving;
+mod calls;
 mod chores;
 mod created;
 mod device_name;
@@ -14,6 +15,7 @@ mod drafts;
 mod durable;
 mod ephemeral;
 mod error;
+mod export;
 mod following;
 mod found;
 #[cfg(any(test, feature = "hostile"))]
@@ -51,8 +53,10 @@ mod talking;
 mod tests;
 mod writing;
 
+pub use calls::CallId;
 pub use ephemeral::{PageMessage, Refused};
 pub use error::{ErrorCode, NodeError};
+pub use export::{ExportCursor, Imported};
 pub use found::Found;
 pub use input::{Call, Input, SpaceCall};
 pub use known_heads::KnownHead;

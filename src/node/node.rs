@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::{
     Call, ErrorCode, Event, Input, NodeError, Options, Output, Reply, State, Words,
     account::{Account, Device, Stage},
+    calls::{Calls, Outcome},
     chores::Chores,
     created::Reclaim,
     devices::Locking,
@@ -54,6 +55,7 @@ pub struct Node {
     pub(super) beginning: Option<Beginning>,
     pub(super) writes: Vec<Writing>,
     pub(super) syncing: Vec<Syncing>,
+    pub(super) calls: Calls,
     pub(super) chores: Chores,
     pub(super) locking: Option<Locking>,
     pub(super) mesh: Mesh,
@@ -122,6 +124,7 @@ impl Node {
     ) -> Result<Self, NodeError> {
         let account = Account::load(&mut files)?;
         let memberships = Memberships::load(&mut files)?;
+        let calls = Calls::load(&mut files)?;
         let mesh = Mesh::new(entropy.as_mut());
         let mut node = Self {
             requests: RequestQueue::load(&mut files)?,
@@ -140,6 +143,7 @@ impl Node {
             beginning: None,
             writes: Vec::new(),
             syncing: Vec::new(),
+            calls,
             chores: Chores::new(now),
             locking: None,
             mesh,
@@ -368,7 +372,11 @@ impl Node {
 
     /// Answers a call once all that it wrote is durable.
     pub(super) fn reply(&mut self, id: u32, result: Result<Reply, NodeError>) {
-        // The batch of this turn is not yet given: settle comes first.
+        // The batch of this turn is not yet given: settle comes first. So what is kept here is stored with what was done.
+        let once = self.calls.end(id);
+        if let (Some(once), Some(outcome)) = (once, result.as_ref().ok().and_then(Outcome::of)) {
+            self.calls.keep(&mut self.files, once, outcome);
+        }
         self.replies.push((id, result));
     }
 
@@ -425,6 +433,17 @@ impl Node {
             self.durable.now(Output::Reply { id, result });
             return;
         }
+        let call = match call {
+            Call::Once { id: once, again, call } => {
+                let done = if again { self.repeated(&once, &call) } else { None };
+                if let Some(result) = done {
+                    return self.reply(id, result);
+                }
+                self.calls.begin(id, once);
+                *call
+            }
+            other => other,
+        };
         let result = match call {
             Call::AddHub { url } => self.add_hub(&url),
             Call::Approve { request, words } => self.approve(request, words),
@@ -440,6 +459,10 @@ impl Node {
                 Err(error) => Err(error),
             },
             Call::Forget => self.forget(),
+            Call::Import { part } => match self.import(&part) {
+                Ok(reply) => return self.reply(id, Ok(reply)),
+                Err(error) => Err(error),
+            },
             Call::Lock => match self.lock(id) {
                 // Answered when it is stored.
                 Ok(()) => return,
@@ -449,6 +472,8 @@ impl Node {
             Call::Recover { secret, device, remember, cut_others } => {
                 self.recover(&secret, &device, remember, cut_others)
             }
+            // Once is once enough.
+            Call::Once { .. } => Err(NodeError::bad_input("a call inside a call")),
             Call::RemoveHub { url } => self.remove_hub(&url),
             Call::Unlock { secret } => self.unlock(&secret),
             Call::SignIn { secret, device, remember } => match self.sign_in(id, &secret, &device, remember) {

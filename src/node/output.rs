@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{Found, NodeError, PageMessage, State, Words};
+use super::{Found, Imported, NodeError, PageMessage, State, Words};
 use crate::{
     crypto::{Hash, Host, PublicKey, Signature},
     mesh::MeshOutput,
@@ -50,6 +50,8 @@ pub enum Reply {
     Done,
     /// What was written.
     Found(Vec<Found>),
+    /// What came of a part of a file.
+    Imported(Imported),
     /// Signed up; the signature claims the host's `.well-known/dat`.
     SignedUp {
         /// The space.

@@ -1,5 +1,7 @@
 //! The flows, in a simulated world.
 
+mod calls;
+mod export;
 mod spaces;
 
 use super::{

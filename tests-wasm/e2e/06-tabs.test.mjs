@@ -92,6 +92,36 @@ test("every tab sees the same and may do everything", scenario(async (w) => {
   assert.deepEqual(codes, Array(3).fill("HyphaError BAD_INPUT"));
 }));
 
+test("ten tabs that write at once make one feed with every write in it", scenario(async (w) => {
+  const { all } = await tabs(w, 10);
+  await signUp(all[4]);
+  for (const tab of all) await tab.run(() => until("a writer", () => node.state === "writer"));
+  const before = await length(all[9]);
+  // All of them, the one that leads too; it goes away in the middle, and the next one after it.
+  const each = 40;
+  const writing = all.map((tab, at) => tab.run(async (at, each) => {
+    const versions = await Promise.all(Array.from({ length: each }, (_, n) => node.home.put(`ten/${at}/${n}`, n).then(({ version }) => version)));
+    for (let n = each; n < 2 * each; n++) versions.push((await node.home.put(`ten/${at}/${n}`, n)).version);
+    return versions;
+  }, at, each).catch((error) => (at < 2 ? [] : Promise.reject(error))));
+  for (const leader of [0, 1]) {
+    await all[9].run((key) => until("some", async () => (await node.home.get(key)) !== undefined), `ten/${5 + leader}/${each + 3}`);
+    await all[leader].close();
+  }
+  const versions = (await Promise.all(writing.slice(2))).flat();
+  assert.equal(new Set(versions).size, 8 * 2 * each, "a promise gave what another had given");
+  const found = await all[9].run(async () => {
+    const found = [];
+    for await (const { version, key, value } of node.home.list({ prefix: "ten/" })) found.push({ version, tab: Number(key.split("/")[1]), right: key.endsWith(`/${value}`) });
+    return { found, writers: node.home.writers().length };
+  });
+  assert.equal(found.writers, 1);
+  assert.ok(found.found.every(({ right }) => right));
+  // Of the two that went away all is there that they had been told of; nobody is left to say what that was.
+  assert.deepEqual(found.found.filter(({ tab }) => tab > 1).map(({ version }) => version).sort(), versions.sort());
+  assert.equal(await length(all[9]), before + found.found.length, "one entry for each write, and none twice");
+}));
+
 test("a tab that closes hands the node on, unlocked, in the middle of writes", scenario(async (w) => {
   const { all: [one, two, three] } = await tabs(w, 3);
   await signUp(one);
@@ -105,7 +135,7 @@ test("a tab that closes hands the node on, unlocked, in the middle of writes", s
   assert.equal((await Promise.all([two, three].map(leads))).filter(Boolean).length, 1);
 }));
 
-test("a tab that crashes is followed by another within a second", scenario(async (w) => {
+test("a tab that crashes is followed by another within a second", scenario(async (w, t) => {
   const { all: [one, two] } = await tabs(w, 2);
   await signUp(one);
   await two.run(() => until("a writer", () => node.state === "writer"));
@@ -125,10 +155,11 @@ test("a tab that crashes is followed by another within a second", scenario(async
   session.send("Page.crash").catch(() => {});
   const { versions, longest } = await writing;
   await whole(two, "crashed", versions, before);
+  t.diagnostic(`writing stood still for ${Math.round(longest)} ms`);
   assert.ok(longest < 1000, `writing stood still for ${Math.round(longest)} ms`);
 }));
 
-test("a tab that hangs is replaced, and its own writes go through the one that took over", scenario(async (w) => {
+test("a tab that hangs is replaced, and its own writes go through the one that took over", scenario(async (w, t) => {
   const { all: [one, two] } = await tabs(w, 2);
   await signUp(one);
   await two.page.bringToFront();
@@ -144,6 +175,7 @@ test("a tab that hangs is replaced, and its own writes go through the one that t
     const start = performance.now();
     return [(await node.home.put("hung/0", 0)).version, performance.now() - start];
   });
+  t.diagnostic(`taken over after ${Math.round(took)} ms, 300 of silence before`);
   assert.ok(took < 4000, `taken over after ${Math.round(took)} ms`);
   await whole(two, "hung", [first, await hanging], before);
   assert.deepEqual([await leads(one), await leads(two)], [false, true]);

@@ -16,6 +16,9 @@ await signIn.granted.then((space) => space.link);
 try { await hypha.recover("x", { device: "d" }); } catch (error) { if (error instanceof HyphaError && error.code === "UNSUPPORTED") console.log(error.message); }
 await home.batch([{ type: "put", key: "a", value: 1 }, { type: "delete", key: "b", expect: entry.version }]);
 console.log(hypha.peers()[0]?.roundTrip, (await hypha.stats()).hubs[0]?.state, home.writers()[0]?.self, home.clock()["x"]);
+await hypha.import(await hypha.export());
+hypha.addEventListener("storage", ({ detail }) => "kind" in detail ? (detail.kind === "filling" ? detail.level : detail.link) : detail.code);
+if (hypha.evicted) hypha.restEvicted();
 await using other = await Hypha.open();
 void other;
 // @ts-expect-error functions cannot be stored

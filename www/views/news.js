@@ -15,8 +15,8 @@ const WHY = { hidden: "hidden by you", forked: "it wrote two different histories
 export function tell(app, name, detail) {
   if (name === "error" || name === "storage") {
     const error = detail instanceof Error ? detail : detail?.error ?? detail;
-    // A host that names another diary is a card of its own.
-    if (error?.code !== "PINNED" && (error?.code || error?.message)) toastProblem(error);
+    // A host that names another diary is a card of its own, and so is what was lost.
+    if (error?.code !== "PINNED" && error?.kind !== "evicted" && (error?.code || error?.message)) toastProblem(error);
   }
   if (name === "equivocation") {
     const writer = app.hypha.home?.writers().find(({ key }) => key === detail?.writer);

@@ -241,3 +241,37 @@ fn of_three_histories_the_lowest_fork_holds_everywhere() {
         }
     }
 }
+
+#[test]
+fn a_file_brings_both_branches() {
+    let (mut home, [first, second, thief], visitor) = forked(80, 5, 40);
+    home.world.kill(thief);
+    home.world.start(first);
+    home.world.start(visitor);
+    home.level("found out", &[first, second, visitor]);
+    let held = home.quarantine(visitor);
+    assert_eq!(held.iter().filter(|key| key.starts_with("two/")).count(), 44);
+    let (mut parts, mut cursor) = (Vec::new(), Some(ExportCursor::default()));
+    while let Some(now) = cursor {
+        let (piece, next) = home.world.node(visitor).export(&now);
+        let mut rest = piece.strip_prefix(b"hypha export\x01").unwrap_or(&piece);
+        while let Some((size, behind)) = rest.split_first_chunk::<4>() {
+            let (part, behind) = behind.split_at(16 + u32::from_le_bytes(*size) as usize);
+            parts.push(part.to_vec());
+            rest = behind;
+        }
+        cursor = next;
+    }
+    assert!(parts.iter().any(|part| part[16] == 5));
+    let before = home.view(visitor);
+    for at in [first, second, visitor] {
+        home.world.kill(at);
+    }
+    let reader = home.world.browser(None);
+    home.world.until("looked up", |world| world.node(reader).is_ready());
+    for part in parts.iter().chain(&parts) {
+        home.world.call(reader, Call::Import { part: part.clone() }).unwrap();
+    }
+    assert_eq!(home.view(reader), before);
+    assert_eq!(home.quarantine(reader), held);
+}

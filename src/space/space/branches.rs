@@ -112,6 +112,11 @@ impl Space {
         wanted
     }
 
+    /// Other branches of a feed of which blocks are held: the block at which each leaves, and its leaf there.
+    pub fn sides_held(&self, feed: &PublicKey) -> Vec<(u64, Hash)> {
+        self.sides.get(feed).into_iter().flatten().map(|side| (side.index, side.leaf)).collect()
+    }
+
     /// Blocks of the branch whose block `index` has that leaf, main or side, with their proof: against the tree of
     /// `from` blocks if `start` is within it, else with the upgrade from there to the latest head.
     pub fn prove_side(

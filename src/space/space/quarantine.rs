@@ -102,7 +102,12 @@ impl Space {
     }
 
     /// Every put and removal of an entry that can be read here.
-    fn entry_items(&self, files: &Files, writer: &PublicKey, index: u64) -> Result<Vec<Item>, SpaceError> {
+    pub fn entry_items(
+        &self,
+        files: &Files,
+        writer: &PublicKey,
+        index: u64,
+    ) -> Result<Vec<Item>, SpaceError> {
         let entry = self.entry(files, writer, index)?;
         Ok(entry.map(|entry| self.items_of(writer, index, entry)).unwrap_or_default())
     }

@@ -1,0 +1,154 @@
+// Guards what was acknowledged: a browser that is killed at any moment, while it appends, compacts or hands the node
+// from tab to tab, has after its next start everything that a promise had confirmed, in order, and nothing by halves.
+//
+//   HYPHA_KILLS=200 node --test 11-faults.test.mjs          the long run
+//
+// Each round: start on the same profile, compare, append on, SIGKILL. Now and then another node, which has nothing,
+// fetches the feed and verifies every signature and hash of it.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { scenario } from "./harness.mjs";
+import { startBlank } from "./lib/blank.mjs";
+import { until } from "./lib/wait.mjs";
+
+const KILLS = Number(process.env.HYPHA_KILLS ?? 8);
+const PER_DATABASE = 25; // kills after which a fresh database is begun: a round should cost the same at the end
+const SEED = Number(process.env.HYPHA_SEED ?? Date.now() % 1_000_000);
+
+/** The same numbers for the same seed. */
+function randomly(seed) {
+  let state = seed >>> 0 || 1;
+  return (below) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
+}
+
+/** Opens the node in a tab and appends nothing. A database that should be there is never begun anew. */
+const open = (tab, name, fresh = false) => tab.run(async (name, fresh) => {
+  const { Hypha } = await import("/pkg/index.js");
+  window.Hypha = Hypha;
+  window.node = await Hypha.open({ name });
+  if (fresh) await node.signUp(await Hypha.generatePassphrase(), { device: "Killed", remember: true });
+  if (node.state === "writer") return "writer";
+  return `${node.state}; had been here: ${JSON.stringify(node.evicted)}; databases: ${JSON.stringify(await indexedDB.databases())}`;
+}, name, fresh);
+
+/** What is there: how many entries, and everything that is wrong with them. */
+const look = (tab) => tab.run(async () => {
+  const found = [];
+  const wrong = [];
+  for await (const { key, value, version } of node.home.list({ prefix: "log/" })) {
+    const [, n, half] = key.split("/");
+    found.push({ n: Number(n), half, value, index: Number(version.split("/")[1]) });
+  }
+  found.forEach(({ n, half, value, index }, at) => {
+    if (n !== at >> 1 || half !== "ab"[at % 2]) wrong.push(`place ${at} has ${n}/${half}`);
+    if (value.n !== n || value.pad.length !== value.size) wrong.push(`${n}/${half} holds something else`);
+    if (at % 2 === 1 && found[at - 1].index !== index) wrong.push(`the halves of ${n} stand in two entries`);
+    if (at > 1 && index <= found[at - 2].index) wrong.push(`${n} stands before what was written before it`);
+  });
+  if (found.length % 2 === 1) wrong.push("one half of an entry");
+  return { count: found.length >> 1, wrong: wrong.slice(0, 5) };
+});
+
+/** Appends from `next` on until the end; each number is told to the test once its promise has resolved. */
+const append = (tab, next, sizes) => tab.run((next, sizes) => {
+  const one = async (n) => {
+    const size = sizes[n % sizes.length];
+    const value = { n, size, pad: "x".repeat(size) };
+    const key = `log/${String(n).padStart(6, "0")}`;
+    await node.home.batch([{ type: "put", key: `${key}/a`, value }, { type: "put", key: `${key}/b`, value, private: true }]);
+    acknowledged(n);
+  };
+  (async () => {
+    for (let n = next; ;) {
+      // One alone, then some at once: single commits and shared ones.
+      const group = 1 + (n % 4);
+      await Promise.all(Array.from({ length: group }, (_, at) => one(n + at)));
+      n += group;
+    }
+  })().catch(() => {}); // The tab that leads was killed: nobody listens any more.
+}, next, sizes);
+
+/** Another node, with nothing but the link, fetches all of it and verifies it. */
+const verify = (tab, count) => tab.run(async (count) => {
+  const other = await Hypha.open({ storage: "memory", link: node.home.link });
+  const own = node.home.writers().find(({ self }) => self);
+  for (let i = 0; i < 3000; i++) {
+    const seen = other.home.writers().find(({ key }) => key === own.key);
+    if (seen?.held === own.length) break;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  const [seen] = other.home.writers();
+  let entries = 0;
+  for await (const { value } of other.home.list({ prefix: "log/" })) entries += value.pad.length === value.size;
+  await other.close();
+  return { state: seen.state, whole: seen.held === own.length && seen.length === own.length, entries: entries === count };
+}, count);
+
+test(`killed ${KILLS} times (HYPHA_SEED=${SEED})`, { timeout: 60_000 + KILLS * 30_000 }, scenario(async (w, t) => {
+  const server = w.keep(await startBlank());
+  const browser = await w.browser("chrome");
+  const random = randomly(SEED);
+  let [name, known, base] = ["", 0, 0];
+  const acknowledged = new Set();
+  const kinds = { appending: 0, opening: 0, "taking over": 0 };
+  let [entries, longest, lost] = [0, 0, 0];
+  for (let round = 0; round < KILLS; round++) {
+    if (round % PER_DATABASE === 0) {
+      name = `faults ${round}`;
+      acknowledged.clear();
+      known = base = 0;
+    }
+    if (round > 0) await browser.relaunch();
+    const tab = await browser.open(server.url);
+    await tab.page.exposeFunction("acknowledged", (n) => void acknowledged.add(n));
+    const fresh = round % PER_DATABASE === 0;
+    const kind = fresh ? "appending" : ["appending", "appending", "taking over", "opening"][random(4)];
+    kinds[kind] += 1;
+    if (kind === "opening") {
+      // In the middle of reading, of raising the fence, of compacting what the last one left.
+      open(tab, name).catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, random(400)));
+      await browser.kill();
+      continue;
+    }
+    const start = Date.now();
+    assert.equal(await open(tab, name, fresh), "writer", `round ${round}, seed ${SEED}, profile ${browser.profile}`);
+    longest = Math.max(longest, Date.now() - start);
+    const { count, wrong } = await look(tab);
+    assert.deepEqual(wrong, [], `round ${round}, seed ${SEED}`);
+    const last = Math.max(-1, ...acknowledged);
+    assert.ok(count > last, `round ${round}, seed ${SEED}: ${last} was acknowledged, ${count} are there`);
+    assert.ok(count >= known, `round ${round}: ${known} had been there, ${count} are`);
+    lost += count - 1 - last; // Written, and the word of it never came: allowed.
+    entries += count - base;
+    known = base = count;
+    if (round % PER_DATABASE === PER_DATABASE - 1 || round === KILLS - 1) {
+      assert.deepEqual(await verify(tab, count), { state: "active", whole: true, entries: true }, `round ${round}`);
+    }
+    // Past a megabyte of journal it is folded into pages: large ones bring that about several times a second.
+    const sizes = random(3) === 0 ? [100, 60_000, 30, 20_000, 90_000] : [10, 200, 3000, 50];
+    if (kind === "taking over") {
+      const second = await browser.open(server.url);
+      await second.page.exposeFunction("acknowledged", (n) => void acknowledged.add(n));
+      await open(second, name);
+      await append(second, count, sizes);
+      await until("an acknowledgement", () => acknowledged.has(count));
+      const session = await tab.page.createCDPSession();
+      session.send("Page.crash").catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, random(700)));
+    } else {
+      await append(tab, count, sizes);
+      if (random(4) > 0) await until("an acknowledgement", () => acknowledged.has(count));
+      await new Promise((resolve) => setTimeout(resolve, random(600)));
+    }
+    await browser.kill();
+  }
+  t.diagnostic(`${KILLS} kills (${Object.entries(kinds).map(([kind, count]) => `${count} ${kind}`).join(", ")}): ${entries} entries found again, `
+    + `none acknowledged lost; ${lost} were there without a word of it; slowest start ${longest} ms; seed ${SEED}`);
+}));
