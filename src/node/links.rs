@@ -23,6 +23,9 @@ use crate::{
 pub(super) struct Links {
     key: NodeKey,
     links: Map<LinkId, Link>,
+    /// Takes all and gives nothing, as a hostile node may.
+    #[cfg(test)]
+    pub(super) mute: bool,
 }
 
 struct Link {
@@ -56,7 +59,12 @@ impl Link {
 
 impl Links {
     pub(super) fn new(entropy: &mut dyn Entropy) -> Self {
-        Self { key: NodeKey::generate(entropy), links: Map::new() }
+        Self {
+            key: NodeKey::generate(entropy),
+            links: Map::new(),
+            #[cfg(test)]
+            mute: false,
+        }
     }
 
     /// A space is there: open it on every link.
@@ -273,6 +281,10 @@ impl Node {
                 return moved;
             }
             for (space, exchange) in &mut link.exchanges {
+                #[cfg(test)]
+                if self.links.mute {
+                    continue;
+                }
                 let Some(Joined { space, wants, .. }) = self.spaces.get_mut(space) else { continue };
                 let replica = SpaceReplica::new(space, &mut self.files);
                 if let Err(fault) = exchange.pump(&mut link.session, &replica, wants, now) {
