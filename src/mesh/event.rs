@@ -1,7 +1,7 @@
 //! What goes into a mesh and what comes out.
 
 use super::{Carrier, Fingerprints, HubFrame, HubId, HubState, LinkId, NodeId, RtcCommand, RtcEvent};
-use crate::crypto::PublicKey;
+use crate::{crypto::PublicKey, sync::Message};
 
 /// What the driver reports.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -144,6 +144,15 @@ pub enum MeshEvent {
     LinkWritable {
         /// Which.
         link: LinkId,
+    },
+    /// Something for the mesh at the other end of a link, on the channel of a space.
+    Neighbour {
+        /// Which link.
+        link: LinkId,
+        /// Which space.
+        space: PublicKey,
+        /// Peers, or an extension.
+        message: Box<Message>,
     },
 }
 

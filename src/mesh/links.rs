@@ -3,7 +3,7 @@
 //! One link per pair: only the lower id dials, a tab beats WebRTC, and a newer attempt of the same dialer replaces
 //! the older one. Attempts are numbered by the dialer's link ids, which only grow.
 
-use super::membership::{MAX_LINKS, MAX_SPACE_LINKS, wants};
+use super::membership::{FEW_LINKS, MAX_SPACE_LINKS, wants};
 use super::negotiate::{Negotiator, NegotiatorOutput, Role};
 use super::peer::{Link, Path, Peer};
 use super::signal::{Bye, Content, Direct, Dropped, Received, Wants};
@@ -14,12 +14,11 @@ use crate::collections::{Map, Set};
 use crate::crypto::{Entropy, PublicKey};
 
 impl Mesh {
-    /// Something genuine came through a hub.
+    /// Something genuine came through a hub or a neighbour.
     pub(super) fn heard(
         &mut self,
         space: &PublicKey,
-        hub: HubId,
-        route: Option<Route>,
+        from: Heard,
         received: Received,
         now: u64,
         entropy: &mut dyn Entropy,
@@ -35,14 +34,19 @@ impl Mesh {
             return self.signalling.count(Dropped::Stale);
         }
         peer.key = Some(received.sender);
-        peer.heard(hub, route, now);
+        match from {
+            Heard::Hub(hub, route) => peer.heard(hub, route, now),
+            Heard::Neighbour(via) => peer.met(via, now),
+        }
         if peer.spaces.insert(*space) {
             self.tell_spaces(&id);
         }
         match received.content {
             Content::Hello(wants) => {
-                self.wished(&id, wants);
-                self.plan_here(&id, now, entropy);
+                if self.answers(space, entropy) {
+                    self.wished(&id, wants);
+                    self.plan_here(&id, now, entropy);
+                }
             }
             Content::Direct(Direct::Here(wants)) => self.wished(&id, wants),
             Content::Direct(Direct::Bye { attempt, why }) => self.bye(&id, attempt, why, now, entropy),
@@ -90,9 +94,6 @@ impl Mesh {
 
     /// Dials everybody whose time has come.
     pub(super) fn dial_due(&mut self, now: u64, entropy: &mut dyn Entropy) {
-        if !self.hubs.iter().any(HubConnection::is_open) {
-            return;
-        }
         let mut counts = self.link_counts();
         let due = |(id, peer): &(&NodeId, &Peer)| now >= peer.retry_at && self.would_dial(id, peer, &counts);
         let ids: Vec<NodeId> = self.peers.iter().filter(due).map(|(id, _)| *id).collect();
@@ -127,6 +128,11 @@ impl Mesh {
                     self.link_gone(id, reason, now, entropy);
                 }
                 Some(NegotiatorOutput::Opened(prints)) => {
+                    for via in peer.via.clone() {
+                        if let Some(peer) = self.peers.get_mut(&via) {
+                            peer.duds = 0;
+                        }
+                    }
                     self.open_event(*id, Carrier::WebRtc, Some(prints));
                 }
                 Some(NegotiatorOutput::Signal(direct)) => self.direct(id, &direct, now, entropy),
@@ -154,7 +160,7 @@ impl Mesh {
         entropy: &mut dyn Entropy,
     ) {
         self.end_link(&id, CloseReason::Replaced, now, entropy);
-        if self.links.len() >= MAX_LINKS || (!self.peers.contains_key(&id) && !self.make_room()) {
+        if self.links.len() >= self.max_links || (!self.peers.contains_key(&id) && !self.make_room()) {
             return self.tabs.close(&id);
         }
         let peer = self.peers.entry(id).or_insert_with(|| Peer::new(now));
@@ -195,9 +201,23 @@ impl Mesh {
             && peer.link.is_none()
             && peer.key.is_some()
             && peer.is_worth_dialling()
-            && self.links.len() < MAX_LINKS
-            && self.hubs.iter().any(HubConnection::is_open)
+            && self.links.len() < self.max_links
             && wants_link(peer, counts)
+            && self.is_reachable(peer)
+    }
+
+    /// Whether to answer a hello: always with few links, else so that of all who hear it about this many do. How many
+    /// those are is not known; of a large space the nodes known here are a sample.
+    fn answers(&self, space: &PublicKey, entropy: &mut dyn Entropy) -> bool {
+        let known = u32::try_from(self.known_in(space)).unwrap_or(u32::MAX);
+        known <= 2 * ANSWERS
+            || links_in(&self.link_counts(), space) < FEW_LINKS
+            || entropy.below(known) < ANSWERS
+    }
+
+    /// Nodes known in a space.
+    pub(super) fn known_in(&self, space: &PublicKey) -> usize {
+        self.peers.values().filter(|peer| peer.spaces.contains(space)).count()
     }
 
     fn wished(&mut self, id: &NodeId, wants: Wants) {
@@ -208,7 +228,7 @@ impl Mesh {
 
     /// The higher id cannot dial, so it lets the lower one know that it is there: soon, not at once with all the
     /// others who heard the same hello, and not to every copy of it.
-    fn plan_here(&mut self, id: &NodeId, now: u64, entropy: &mut dyn Entropy) {
+    pub(super) fn plan_here(&mut self, id: &NodeId, now: u64, entropy: &mut dyn Entropy) {
         let own = self.id();
         let Some(peer) = self.peers.get(id) else { return };
         if own < *id
@@ -253,8 +273,13 @@ impl Mesh {
         }
         let Some(peer) = self.peers.get(id) else { return false };
         let counts = self.link_counts();
-        let room = peer.spaces.iter().any(|space| links_in(&counts, space) < MAX_SPACE_LINKS);
-        if !room || self.links.len() >= MAX_LINKS {
+        let mut room = self.links.len() < self.max_links
+            && peer.spaces.iter().any(|space| links_in(&counts, space) < MAX_SPACE_LINKS);
+        if !room && peer.wants == Wants::Hungry {
+            let spaces = peer.spaces.clone();
+            room = spaces.iter().any(|space| self.unchoke(space, now, entropy));
+        }
+        if !room {
             self.direct(id, &Direct::Bye { attempt, why: Bye::Full }, now, entropy);
             return false;
         }
@@ -297,7 +322,14 @@ impl Mesh {
         self.links.remove(&link.id);
         let lived = if link.opened { now.saturating_sub(link.since) } else { 0 };
         peer.ended(lived, now, entropy);
-        let spaces = peer.spaces.clone();
+        let (spaces, via) = (peer.spaces.clone(), peer.via.clone());
+        if !link.opened {
+            for one in via {
+                if let Some(peer) = self.peers.get_mut(&one) {
+                    peer.duds = peer.duds.saturating_add(1);
+                }
+            }
+        }
         let counts = self.link_counts();
         for space in spaces {
             let links = links_in(&counts, &space);
@@ -310,16 +342,28 @@ impl Mesh {
         }
     }
 
-    /// Sends to one node: on every open hub where it was heard, or on all if none of those is open. Copies are
-    /// dropped at the other end. With no hub open nothing is sent; negotiators repeat themselves.
+    /// Sends to one node: through neighbours who know it; if there are none, or it did not work, on every open hub
+    /// where it was heard, or on all if none of those is open. Copies are dropped at the other end. With no way at all
+    /// nothing is sent; negotiators repeat themselves.
     fn direct(&mut self, id: &NodeId, direct: &Direct, now: u64, entropy: &mut dyn Entropy) {
         let Some(peer) = self.peers.get(id) else { return };
-        let shared = peer.spaces.iter().find(|space| self.spaces.contains_key(*space));
-        let (Some(space), Some(key)) = (shared.copied(), peer.key) else { return };
+        let shared = || peer.spaces.iter().filter(|space| self.spaces.contains_key(*space));
+        let ways =
+            |space: &&PublicKey| Some((**space, self.ways(peer, space))).filter(|(_, ways)| !ways.is_empty());
+        let through = shared().find_map(|space| ways(&space));
+        let any = shared().next().map(|space| (*space, Vec::new()));
+        let (Some((space, ways)), Some(key)) = (through.or(any), peer.key) else { return };
+        let enough = !ways.is_empty() && !peer.is_elusive();
         let known = peer.hubs.clone();
         let Some((inbox, sealed)) = self.signalling.direct(&space, &key, direct, now, entropy) else {
             return;
         };
+        for way in ways {
+            self.signal_through(way, space, id, &sealed);
+        }
+        if enough {
+            return;
+        }
         let open = |hub: &&mut HubConnection| hub.is_open();
         let reaches = self.hubs.iter().any(|hub| hub.is_open() && known.contains_key(&hub.id()));
         let news: Vec<_> = self
@@ -338,7 +382,7 @@ impl Mesh {
     }
 
     /// Room for one more node: the one heard longest ago goes, unless it has a link.
-    fn make_room(&mut self) -> bool {
+    pub(super) fn make_room(&mut self) -> bool {
         if self.peers.len() < MAX_PEERS {
             return true;
         }
@@ -347,6 +391,12 @@ impl Mesh {
         let Some(id) = oldest.map(|(id, _)| *id) else { return false };
         self.peers.remove(&id).is_some()
     }
+}
+
+/// Where something was heard.
+pub(super) enum Heard {
+    Hub(HubId, Option<Route>),
+    Neighbour(NodeId),
 }
 
 /// Links per space.
@@ -359,7 +409,8 @@ pub(super) fn links_in(counts: &Counts, space: &PublicKey) -> usize {
 /// Whether in any shared space a link is wanted on both sides, or there is room for one that the other needs.
 fn wants_link(peer: &Peer, counts: &Counts) -> bool {
     peer.spaces.iter().map(|space| links_in(counts, space)).any(|links| match peer.wants {
-        Wants::Nothing => false,
+        // The last resort of a node that has nobody.
+        Wants::Nothing => links == 0,
         Wants::Some => wants(links) > Wants::Nothing,
         Wants::Hungry => links < MAX_SPACE_LINKS,
     })
@@ -367,6 +418,8 @@ fn wants_link(peer: &Peer, counts: &Counts) -> bool {
 
 /// Nodes that are remembered.
 const MAX_PEERS: usize = 256;
+/// Nodes that are to answer a hello in a large space.
+const ANSWERS: u32 = 8;
 /// Between two answers to the same node's hellos.
 const HERE_MS: u64 = 2_000;
 /// A node that had no room is left alone for so long.

@@ -11,12 +11,14 @@ pub(crate) struct Membership {
     /// Hellos since the last start.
     hellos: u32,
     pub(crate) next_hello: u64,
+    /// When neighbours are told again what is wanted.
+    pub(crate) next_round: u64,
 }
 
 impl Membership {
     pub(crate) fn new(space: PublicKey, id: &NodeId, now: u64) -> Self {
         let inbox = inbox(&space, id);
-        Self { space, rooms: rooms(&space, now), inbox, hellos: 0, next_hello: now }
+        Self { space, rooms: rooms(&space, now), inbox, hellos: 0, next_hello: now, next_round: now }
     }
 
     pub(crate) const fn rooms(&self) -> &[Topic; 2] {
@@ -43,17 +45,25 @@ impl Membership {
         self.next_hello = now.saturating_add(u64::from(entropy.below(200)));
     }
 
-    /// A hello was due: when the next one is.
-    pub(crate) fn said(&mut self, links: usize, now: u64, entropy: &mut dyn Entropy) {
+    /// A hello was due: when the next one is. Who has enough links still says hello now and then, so that two halves
+    /// of a space that filled up apart find each other; the more nodes are known, the less each of them does it.
+    pub(crate) fn said(&mut self, links: usize, known: u32, now: u64, entropy: &mut dyn Entropy) {
+        let crowd = known / 32 + 1;
         let (least, spread) = match (self.hellos, wants(links)) {
             (0, _) => (500, 500),
-            (1, _) => (2_000, 1_000),
+            (1, Wants::Hungry) => (2_000, 1_000),
             (_, Wants::Hungry) => (25_000, 10_000),
-            (_, Wants::Some) => (100_000, 40_000),
-            (_, Wants::Nothing) => (250_000, 100_000),
+            (_, Wants::Some) => (100_000 * crowd, 40_000 * crowd),
+            (_, Wants::Nothing) => (300_000 * crowd, 300_000 * crowd),
         };
         self.hellos = self.hellos.saturating_add(1);
-        self.next_hello = now.saturating_add(least).saturating_add(u64::from(entropy.below(spread)));
+        self.next_hello =
+            now.saturating_add(u64::from(least)).saturating_add(u64::from(entropy.below(spread)));
+    }
+
+    /// Whether it was there long enough to be answered.
+    pub(crate) const fn is_settled(&self) -> bool {
+        self.hellos > 2
     }
 
     /// A link was lost: not later than in a few seconds if too few are left.
@@ -61,6 +71,10 @@ impl Membership {
         if wants(links) == Wants::Hungry {
             let soon = now.saturating_add(1_000).saturating_add(u64::from(entropy.below(4_000)));
             self.next_hello = self.next_hello.min(soon);
+        }
+        if wants(links) > Wants::Nothing {
+            let soon = now.saturating_add(200).saturating_add(u64::from(entropy.below(800)));
+            self.next_round = self.next_round.min(soon);
         }
     }
 }
@@ -81,10 +95,10 @@ fn rooms(space: &PublicKey, now: u64) -> [Topic; 2] {
 }
 
 /// Fewer links than this are too few.
-const FEW_LINKS: usize = 3;
+pub(crate) const FEW_LINKS: usize = 3;
 /// Links per space that a node looks for.
-const TARGET_LINKS: usize = 8;
+pub(crate) const TARGET_LINKS: usize = 8;
 /// Links per space that a node takes.
 pub(crate) const MAX_SPACE_LINKS: usize = 12;
-/// Links over all spaces.
+/// Links over all spaces, unless the page wants fewer.
 pub(crate) const MAX_LINKS: usize = 32;

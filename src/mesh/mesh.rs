@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use super::hub::{HubConnection, HubNews};
-use super::links::links_in;
-use super::membership::{Membership, wants};
+use super::links::{Heard, links_in};
+use super::membership::{MAX_LINKS, Membership, TARGET_LINKS, wants};
 use super::peer::{Link, Path, Peer};
 use super::signal::{Dropped, Signalling, Wants};
 use super::tabs::{MAX_SPACES, TabOutput, Tabs};
@@ -29,6 +29,9 @@ pub struct Mesh {
     pub(super) tabs: Tabs,
     pub(super) last_link: u64,
     last_hub: u32,
+    pub(super) max_links: usize,
+    /// When a link may be given up for a newcomer again.
+    pub(super) next_unchoke: u64,
     next_turn: u64,
     next_greeting: u64,
     pub(super) out: VecDeque<MeshOutput>,
@@ -49,6 +52,8 @@ impl Mesh {
             tabs,
             last_link: 0,
             last_hub: 0,
+            max_links: MAX_LINKS,
+            next_unchoke: 0,
             next_turn: 0,
             next_greeting: 0,
             out: VecDeque::new(),
@@ -58,6 +63,11 @@ impl Mesh {
     /// This node's id for the session.
     pub const fn id(&self) -> NodeId {
         self.signalling.id()
+    }
+
+    /// Keeps at most so many links over all spaces: 1 to 32. Open ones stay.
+    pub fn set_max_links(&mut self, max: usize) {
+        self.max_links = max.clamp(1, MAX_LINKS);
     }
 
     /// Looks for nodes of a space; again is no error.
@@ -91,6 +101,9 @@ impl Mesh {
             self.peers.iter().filter(|(_, peer)| peer.spaces.contains(space)).map(|(id, _)| *id).collect();
         for id in ids {
             let Some(peer) = self.peers.get_mut(&id) else { continue };
+            if let Some(link) = peer.link.as_mut() {
+                link.channels.remove(space);
+            }
             if peer.spaces.len() == 1 {
                 // While the space still names a topic for the goodbye.
                 self.end_link(&id, CloseReason::Unshared, now, entropy);
@@ -231,7 +244,7 @@ impl Mesh {
     /// When [`Mesh::tick`] wants to run next; unix milliseconds.
     pub fn deadline(&self) -> Option<u64> {
         let hubs = self.hubs.iter().filter_map(HubConnection::deadline);
-        let hellos = self.spaces.values().map(|space| space.next_hello);
+        let hellos = self.spaces.values().map(|space| space.next_hello.min(space.next_round));
         let counts = self.link_counts();
         let peers = self.peers.iter().filter_map(|(id, peer)| self.peer_deadline(id, peer, &counts));
         let turns = (!self.spaces.is_empty()).then_some(self.next_turn.min(self.next_greeting));
@@ -245,6 +258,7 @@ impl Mesh {
         }
         self.tick_hubs(now, entropy);
         self.tick_hellos(now, entropy);
+        self.tick_rounds(now, entropy);
         self.tick_peers(now, entropy);
         if !self.spaces.is_empty() && now >= self.next_greeting {
             self.next_greeting = now.saturating_add(GREETING_MS);
@@ -283,8 +297,13 @@ impl Mesh {
         self.hubs.iter_mut().find(|one| one.id() == hub)
     }
 
+    /// Whether any hub is open.
+    pub(super) fn has_hub(&self) -> bool {
+        self.hubs.iter().any(HubConnection::is_open)
+    }
+
     /// Everything that follows from a change, until nothing moves.
-    fn settle(&mut self, now: u64, entropy: &mut dyn Entropy) {
+    pub(super) fn settle(&mut self, now: u64, entropy: &mut dyn Entropy) {
         self.drain_tabs(now, entropy);
         self.dial_due(now, entropy);
     }
@@ -357,13 +376,26 @@ impl Mesh {
         let counts = self.link_counts();
         for space in due {
             let links = links_in(&counts, &space);
+            let known = u32::try_from(self.known_in(&space)).unwrap_or(u32::MAX);
             let Some(membership) = self.spaces.get_mut(&space) else { continue };
-            membership.said(links, now, entropy);
-            let rooms = *membership.rooms();
-            if wants(links) == Wants::Nothing || !self.hubs.iter().any(HubConnection::is_open) {
+            membership.said(links, known, now, entropy);
+            let (rooms, settled) = (*membership.rooms(), membership.is_settled());
+            let wants = match wants(links) {
+                Wants::Nothing if !settled => continue,
+                // More than are looked for: one goes, so that there is always room for who comes.
+                Wants::Nothing if links > TARGET_LINKS => {
+                    if let Some(id) = self.spare(&space, entropy) {
+                        self.end_link(&id, CloseReason::Replaced, now, entropy);
+                    }
+                    continue;
+                }
+                Wants::Nothing => Wants::Hungry,
+                other => other,
+            };
+            if !self.has_hub() {
                 continue;
             }
-            let sealed = self.signalling.hello(&space, &rooms, wants(links), now, entropy);
+            let sealed = self.signalling.hello(&space, &rooms, wants, now, entropy);
             for (room, sealed) in rooms.iter().zip(sealed) {
                 self.each_hub(now, entropy, |hub| hub.publish(room, &sealed, now));
             }
@@ -378,7 +410,7 @@ impl Mesh {
                 HubNews::Message { topic, route, sealed } => {
                     let Some(space) = self.topics.get(&topic).copied() else { continue };
                     if let Some(received) = self.signalling.receive(&space, &topic, &sealed, now) {
-                        self.heard(&space, hub, route, received, now, entropy);
+                        self.heard(&space, Heard::Hub(hub, route), received, now, entropy);
                     }
                 }
                 HubNews::Open(socket) => {

@@ -4,16 +4,17 @@
 //! - one connection per hub ([`HubAdapter`] speaks the hub's language; back-off and health are the mesh's),
 //! - the sealed signalling that goes through hubs (topics, hellos, offers, answers, candidates),
 //! - one negotiator per peer that is dialled over WebRTC, and the tabs of this browser,
-//! - the links: at most one per pair of nodes, whatever spaces, hubs or tabs they share.
+//! - the links: at most one per pair of nodes, whatever spaces, hubs or tabs they share,
+//! - what neighbours in a space do for each other: introductions, and signalling without a hub.
 //!
-//! It knows nothing of what travels on a link. No socket, clock or randomness inside: [`MeshInput`] goes in with
+//! It knows nothing else of what travels on a link. No socket, clock or randomness inside: [`MeshInput`] goes in with
 //! `now` and an entropy, [`MeshOutput`] comes out of [`Mesh::poll`].
 //!
 //! ```text
 //!  driver ──HubOpened, HubFrame, HubClosed──▶ ┌──────┐ ──HubOpen, HubSend, HubClose──▶ WebSocket
 //!         ──Rtc { link, event }─────────────▶ │ Mesh │ ──Rtc { link, command }───────▶ RTCPeerConnection
 //!         ──Tab { bytes }───────────────────▶ │      │ ──TabPost { bytes }───────────▶ BroadcastChannel
-//!  node   ──send, close, join, leave────────▶ └──────┘ ──LinkSend, Event─────────────▶ data channel, node
+//!  node   ──send, close, join, neighbour────▶ └──────┘ ──LinkSend, Event─────────────▶ data channel, node
 //! ```
 
 mod backoff;
@@ -30,6 +31,7 @@ mod membership;
 #[expect(clippy::module_inception, reason = "one noun per file, and this one is the layer's")]
 mod mesh;
 mod negotiate;
+mod neighbours;
 mod peer;
 mod replay;
 mod rtc;

@@ -2,7 +2,7 @@
 
 use super::{
     Carrier, HIGH_WATER, HubId, LOW_WATER, LinkId, LinkState, NodeId, PeerInfo, Route, backoff::Backoff,
-    negotiate::Negotiator, replay::Window, signal::Wants,
+    bucket::Bucket, negotiate::Negotiator, replay::Window, signal::Wants,
 };
 use crate::collections::{Map, Set};
 use crate::crypto::{Entropy, PublicKey};
@@ -15,6 +15,10 @@ pub(crate) struct Peer {
     pub(crate) spaces: Set<PublicKey>,
     /// Where it was heard, and how to answer there.
     pub(crate) hubs: Map<HubId, Option<Route>>,
+    /// Neighbours who know it, the latest last.
+    pub(crate) via: Vec<NodeId>,
+    /// Its introductions in a row that led nowhere.
+    pub(crate) duds: u32,
     pub(crate) heard_at: u64,
     pub(crate) wants: Wants,
     pub(crate) window: Window,
@@ -42,6 +46,14 @@ pub(crate) struct Link {
     buffered: u64,
     full: bool,
     pub(crate) path: Path,
+    /// Spaces with an open channel.
+    pub(crate) channels: Set<PublicKey>,
+    /// When the other end was told of others last.
+    pub(crate) listed_at: u64,
+    /// Own device or replica.
+    pub(crate) preferred: bool,
+    /// Signalling that it hands over.
+    pub(crate) signals: Bucket,
 }
 
 /// What a link runs over.
@@ -56,6 +68,8 @@ impl Peer {
             key: None,
             spaces: Set::new(),
             hubs: Map::new(),
+            via: Vec::new(),
+            duds: 0,
             heard_at: now,
             wants: Wants::Nothing,
             window: Window::default(),
@@ -76,6 +90,23 @@ impl Peer {
         if self.hubs.len() < MAX_HUBS_PER_PEER || self.hubs.contains_key(&hub) {
             self.hubs.insert(hub, route);
         }
+    }
+
+    /// A neighbour knows it. Dialling in vain is forgotten only after a while: it may be a lie.
+    pub(crate) fn met(&mut self, via: NodeId, now: u64) {
+        self.via.retain(|id| *id != via);
+        if self.via.len() >= MAX_VIA {
+            self.via.remove(0);
+        }
+        self.via.push(via);
+        if now.saturating_sub(self.heard_at) >= STALE_MS {
+            (self.heard_at, self.tries) = (now, 0);
+        }
+    }
+
+    /// Whether it was dialled in vain since it was heard.
+    pub(crate) const fn is_elusive(&self) -> bool {
+        self.tries > 0
     }
 
     /// Whether it has not been dialled in vain too often since it was last heard.
@@ -122,7 +153,25 @@ impl Peer {
 
 impl Link {
     pub(crate) const fn new(id: LinkId, path: Path, now: u64) -> Self {
-        Self { id, since: now, opened: false, bytes_in: 0, bytes_out: 0, buffered: 0, full: false, path }
+        Self {
+            id,
+            since: now,
+            opened: false,
+            bytes_in: 0,
+            bytes_out: 0,
+            buffered: 0,
+            full: false,
+            path,
+            channels: Set::new(),
+            listed_at: 0,
+            preferred: false,
+            signals: Bucket::new(SIGNAL_BURST, SIGNALS_PER_SECOND, now),
+        }
+    }
+
+    /// Whether it may be given up for another.
+    pub(crate) const fn is_spare(&self) -> bool {
+        self.opened && !self.preferred && matches!(self.path, Path::WebRtc(_))
     }
 
     /// Bytes waiting, if the link takes no more.
@@ -151,5 +200,11 @@ impl Link {
 /// A node that is never heard again is dialled so often.
 const MAX_TRIES: u32 = 4;
 const MAX_HUBS_PER_PEER: usize = 8;
+const MAX_VIA: usize = 4;
+/// Who was not heard for so long is tried again when a neighbour names it.
+const STALE_MS: u64 = 60_000;
+/// Connecting takes half a dozen messages on each side.
+const SIGNAL_BURST: u32 = 200;
+const SIGNALS_PER_SECOND: u32 = 20;
 /// A link that lived so long was a good one.
 const HEALTHY_MS: u64 = 30_000;

@@ -124,6 +124,11 @@ impl Signalling {
         self.id
     }
 
+    /// This node's X25519 key for the session.
+    pub(crate) const fn key(&self) -> [u8; 32] {
+        self.public
+    }
+
     /// A hello for several rooms of a space: one payload, so that whoever is in two of them hears it once.
     pub(crate) fn hello(
         &mut self,
@@ -283,7 +288,7 @@ impl From<DecodeError> for Dropped {
 }
 
 impl Wants {
-    const fn to_u8(self) -> u8 {
+    pub(crate) const fn to_u8(self) -> u8 {
         match self {
             Self::Nothing => 0,
             Self::Some => 1,
@@ -291,7 +296,7 @@ impl Wants {
         }
     }
 
-    const fn from_u8(byte: u8) -> Result<Self, Dropped> {
+    pub(crate) const fn from_u8(byte: u8) -> Result<Self, Dropped> {
         match byte {
             0 => Ok(Self::Nothing),
             1 => Ok(Self::Some),

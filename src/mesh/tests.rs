@@ -1,5 +1,6 @@
 //! Several meshes over simulated hubs, browsers and connections. Everything follows from the seed, which is printed.
 
+mod neighbours;
 mod world;
 
 use std::collections::{BTreeSet, VecDeque};

@@ -23,6 +23,9 @@ use crate::{
 pub(super) struct Links {
     key: NodeKey,
     links: Map<LinkId, Link>,
+    /// Takes all and gives nothing, as a hostile node may.
+    #[cfg(test)]
+    pub(super) mute: bool,
 }
 
 struct Link {
@@ -56,7 +59,12 @@ impl Link {
 
 impl Links {
     pub(super) fn new(entropy: &mut dyn Entropy) -> Self {
-        Self { key: NodeKey::generate(entropy), links: Map::new() }
+        Self {
+            key: NodeKey::generate(entropy),
+            links: Map::new(),
+            #[cfg(test)]
+            mute: false,
+        }
     }
 
     /// A space is there: open it on every link.
@@ -237,6 +245,15 @@ impl Node {
                 }
             }
             MeshEvent::LinkClosed { link, .. } => self.drop_link(link),
+            MeshEvent::Neighbour { link, space, message } => {
+                let own = self.links.links.get_mut(&link);
+                if let Some((own, channel)) = own.and_then(|own| {
+                    own.exchanges.get(&space).map(Exchange::channel).map(|id| (&mut own.session, id))
+                }) {
+                    // One that is full misses it; all of it is said again.
+                    let _ = own.send(channel, &message);
+                }
+            }
             MeshEvent::LinkSpaces { link, .. } => {
                 if let Some(own) = self.links.links.get_mut(&link) {
                     for space in self.spaces.keys() {
@@ -264,6 +281,10 @@ impl Node {
                 return moved;
             }
             for (space, exchange) in &mut link.exchanges {
+                #[cfg(test)]
+                if self.links.mute {
+                    continue;
+                }
                 let Some(Joined { space, wants, .. }) = self.spaces.get_mut(space) else { continue };
                 let replica = SpaceReplica::new(space, &mut self.files);
                 if let Err(fault) = exchange.pump(&mut link.session, &replica, wants, now) {
@@ -291,6 +312,7 @@ impl Node {
                     return;
                 }
                 link.exchanges.insert(space, Exchange::new(PeerId(id.0), channel, self.now));
+                self.mesh.channel_opened(id, space, self.now, self.entropy.as_mut());
                 if let Some(secrets) = &self.secrets {
                     let _ = link.session.prove(channel, &secrets.keys(&space).signer);
                 }
@@ -305,6 +327,7 @@ impl Node {
             }
             SessionOutput::ChannelClosed { space, .. } => {
                 let exchange = link.exchanges.remove(&space);
+                self.mesh.channel_closed(id, &space);
                 if let (Some(exchange), Some(joined)) = (exchange, self.spaces.get_mut(&space)) {
                     exchange.close(&mut joined.wants);
                     joined.channel.peer_gone(PeerId(id.0));
@@ -317,9 +340,12 @@ impl Node {
             SessionOutput::Message { channel, message } => self.message(id, channel, message),
             SessionOutput::Closed { .. } => self.close_link(id),
             SessionOutput::Proven { channel, key } => {
-                let space = link.space_of(channel);
+                let (space, home) = (link.space_of(channel), self.spaces.home_key());
                 if let Some(joined) = space.and_then(|space| self.spaces.get_mut(&space)) {
                     joined.channel.peer_proven(PeerId(id.0), key);
+                    if space == home && joined.space.is_active(&key) {
+                        self.mesh.prefer(id);
+                    }
                 }
             }
             SessionOutput::ChannelRefused { .. } => {}
@@ -338,7 +364,8 @@ impl Node {
         self.spread(key, &grown, gained);
         match result {
             Ok(Some(Message::Envelope(envelope))) => self.envelope(key, PeerId(id.0), &envelope),
-            Ok(_) => {}
+            Ok(Some(other)) => self.mesh.neighbour(id, key, other, self.now, self.entropy.as_mut()),
+            Ok(None) => {}
             Err(fault) => {
                 if let Some(link) = self.links.links.get_mut(&id) {
                     link.session.fail(fault);

@@ -44,6 +44,8 @@ pub(crate) mod sign_up;
 #[cfg(test)]
 mod adversary;
 #[cfg(test)]
+mod crowd;
+#[cfg(test)]
 mod sim;
 mod spaces;
 mod state;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::crypto::{Entropy, PublicKey};
 use crate::mesh::{fake::FakeRtc, *};
+use crate::sync::Message;
 use crate::testing::Seeded;
 
 pub(crate) const SPACE: PublicKey = PublicKey([7; 32]);
@@ -22,6 +23,11 @@ pub(crate) struct Node {
     pub(crate) closed: Vec<CloseReason>,
     pub(crate) opened: usize,
     pub(crate) hub_errors: Vec<String>,
+    /// Links whose sessions are to open their channels, and what is said on them.
+    channels: Vec<(LinkId, PublicKey)>,
+    said: Vec<(LinkId, PublicKey, Message)>,
+    /// Signalling handed to neighbours.
+    pub(crate) signals: u64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -55,6 +61,10 @@ pub(crate) struct World {
 pub(crate) enum Task {
     /// A frame of a node at a hub.
     ToHub { hub: usize, from: (usize, HubId, u64), text: String },
+    /// The session of a link shares a space from now on.
+    Channel { node: usize, link: LinkId, space: PublicKey },
+    /// What a neighbour said on a channel.
+    Neighbour { node: usize, link: LinkId, space: PublicKey, message: Message },
     /// An input for a node, unless its socket was replaced.
     ToNode { node: usize, socket: Option<(HubId, u64)>, input: MeshInput },
 }
@@ -87,6 +97,9 @@ impl World {
             closed: Vec::new(),
             opened: 0,
             hub_errors: Vec::new(),
+            channels: Vec::new(),
+            said: Vec::new(),
+            signals: 0,
         });
         self.nodes.len() - 1
     }
@@ -174,6 +187,12 @@ impl World {
         for (_, _, task) in due {
             match task {
                 Task::ToHub { hub, from, text } => self.at_hub(hub, from, &text),
+                Task::Channel { node, link, space } => {
+                    self.nodes[node].mesh.channel_opened(link, space, now, &mut self.entropy);
+                }
+                Task::Neighbour { node, link, space, message } => {
+                    self.nodes[node].mesh.neighbour(link, space, message, now, &mut self.entropy);
+                }
                 Task::ToNode { node, socket, input } => {
                     let current = |(id, generation): (HubId, u64)| {
                         self.nodes[node].sockets.get(&id).is_some_and(|s| s.1 == generation)
@@ -280,6 +299,18 @@ impl World {
                 MeshOutput::Event(event) => node.event(event),
             }
         }
+        for (link, space) in core::mem::take(&mut self.nodes[index].channels) {
+            self.later(20, Task::Channel { node: index, link, space });
+        }
+        for (link, space, message) in core::mem::take(&mut self.nodes[index].said) {
+            self.nodes[index].signals += u64::from(matches!(message, Message::Extension { .. }));
+            let (own, remote) = (self.nodes[index].mesh.id(), self.nodes[index].open.get(&link).map(|o| o.1));
+            let Some(node) = self.nodes.iter().position(|n| Some(n.mesh.id()) == remote) else { continue };
+            let back = self.nodes[node].open.iter().find(|(_, open)| open.1 == own).map(|(link, _)| *link);
+            if let Some(link) = back {
+                self.later(15, Task::Neighbour { node, link, space, message });
+            }
+        }
     }
 
     /// Connects what describes each other.
@@ -373,6 +404,7 @@ impl Node {
             MeshEvent::LinkOpen { link, carrier, fingerprints, remote, initiator, spaces } => {
                 assert!(!spaces.is_empty());
                 assert!(self.open.values().all(|(_, id, ..)| *id != remote), "two links to one node");
+                self.channels.extend(spaces.iter().map(|space| (link, *space)));
                 self.open.insert(link, (carrier, remote, fingerprints, initiator));
                 self.opened += 1;
             }
@@ -381,6 +413,7 @@ impl Node {
                 self.closed.push(reason);
             }
             MeshEvent::LinkData { link, bytes } => self.received.push((link, bytes)),
+            MeshEvent::Neighbour { link, space, message } => self.said.push((link, space, *message)),
             MeshEvent::LinkSpaces { .. } | MeshEvent::LinkWritable { .. } => {}
         }
     }
