@@ -103,6 +103,7 @@ impl World {
             link,
             hubs: vec!["y-webrtc+ws://127.0.0.1:1".to_owned()],
             replica: false,
+            relaxed: false,
             tabs: false,
             webrtc: true,
         };
