@@ -187,8 +187,12 @@ fn e2e(built: bool) -> Result<Tally> {
     let xtask = std::env::current_exe()?;
     // `host` may have compiled this program anew at the same place
     let xtask = PathBuf::from(xtask.to_string_lossy().trim_end_matches(" (deleted)"));
-    let environment =
-        [("HYPHA_XTASK", xtask), ("HYPHA_CHROMIUM", found.chromium), ("HYPHA_FIREFOX", found.firefox)];
+    let environment = [
+        ("HYPHA_XTASK", xtask),
+        ("HYPHA_CHROMIUM", found.chromium),
+        ("HYPHA_FIREFOX", found.firefox),
+        ("HYPHA_MATCHBOX", tools::matchbox_server()?),
+    ];
     scripts(&paths::root().join("tests-wasm/e2e"), &environment)
 }
 
