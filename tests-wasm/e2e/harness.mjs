@@ -24,7 +24,7 @@ export function world(t) {
   return {
     /** The page with its embedded hub: `{ url, hub, claim, port, stop() }`. Options: `data`, `port`. */
     server: async (options) => keep(await startServer(options)),
-    /** A hub on its own port: `{ url, port, stop(), start() }`. Kinds: "embedded" (ours), "y-webrtc" (from npm). */
+    /** A hub on its own port: `{ url, plain, port, stop(), start() }`. Kinds: "embedded" (ours), and those of `HUBS` in servers.mjs. */
     hub: async (kind) => keep(await startHub(kind)),
     /** A browser process with a fresh profile; kinds: "chrome", "firefox". */
     browser: async (kind) => keep(await Browser.launch(kind)),

@@ -192,6 +192,7 @@ fn e2e(built: bool) -> Result<Tally> {
         ("HYPHA_HOSTILE", hostile::build()?),
         ("HYPHA_CHROMIUM", found.chromium),
         ("HYPHA_FIREFOX", found.firefox),
+        ("HYPHA_MATCHBOX", tools::matchbox_server()?),
     ];
     scripts(&paths::root().join("tests-wasm/e2e"), &environment)
 }

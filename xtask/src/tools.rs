@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <tools>/wasm-bindgen-<version>/bin/   exactly the version in Cargo.lock, as its two halves must match
-//! <tools>/bin/                          wasm-pack, geckodriver: any version does
+//! <tools>/bin/                          wasm-pack, geckodriver, matchbox_server: any version does
 //! <tools>/npm-<hash of lock file>/      see `npm`
 //! ```
 
@@ -70,6 +70,11 @@ pub fn wasm_pack() -> Result<PathBuf> {
 /// `geckodriver`, from PATH or the tools folder.
 pub fn geckodriver() -> Result<PathBuf> {
     any_version("geckodriver")
+}
+
+/// `matchbox_server`, a hub that the end-to-end tests go through; from PATH or the tools folder.
+pub fn matchbox_server() -> Result<PathBuf> {
+    any_version("matchbox_server")
 }
 
 /// Node.js of a version that has all we use.

@@ -64,7 +64,7 @@ export async function startHub(kind = "embedded") {
   return hub;
 }
 
-/** A hub before which everything waits `delay` ms, both ways. Needs no stopping of its own kind: it is in this process. */
+/** A hub before which everything waits `delay` ms, both ways. It is in this process. */
 export async function startSlowly(hub, delay) {
   const port = await freePort();
   const sockets = new Set();
