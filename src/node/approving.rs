@@ -2,13 +2,12 @@
 
 use super::{
     ErrorCode, Event, Node, NodeError, Output, State, Words,
-    request_queue::Added,
+    request_queue::{Added, Via},
     sign_in_message::{Answer, Request, SignInMessage, Verdict},
 };
 use crate::{
     crypto::Hash,
     space::{DeviceGrant, Role},
-    sync::PeerId,
 };
 
 impl Node {
@@ -45,8 +44,8 @@ impl Node {
         Ok(())
     }
 
-    /// A request came out of an envelope that this peer brought.
-    pub(super) fn requested(&mut self, from: PeerId, request: Request, hash: Hash) {
+    /// A request came out of an envelope.
+    pub(super) fn requested(&mut self, via: Via, request: Request, hash: Hash) {
         let Some(home) = self.spaces.home() else { return };
         let may_decide = self.state() == State::Writer && self.own_role() == Some(Role::Admin);
         let granted = home.role(&request.writer).is_some();
@@ -60,7 +59,7 @@ impl Node {
             }
             return;
         }
-        match self.requests.add(self.now, from, request.clone(), hash) {
+        match self.requests.add(self.now, via, request.clone(), hash) {
             Added::New => self.durable.now(Output::DeriveWords { hash }),
             // It was not there when it was answered. A grant would have reached it by itself.
             Added::Answered => self.send_answer(&request, Verdict::Denied),
@@ -69,10 +68,10 @@ impl Node {
     }
 
     /// A sealed sign-in message came from a peer.
-    pub(super) fn sign_in_message(&mut self, from: PeerId, plain: &[u8]) {
+    pub(super) fn sign_in_message(&mut self, via: Via, plain: &[u8]) {
         let Ok(key) = self.home_key() else { return };
         match SignInMessage::decode(&key.discovery_key(), plain) {
-            Ok(SignInMessage::Request { request, hash }) => self.requested(from, request, hash),
+            Ok(SignInMessage::Request { request, hash }) => self.requested(via, request, hash),
             Ok(SignInMessage::Answer(answer)) => self.answered(&answer),
             // Sealed with the right key and still wrong: whoever made it has the passphrase, or another version.
             Err(_) => {}

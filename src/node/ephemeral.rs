@@ -27,6 +27,7 @@ use super::{
     node::Secrets,
     persist::{replace, whole},
     presence::{Presence, Present},
+    request_queue::Via,
 };
 use crate::{
     collections::Set,
@@ -41,7 +42,7 @@ pub(super) enum Told {
     /// Send this to every peer of the space, but for one.
     Send { envelope: Envelope, but: Option<PeerId> },
     /// A sign-in message that opened; its own signature is still to be checked.
-    SignIn { plain: Zeroizing<Vec<u8>>, from: PeerId },
+    SignIn { plain: Zeroizing<Vec<u8>>, via: Via },
     /// For the page.
     Message(PageMessage),
     /// Somebody with an invite asks to be let in.

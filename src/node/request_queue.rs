@@ -8,7 +8,8 @@
 //! honest ones before a person looks. So places are shared out among the peers that brought the requests: when all are
 //! taken, a request takes the latest place of the peer that has most, if its own has at least two less. A flood over
 //! one link thus leaves room for the device that stands beside it, whichever came first; the first request of a peer is
-//! never pushed out, so not the one on screen. What peers brought that are gone counts as one peer's.
+//! never pushed out, so not the one on screen. What peers brought that are gone counts as one peer's. What a peer
+//! passes on counts apart from what it says itself: an honest device passes the flood on while it asks.
 
 use super::sign_in_message::Request;
 use crate::{
@@ -73,17 +74,26 @@ pub(crate) enum Added {
     Nothing,
 }
 
+/// What brought a request.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Via {
+    /// The peer it came from.
+    pub peer: PeerId,
+    /// Whether the peer had it from another one.
+    pub passed_on: bool,
+}
+
 struct Waiting {
     request: Request,
     hash: Hash,
-    /// The peer that brought it, unless that is gone.
-    via: Option<PeerId>,
+    /// What brought it, unless that is gone.
+    via: Option<Via>,
     shown: Option<(Words, [Words; 3])>,
 }
 
 impl RequestQueue {
     /// Takes in a request that a peer brought.
-    pub(crate) fn add(&mut self, now: u64, via: PeerId, request: Request, hash: Hash) -> Added {
+    pub(crate) fn add(&mut self, now: u64, via: Via, request: Request, hash: Hash) -> Added {
         // A clock may be off by a day; a longer life than ours is not believed.
         if request.expires <= now || request.expires > now.saturating_add(MAX_LIFE_MS + DAY_MS) {
             return Added::Nothing;
@@ -109,7 +119,7 @@ impl RequestQueue {
     /// A peer is gone: what it brought counts with what others brought that are gone.
     pub(crate) fn peer_gone(&mut self, peer: PeerId) {
         for waiting in &mut self.waiting {
-            waiting.via = waiting.via.filter(|via| *via != peer);
+            waiting.via = waiting.via.filter(|via| via.peer != peer);
         }
     }
 
@@ -136,8 +146,8 @@ impl RequestQueue {
     }
 
     /// Takes away the latest request of the peer that has most, if `via` has at least two less.
-    fn make_room(&mut self, via: PeerId) -> bool {
-        let share = |of: Option<PeerId>| self.waiting.iter().filter(|waiting| waiting.via == of).count();
+    fn make_room(&mut self, via: Via) -> bool {
+        let share = |of: Option<Via>| self.waiting.iter().filter(|waiting| waiting.via == of).count();
         let most = self.waiting.iter().map(|waiting| (share(waiting.via), waiting.via)).max();
         let Some((count, peer)) = most.filter(|(count, _)| *count >= share(Some(via)) + 2) else {
             return false;
@@ -259,6 +269,11 @@ mod tests {
     use super::*;
     use crate::testing::Seeded;
 
+    /// By this peer, and not passed on by it.
+    const fn said(peer: u64) -> Via {
+        Via { peer: PeerId(peer), passed_on: false }
+    }
+
     fn request(id: u8) -> (Request, Hash) {
         let request = Request {
             id: [id; 16],
@@ -271,8 +286,8 @@ mod tests {
         (request, Hash([id; 32]))
     }
 
-    const A: PeerId = PeerId(1);
-    const B: PeerId = PeerId(2);
+    const A: Via = said(1);
+    const B: Via = said(2);
     const WORDS: Words = ["able", "acid", "acre", "aged"];
 
     #[test]
@@ -323,7 +338,7 @@ mod tests {
     }
 
     /// How many of these a peer gets in.
-    fn flood(queue: &mut RequestQueue, via: PeerId, ids: core::ops::Range<u8>) -> usize {
+    fn flood(queue: &mut RequestQueue, via: Via, ids: core::ops::Range<u8>) -> usize {
         let new = |id: &u8| {
             let (request, hash) = request(*id);
             queue.add(0, via, request, hash) == Added::New
@@ -351,27 +366,49 @@ mod tests {
         // Twelve links of one flooder, and an honest one: it still gets in, and stays.
         let all_links = |queue: &mut RequestQueue| {
             for link in 0..12 {
-                flood(queue, PeerId(10 + u64::from(link)), link * 15..link * 15 + 15);
+                flood(queue, said(10 + u64::from(link)), link * 15..link * 15 + 15);
             }
         };
         all_links(&mut queue);
-        flood(&mut queue, PeerId(99), 201..202);
+        flood(&mut queue, said(99), 201..202);
         all_links(&mut queue);
         assert!(waits(&queue, 200) && waits(&queue, 201) && queue.waiting.len() == MAX_WAITING);
+    }
+
+    #[test]
+    fn who_passes_a_flood_on_keeps_a_place_of_its_own() {
+        let mut queue = RequestQueue::default();
+        // The flooder has one link to each of three peers of ours: what one drops for coming too fast, another brings.
+        for id in 0..200 {
+            let via = Via { peer: PeerId(1 + u64::from(id) % 3), passed_on: id % 3 > 0 };
+            flood(&mut queue, via, id..id + 1);
+        }
+        assert_eq!(queue.waiting.len(), MAX_WAITING);
+        assert_eq!(
+            flood(&mut queue, Via { passed_on: true, ..B }, 200..201),
+            0,
+            "one of the flood, for all we know"
+        );
+        assert_eq!(flood(&mut queue, B, 200..201), 1);
+        for id in 0..200 {
+            let via = Via { peer: PeerId(1 + u64::from(id) % 3), passed_on: id % 3 > 0 };
+            flood(&mut queue, via, id..id + 1);
+        }
+        assert!(waits(&queue, 200));
     }
 
     #[test]
     fn a_flooder_that_comes_again_and_again_has_one_share() {
         let mut queue = RequestQueue::default();
         for id in 0..100 {
-            flood(&mut queue, PeerId(u64::from(id)), id..id + 1);
+            flood(&mut queue, said(u64::from(id)), id..id + 1);
             queue.peer_gone(PeerId(u64::from(id)));
         }
         assert_eq!(queue.waiting.len(), MAX_WAITING);
         assert_eq!(flood(&mut queue, B, 200..201), 1);
         assert!(waits(&queue, 0), "the first one stays on screen");
         // The honest device reloads: its request counts as its own again.
-        queue.peer_gone(B);
+        queue.peer_gone(B.peer);
         let (request, hash) = request(200);
         assert_eq!(queue.add(0, A, request, hash), Added::Nothing);
         assert_eq!(queue.waiting.iter().find(|waiting| waiting.hash == hash).unwrap().via, Some(A));

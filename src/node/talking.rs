@@ -118,8 +118,8 @@ impl Node {
             match told {
                 Told::Send { envelope, but } => self.forward(space, &envelope, but),
                 // Nobody signs in but to a home.
-                Told::SignIn { plain, from } if self.spaces.home_key() == Some(space) => {
-                    self.sign_in_message(from, &plain);
+                Told::SignIn { plain, via } if self.spaces.home_key() == Some(space) => {
+                    self.sign_in_message(via, &plain);
                 }
                 Told::SignIn { .. } => {}
                 Told::Message(message) => self.event(Event::Message { space, message }),

@@ -90,6 +90,15 @@ test("the tarball holds what is needed, once, and nothing else", (t) => {
   t.diagnostic(`${files.length} files, ${packed.size} bytes packed, ${packed.unpackedSize} unpacked`);
 });
 
+test("nothing of the adversary that tests are made with is in the tarball", () => {
+  const root = path.join(app, "node_modules/hypha-node");
+  // Its methods are of the class that the glue has; the words of the module itself are looked at too.
+  for (const { path: file } of packed.files) {
+    assert.ok(!/hostile/i.test(readFileSync(path.join(root, file), "latin1")), `${file} says “hostile”`);
+  }
+  assert.match(readFileSync(path.join(root, "wasm/core.js"), "latin1"), /class Core\b/);
+});
+
 test("every file that another one names is in the tarball", () => {
   const root = path.join(app, "node_modules/hypha-node");
   const files = packed.files.map((file) => file.path);

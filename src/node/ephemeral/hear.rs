@@ -9,9 +9,10 @@ use crate::{
     node::{
         peer_message::{Around, PeerMessage, public_key, topic},
         presence::{MAX_STATE, Present},
+        request_queue::Via,
     },
     space::Space,
-    sync::{Dropped, Envelope, EnvelopeKind, PeerId, Verdict},
+    sync::{Dropped, Envelope, EnvelopeKind, PeerId, Verdict, limits::MAX_HOPS},
 };
 
 impl Ephemeral {
@@ -58,7 +59,8 @@ impl Ephemeral {
                 match envelope.open(&key) {
                     Ok(plain) => {
                         self.relay.keep(envelope);
-                        self.told.push_back(Told::SignIn { plain, from });
+                        let via = Via { peer: from, passed_on: envelope.hops < MAX_HOPS };
+                        self.told.push_back(Told::SignIn { plain, via });
                     }
                     // Perhaps under the key of another passphrase.
                     Err(_) => self.refused.unreadable += 1,
