@@ -38,7 +38,7 @@ export class Staying {
 
   /** Lets a loss rest: it is not told again. */
   rest() {
-    this.#write({ ...this.#note, home: this.#node.snapshot.home, device: false });
+    this.#write({ home: this.#node.snapshot.home, device: false });
   }
 
   /** The node is open. */
@@ -82,19 +82,21 @@ export class Staying {
     this.#state = state;
     const is = DEVICE.includes(state);
     // Who was a device a moment ago and is none any more has signed out.
-    if (is || DEVICE.includes(before)) this.#write({ ...this.#note, home, device: is });
-    else if (home && !this.#note.home) this.#write({ ...this.#note, home });
+    if (is || DEVICE.includes(before)) this.#write({ home, device: is });
+    else if (home && !this.#note.home) this.#write({ home });
     // Firefox asks the person; once is enough, and not before there is something to lose.
     if (state === "writer" && this.#persist && !this.#note.asked && this.#node.memory > 0) {
-      this.#write({ ...this.#note, asked: true });
+      this.#write({ asked: true });
       navigator.storage?.persist?.().catch(() => {});
     }
   }
 
-  #write(note) {
-    const text = JSON.stringify(note);
-    if (text === JSON.stringify(this.#note)) return;
-    this.#note = note;
+  #write(change) {
+    // Another tab may have written to it since.
+    const before = read(this.#name) ?? this.#note;
+    this.#note = { ...before, ...change };
+    const text = JSON.stringify(this.#note);
+    if (text === JSON.stringify(before)) return;
     try {
       localStorage.setItem(this.#name, text);
     } catch { /* Forbidden or full: then a loss goes unnoticed. */ }

@@ -13,7 +13,10 @@
 //! had sent it, so the file itself need not be trusted, and parts may come in any order, those twice that came too early.
 //! The file is made and read piece by piece, so that neither needs memory for all of it.
 
-use super::{ErrorCode, Event, Node, NodeError, Reply, replica::SpaceReplica};
+use super::{
+    ErrorCode, Event, Node, NodeError, Reply,
+    replica::{SpaceReplica, items},
+};
 use crate::{
     codec::{DecodeError, Reader, Writer},
     crypto::{Hash, PublicKey, blake2b_128},
@@ -111,13 +114,15 @@ impl Node {
                 body.u8(SPACE).raw(&key.0).u8(u8::from(home == Some(key)));
                 return Some(body.finish());
             };
-            let records = space.records().map(|bytes| (0, bytes.to_vec()));
-            let manifest = space.manifest_bytes().into_iter().map(|bytes| (1, bytes));
-            let evidence = space.equivocations().map(|bytes| (2, bytes));
-            if let Some((kind, item)) = records.chain(manifest).chain(evidence).nth(done) {
-                cursor.items = Some(done + 1);
-                body.u8(ITEM).raw(&key.0).u8(kind).raw(&item);
-                return Some(body.finish());
+            let mut before = 0;
+            for (number, kind) in (0..).zip([ItemKind::Record, ItemKind::Manifest, ItemKind::Evidence]) {
+                let of_kind = items(space, kind);
+                if let Some(item) = done.checked_sub(before).and_then(|at| of_kind.get(at)) {
+                    cursor.items = Some(done + 1);
+                    body.u8(ITEM).raw(&key.0).u8(number).raw(item);
+                    return Some(body.finish());
+                }
+                before += of_kind.len();
             }
             let (from, branch, block) = cursor.at.unwrap_or((PublicKey([0; 32]), 0, 0));
             let Some(feed) = space.feeds().find(|feed| feed.key() >= from) else {

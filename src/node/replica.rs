@@ -34,7 +34,8 @@ pub(super) fn item_hashes(space: &Space) -> Vec<(ItemKind, Hash)> {
         .collect()
 }
 
-fn items(space: &Space, kind: ItemKind) -> Vec<Vec<u8>> {
+/// The items of a kind, as they are sent.
+pub(super) fn items(space: &Space, kind: ItemKind) -> Vec<Vec<u8>> {
     match kind {
         ItemKind::Record => space.records().map(<[u8]>::to_vec).collect(),
         ItemKind::Manifest => space.manifest_bytes().into_iter().collect(),
