@@ -1,5 +1,6 @@
 //! The flows, in a simulated world.
 
+mod level;
 mod spaces;
 
 use super::{
