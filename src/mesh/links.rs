@@ -197,8 +197,8 @@ impl Mesh {
 
     /// Whether this node would dial another, were it time.
     fn would_dial(&self, id: &NodeId, peer: &Peer, counts: &Counts) -> bool {
-        self.id() < *id
-            && peer.link.is_none()
+        peer.link.is_none()
+            && self.id() < *id
             && peer.key.is_some()
             && peer.is_worth_dialling()
             && self.links.len() < self.max_links
@@ -409,8 +409,8 @@ pub(super) fn links_in(counts: &Counts, space: &PublicKey) -> usize {
 /// Whether in any shared space a link is wanted on both sides, or there is room for one that the other needs.
 fn wants_link(peer: &Peer, counts: &Counts) -> bool {
     peer.spaces.iter().map(|space| links_in(counts, space)).any(|links| match peer.wants {
-        // The last resort of a node that has nobody.
-        Wants::Nothing => links == 0,
+        // The last resort of a node that has too few.
+        Wants::Nothing => links < FEW_LINKS,
         Wants::Some => wants(links) > Wants::Nothing,
         Wants::Hungry => links < MAX_SPACE_LINKS,
     })
@@ -419,7 +419,7 @@ fn wants_link(peer: &Peer, counts: &Counts) -> bool {
 /// Nodes that are remembered.
 const MAX_PEERS: usize = 256;
 /// Nodes that are to answer a hello in a large space.
-const ANSWERS: u32 = 8;
+const ANSWERS: u32 = 4;
 /// Between two answers to the same node's hellos.
 const HERE_MS: u64 = 2_000;
 /// A node that had no room is left alone for so long.

@@ -1,5 +1,6 @@
 //! The mesh: what goes in from driver and node, what comes out. `links.rs` holds the other half, links.
 
+use core::cell::Cell;
 use std::collections::VecDeque;
 
 use super::hub::{HubConnection, HubNews};
@@ -34,6 +35,9 @@ pub struct Mesh {
     pub(super) next_unchoke: u64,
     next_turn: u64,
     next_greeting: u64,
+    /// [`Mesh::deadline`] as it was found last, unless something has changed. Frames come by the thousand, and change
+    /// nothing of it.
+    next: Cell<Option<Option<u64>>>,
     pub(super) out: VecDeque<MeshOutput>,
 }
 
@@ -56,6 +60,7 @@ impl Mesh {
             next_unchoke: 0,
             next_turn: 0,
             next_greeting: 0,
+            next: Cell::new(None),
             out: VecDeque::new(),
         }
     }
@@ -149,6 +154,7 @@ impl Mesh {
     pub fn remove_hub(&mut self, hub: HubId) -> Result<(), MeshError> {
         let at = self.hubs.iter().position(|one| one.id() == hub).ok_or(MeshError::NoHub(hub))?;
         self.hubs.remove(at);
+        self.next.set(None);
         for peer in self.peers.values_mut() {
             peer.hubs.remove(&hub);
         }
@@ -178,7 +184,13 @@ impl Mesh {
                     self.hub_news(hub, news, now, entropy);
                 }
             }
-            MeshInput::Rtc { link, event } => self.rtc(link, event, now, entropy),
+            MeshInput::Rtc { link, event } => {
+                let passing = matches!(event, RtcEvent::Buffered { .. } | RtcEvent::Data { .. });
+                self.rtc(link, event, now, entropy);
+                if passing {
+                    return;
+                }
+            }
             MeshInput::Tab { bytes } => self.tabs.receive(&bytes, now),
         }
         self.settle(now, entropy);
@@ -231,6 +243,7 @@ impl Mesh {
         for hub in core::mem::take(&mut self.hubs) {
             self.out.push_back(MeshOutput::HubClose { hub: hub.id() });
         }
+        self.next.set(None);
         self.spaces.clear();
         self.topics.clear();
         self.peers.clear();
@@ -243,6 +256,12 @@ impl Mesh {
 
     /// When [`Mesh::tick`] wants to run next; unix milliseconds.
     pub fn deadline(&self) -> Option<u64> {
+        let next = self.next.get().unwrap_or_else(|| self.find_deadline());
+        self.next.set(Some(next));
+        next
+    }
+
+    fn find_deadline(&self) -> Option<u64> {
         let hubs = self.hubs.iter().filter_map(HubConnection::deadline);
         let hellos = self.spaces.values().map(|space| space.next_hello.min(space.next_round));
         let counts = self.link_counts();
@@ -253,6 +272,9 @@ impl Mesh {
 
     /// Time passed.
     pub fn tick(&mut self, now: u64, entropy: &mut dyn Entropy) {
+        if self.deadline().is_none_or(|next| now < next) {
+            return;
+        }
         if !self.spaces.is_empty() && now >= self.next_turn {
             self.turn(now, entropy);
         }
@@ -306,6 +328,7 @@ impl Mesh {
     pub(super) fn settle(&mut self, now: u64, entropy: &mut dyn Entropy) {
         self.drain_tabs(now, entropy);
         self.dial_due(now, entropy);
+        self.next.set(None);
     }
 
     fn awake(&mut self, now: u64, entropy: &mut dyn Entropy) {
@@ -444,6 +467,7 @@ impl Mesh {
             }
             RtcEvent::Data { bytes } if bytes.len() > MAX_FRAME => {
                 self.end_link(&id, CloseReason::Fault { what: "a frame above 16 KiB" }, now, entropy);
+                self.settle(now, entropy);
             }
             RtcEvent::Data { bytes } => self.link_data(&id, bytes),
             other => {

@@ -31,6 +31,7 @@ impl Mesh {
             open.channels.insert(space);
         }
         self.introduce(&id, &space, true, now, entropy);
+        self.settle(now, entropy);
     }
 
     /// The session on a link shares a space no more.

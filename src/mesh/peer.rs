@@ -83,10 +83,12 @@ impl Peer {
         }
     }
 
-    /// It lives: dialling in vain is forgotten.
+    /// It lives: dialling in vain is forgotten. It is answered where it spoke last: a neighbour that knew it may not
+    /// reach it any more, and would drop what is for it without a word.
     pub(crate) fn heard(&mut self, hub: HubId, route: Option<Route>, now: u64) {
         self.heard_at = now;
         self.tries = 0;
+        self.via.clear();
         if self.hubs.len() < MAX_HUBS_PER_PEER || self.hubs.contains_key(&hub) {
             self.hubs.insert(hub, route);
         }

@@ -4,7 +4,7 @@
 //! negotiators, Noise sessions, exchanges, space, signatures and storage index. What is simulated: the clock, one
 //! y-webrtc hub, `RTCPeerConnection` ([`FakeRtc`], which refuses what a browser would refuse), the lines between nodes,
 //! and the disk, which takes everything after 3 ms and keeps nothing. The hub shows what is said to a room to at most 500
-//! of those in it, by chance, as a hub with a rate limit would. A lost packet of a connection is one that comes late, since
+//! of those in it (100 if there are more than 2,000 nodes), by chance, as a hub with a rate limit would. A lost packet of a connection is one that comes late, since
 //! data channels repeat; a lost message of the hub is lost.
 //!
 //! ```text

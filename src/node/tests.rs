@@ -2,6 +2,7 @@
 
 mod calls;
 mod export;
+mod level;
 mod spaces;
 
 use super::{

@@ -1,4 +1,4 @@
-//! Developer commands of Hypha: `cargo xtask <serve|build|test|bench|check|size>`.
+//! Developer commands of Hypha: `cargo xtask <serve|build|test|bench|sim|check|size>`.
 //!
 //! ```text
 //! main      which command
@@ -7,6 +7,7 @@
 //! test      rings of tests, added up by tally; check, licences, size are rings of their own
 //! hostile   the package as the adversary of the tests has it
 //! bench     this package beside others
+//! sim       thousands of nodes in one simulated network
 //! layers    the architecture as a test
 //! process   child processes that cannot hang or outlive us; step   progress
 //! ```
@@ -28,6 +29,7 @@ mod package;
 mod paths;
 mod process;
 mod serve;
+mod sim;
 mod site;
 mod size;
 mod socket;
@@ -55,6 +57,9 @@ Usage: cargo xtask <command>
             --no-build   take pkg/ as it is; must come first
             --runs N     how often (default 5; medians are shown)
             --only LIST  of hypha, yjs, automerge, loro, hypercore, relaxed, strict (comma-separated)
+  sim     a crowd of whole nodes in one simulated network: a table, JSON, a chart
+            --nodes LIST how many (default 32,1000,10000)
+            --seed N     default 1; the same seed gives the same run
   check   format, lints for host and wasm, licences, size
   size    what a page loads before its first write, gzipped
 
@@ -72,6 +77,7 @@ fn main() -> ExitCode {
         "build" => no_options(&rest).and_then(|()| package::build()).map(|()| true),
         "test" => test::run(&rest),
         "bench" => bench::run(&rest).map(|()| true),
+        "sim" => sim::run(&rest).map(|()| true),
         "check" => no_options(&rest).and_then(|()| check::run()),
         "size" => no_options(&rest).and_then(|()| size::run()),
         "" | "help" | "-h" | "--help" => {

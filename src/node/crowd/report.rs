@@ -43,9 +43,11 @@ pub(super) fn write(out: &Path, seed: u64, rows: &[Row]) {
     fs::write(out.join("sim.svg"), chart(rows)).unwrap();
 }
 
+type Measure = fn(&Row) -> f64;
+
 /// Four panels, a bar for each row: time, hops, bytes, links.
 fn chart(rows: &[Row]) -> String {
-    let panels: [(&str, fn(&Row) -> f64); 4] = [
+    let panels: [(&str, Measure); 4] = [
         ("ms until all have it", |row| row.all_ms as f64),
         ("hops, the most", |row| f64::from(row.hops_max)),
         ("bytes sent per node", |row| row.bytes as f64),

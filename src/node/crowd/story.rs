@@ -34,11 +34,14 @@ pub(super) fn tell(size: usize, seed: u64, done: &mut dyn FnMut(Row)) {
     let started = std::time::Instant::now();
     let mut world = World::new(seed ^ (size as u64) << 32);
     let key = world.begin();
+    // So many nodes need not rest as long between two things: all that matters has happened long before.
+    let (rest, cut_off) = if size > LARGE { (15_000, 40_000) } else { (60_000, 60_000) };
+    world.hearers = if size > LARGE { 100 } else { 500 };
     for _ in 1..size {
         world.add(Some(key));
         world.run(JOIN_MS / size as u64);
     }
-    world.run(90_000);
+    world.run(rest * 3 / 2);
     let mut told = |world: &mut World, what, since| {
         let row = row(world, what, since);
         eprintln!("    {size}, {what}: {} s", started.elapsed().as_secs());
@@ -60,24 +63,24 @@ pub(super) fn tell(size: usize, seed: u64, done: &mut dyn FnMut(Row)) {
     reach(&mut world);
     told(&mut world, "10 % go, 10 % come within 30 s", since);
 
-    world.run(60_000);
+    world.run(rest);
     world.lost = 5;
     let since = write(&mut world, "loss");
     reach(&mut world);
     told(&mut world, "5 % loss", since);
     world.lost = 0;
 
-    // Half of the network is cut off for two minutes; the time is from when it is whole again.
+    // Half of the network is cut off, longer than connections live without a way; the time is from when it is whole.
     world.part();
-    world.run(60_000);
+    world.run(cut_off);
     write(&mut world, "split");
-    world.run(60_000);
+    world.run(rest);
     world.split = false;
     let healed = Since { at: world.now, ..since_now(&world) };
     reach(&mut world);
-    told(&mut world, "halves apart for 120 s, then healed", healed);
+    told(&mut world, "halves apart, then healed", healed);
 
-    world.run(60_000);
+    world.run(rest);
     for _ in 0..size / 5 {
         let gone = somebody(&mut world);
         world.kill(gone);
@@ -86,7 +89,7 @@ pub(super) fn tell(size: usize, seed: u64, done: &mut dyn FnMut(Row)) {
     reach(&mut world);
     told(&mut world, "20 % killed at once", since);
 
-    world.run(60_000);
+    world.run(rest);
     let crooks: Vec<usize> = (0..world.honest().count() / 10)
         .map(|_| {
             let at = somebody(&mut world);
@@ -96,7 +99,7 @@ pub(super) fn tell(size: usize, seed: u64, done: &mut dyn FnMut(Row)) {
         })
         .collect();
     // They have done it for a while.
-    for _ in 0..20 {
+    for _ in 0..rest / 3_000 {
         mischief(&mut world, &crooks, false);
         world.run(1_000);
     }
@@ -114,13 +117,13 @@ pub(super) fn tell(size: usize, seed: u64, done: &mut dyn FnMut(Row)) {
         world.kill(at);
     }
 
-    world.run(60_000);
+    world.run(rest);
     world.stop_hub();
     for _ in 0..size / 10 {
         let gone = somebody(&mut world);
         world.kill(gone);
     }
-    world.run(90_000);
+    world.run(rest * 3 / 2);
     let since = write(&mut world, "no hub");
     reach(&mut world);
     told(&mut world, "no hub any more, 10 % killed", since);
@@ -239,6 +242,8 @@ fn announcement(world: &mut World) -> Option<Message> {
     Some(Message::Announce { more: false, feeds })
 }
 
+/// Nodes from which on things go on sooner.
+const LARGE: usize = 2_000;
 /// Within which the crowd gathers.
 const JOIN_MS: u64 = 60_000;
 const CHURN_MS: u64 = 30_000;

@@ -71,6 +71,8 @@ pub(super) struct World {
     /// The key of the write that is watched.
     pub(super) watched: String,
     pub(super) hub_frames: u64,
+    /// Of those in a room at most so many hear what is said.
+    pub(super) hearers: usize,
     pub(super) entropy: Seeded,
     queue: BTreeMap<(u64, u64), Task>,
     order: u64,
@@ -88,6 +90,7 @@ impl World {
             split: false,
             watched: String::new(),
             hub_frames: 0,
+            hearers: usize::MAX,
             entropy: Seeded::new(seed),
             queue: BTreeMap::new(),
             order: 0,
@@ -456,7 +459,7 @@ impl World {
                 let topic = message["topic"].as_str().unwrap();
                 let mut to: Vec<_> = self.topics.get(topic).cloned().unwrap_or_default();
                 to.retain(|(one, _)| !self.apart(at, *one));
-                while to.len() > HEARERS {
+                while to.len() > self.hearers {
                     let go = self.draw(to.len());
                     to.swap_remove(go);
                 }
@@ -469,6 +472,4 @@ impl World {
     }
 }
 
-/// Of those in a room so many hear what is said.
-const HEARERS: usize = 500;
 pub(super) const START: u64 = 1_800_000_000_000;
