@@ -209,7 +209,10 @@ async fn callbacks_may_call_and_fail_and_keys_go_from_tab_to_tab() {
     let many: Vec<Promise> = (0..100)
         .map(|n| {
             tab.core
-                .write(&encode_ops(&js(&format!("[{{type: 'put', key: 'k{n}', value: {n}}}]"))).unwrap())
+                .write(
+                    &JsValue::UNDEFINED,
+                    &encode_ops(&js(&format!("[{{type: 'put', key: 'k{n}', value: {n}}}]"))).unwrap(),
+                )
                 .unwrap()
         })
         .collect();

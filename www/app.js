@@ -85,7 +85,6 @@ const app = {
 };
 
 let openings = 0;
-
 /** Opens the node, or opens it anew with other options. The latest call wins; every failure ends in "trouble". */
 async function open(change = {}) {
   const turn = ++openings;
@@ -133,7 +132,6 @@ addEventListener("hashchange", () => {
 });
 
 const mounted = new Map();
-
 /** Brings the page in line with the node. `why` is the event's name; views may skip what it cannot have changed. */
 function update(why = "state") {
   const last = document.body.dataset.state;

@@ -117,6 +117,8 @@ pub struct Space {
     sides: Map<PublicKey, Vec<Side>>,
     /// Lengths of the longest heads that were shown here, where they are past what is held.
     heard: Map<PublicKey, u64>,
+    /// Proofs of two histories of writers that are not followed yet, the latest first.
+    early: Vec<Vec<u8>>,
     /// Writers whose feeds grew since own entries named them.
     grown: Set<PublicKey>,
     /// Sign-in message keys found in counted private entries: writer number, index, operation.
@@ -179,6 +181,7 @@ impl Space {
             lost: Set::new(),
             sides: Map::new(),
             heard: Map::new(),
+            early: Vec::new(),
             grown: Set::new(),
             message_keys: Vec::new(),
             invites: Announced::new(),

@@ -174,7 +174,7 @@ impl Space {
                 self.advance(files, &writer)?;
             }
         }
-        Ok(())
+        self.take_early(files)
     }
 
     /// Moves entries whose status changed into the view, within it, or out of it.

@@ -12,6 +12,9 @@ use crate::{
     value::{Owner, Precedence, SignedValue},
 };
 
+/// Most proofs that wait for their writers; anybody can make them for keys of their own.
+const MAX_EARLY: usize = 16;
+
 impl Space {
     /// Whether a feed belongs to this space as far as is known here.
     pub fn followed(&self, feed: &PublicKey) -> bool {
@@ -127,6 +130,11 @@ impl Space {
         proof.verify()?;
         let writer = proof.key;
         if !self.feeds.contains_key(&writer) {
+            // It may have come before what lets its writer in; whoever sent it does not send it again.
+            if self.early.iter().all(|known| known != bytes) {
+                self.early.truncate(MAX_EARLY - 1);
+                self.early.insert(0, bytes.to_vec());
+            }
             return Err(SpaceError::NoWriter { writer });
         }
         if !self.claims.add_fork(proof) {
@@ -139,6 +147,16 @@ impl Space {
         self.settle(files, Fresh::default())?;
         self.pick_branches(files)?;
         Ok(true)
+    }
+
+    /// Takes in the proofs that came before their writers' feeds were followed.
+    pub(super) fn take_early(&mut self, files: &mut Files) -> Result<(), SpaceError> {
+        let known = |bytes: &Vec<u8>| {
+            EquivocationProof::decode(bytes).is_ok_and(|proof| self.feeds.contains_key(&proof.key))
+        };
+        let Some(at) = self.early.iter().position(known) else { return Ok(()) };
+        let bytes = self.early.remove(at);
+        self.add_equivocation(files, &bytes).map(drop)
     }
 
     /// Proofs of equivocation, encoded.

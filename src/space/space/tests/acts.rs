@@ -371,6 +371,15 @@ fn two_histories_are_found_suspended_and_pinned() {
     assert!(a.events().contains(&SpaceEvent::Equivocation { writer: key }));
     assert_eq!(a.values("k"), ["common"]);
     assert_eq!(standing(&a, &key), WriterStanding::Forked);
+    // A proof that comes before what let its writer in is not lost.
+    let mut late = Device::new(9);
+    assert!(late.space.add_equivocation(&mut late.files, &proof.encode()).is_err());
+    late.pull_records(&a);
+    for feed in [a.key(), key] {
+        late.pull(&a, &feed, u64::MAX);
+    }
+    assert_eq!(late.space.equivocations().count(), 1);
+    assert_eq!(standing(&late, &key), WriterStanding::Forked);
     let again = a.reopened();
     assert_eq!((standing(&again, &key), again.values("k")), (WriterStanding::Forked, vec!["common".into()]));
     let now = a.time();
