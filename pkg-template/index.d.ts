@@ -109,6 +109,12 @@ export class Hypha extends EventTarget {
   readonly signingIn: SignIn | undefined;
   /** Another space that the host names than the one seen first; `pin` resolves it. */
   readonly otherLink: string | undefined;
+  /**
+   * Root keys of rival new passphrases, if the space was handed over to more than one before this browser followed any: none
+   * is followed, and `PINNED` is told as an `error`, until one is chosen, or signed in or unlocked with.
+   */
+  readonly rivals: string[];
+  chooseRival(root: string): Promise<void>;
   /** What the host made of the claim given to `signUp`. */
   readonly claim: "published" | "refused" | undefined;
 

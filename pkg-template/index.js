@@ -99,6 +99,14 @@ export class Hypha extends EventTarget {
   /** Another space that the host names than the one that was seen first; `pin` resolves it. */
   get otherLink() { return this.#node.snapshot.otherLink; }
 
+  /** Root keys of rival new passphrases: nobody is followed until one is chosen, or signed in with. */
+  get rivals() { return this.#node.snapshot.rivals; }
+
+  /** Follows one of the rivals. */
+  async chooseRival(root) {
+    await this.#node.call("chooseRoot", root);
+  }
+
   /** Begins a space. With `claim`, the host's one-time token, `hypha.claim` says what the host made of it. */
   async signUp(passphrase, { device, remember = false, claim } = {}) {
     const nonce = claim && (await claimNonce(this.#domain));

@@ -6,7 +6,7 @@ import { lookUp } from "./host.js";
 import { wasm } from "./wasm.js";
 
 // What is done once, however often it is asked for: all that a second time would do twice, or refuse.
-const ONCE = new Set(["adopt", "approve", "changePassphrase", "createSpace", "cut", "deny", "forget", "hide", "join", "leave",
+const ONCE = new Set(["adopt", "approve", "changePassphrase", "chooseRoot", "createSpace", "cut", "deny", "forget", "hide", "join", "leave",
   "recover", "revokeInvite", "setTitle", "signUp", "unhide", "write"]);
 
 /** What other tabs may ask of a node. */

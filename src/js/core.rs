@@ -181,6 +181,12 @@ impl Core {
         Ok(self.call(Call::ChangePassphrase { old: secret(old)?, new: secret(new)? }))
     }
 
+    /// Chooses among rival new passphrases: the root key of one.
+    #[wasm_bindgen(js_name = chooseRoot)]
+    pub fn choose_root(&self, root: &JsValue) -> Result<Promise, JsValue> {
+        Ok(self.call(Call::ChooseRoot { root: public_key("root", root)? }))
+    }
+
     /// Takes this device's keys into memory.
     pub fn unlock(&self, root: &JsValue) -> Result<Promise, JsValue> {
         Ok(self.call(Call::Unlock { secret: secret(root)? }))

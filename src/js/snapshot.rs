@@ -24,6 +24,10 @@ pub(super) fn snapshot(node: &Node) -> JsValue {
         ("writer", texts(own.map(|key| hex(key.as_bytes())))),
         ("device", texts(node.device_name().map(str::to_owned))),
         ("words", node.sign_in_words().map_or(JsValue::UNDEFINED, |four| words(&four))),
+        (
+            "rivals",
+            node.rivals().iter().map(|key| JsValue::from(hex(key.as_bytes()))).collect::<Array>().into(),
+        ),
         ("otherLink", texts(node.other_key().map(|key| Link(key).to_string()))),
         ("requests", node.requests().iter().map(request).collect::<Array>().into()),
         ("peers", node.peers().iter().map(peer).collect::<Array>().into()),

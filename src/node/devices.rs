@@ -60,6 +60,7 @@ impl Node {
     }
 
     pub(super) fn unlock(&mut self, secret: &RootSecret) -> Result<(), NodeError> {
+        self.choose_root(&secret.root().public())?;
         self.check_root(&secret.root().public())?;
         let Some(device) = self.account.device.clone().filter(Device::is_granted) else {
             return Err(NodeError::bad_input("this device is not signed in; sign in with the passphrase"));

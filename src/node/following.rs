@@ -39,6 +39,7 @@ impl Node {
             self.members_later();
             if self.spaces.home_key() == Some(space) {
                 self.notice_recovery();
+                self.notice_rivals();
                 self.writers_changed();
             }
             self.event(Event::Writers);

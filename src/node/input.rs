@@ -69,6 +69,11 @@ pub enum Call {
         /// From the new one.
         new: RootSecret,
     },
+    /// Choose among rival new passphrases.
+    ChooseRoot {
+        /// The root key of the one to follow.
+        root: PublicKey,
+    },
     /// Make a space of this person's own.
     CreateSpace {
         /// What it is called; empty for nothing.

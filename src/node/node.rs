@@ -46,6 +46,8 @@ pub struct Node {
     pub(super) spaces: Spaces,
     pub(super) memberships: Memberships,
     pub(super) reclaims: Vec<Reclaim>,
+    /// How many rival new passphrases the page was told of.
+    pub(super) rivals_told: usize,
     pub(super) secrets: Option<Secrets>,
     pub(super) requests: RequestQueue,
     /// Devices that the root let in.
@@ -135,6 +137,7 @@ impl Node {
             account,
             memberships,
             reclaims: Vec::new(),
+            rivals_told: 0,
             spaces: Spaces::default(),
             secrets: remembered.and_then(Secrets::from_remembered),
             by_root: Vec::new(),
@@ -456,6 +459,11 @@ impl Node {
             },
             Call::Join { space, invite } => match self.join(space, invite.as_ref()) {
                 Ok(reply) => return self.reply(id, Ok(reply)),
+                Err(error) => Err(error),
+            },
+            Call::ChooseRoot { root } => match self.choose_root(&root) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(NodeError::bad_input("there is no such new passphrase to choose")),
                 Err(error) => Err(error),
             },
             Call::Forget => self.forget(),

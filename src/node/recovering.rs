@@ -28,6 +28,7 @@ impl Node {
                 "this device is already one of yours; there is nothing to recover",
             ));
         }
+        self.choose_root(&secret.root().public())?;
         self.check_root(&secret.root().public())?;
         if self.spaces.home().is_none_or(|home| home.records().next().is_none()) {
             return Err(NodeError::new(
@@ -94,6 +95,34 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// Tells the page when there are rivals among new passphrases: nobody is followed until the person decides.
+    pub(super) fn notice_rivals(&mut self) {
+        let rivals = self.rivals().len();
+        if rivals > self.rivals_told {
+            self.event(Event::Failed(NodeError::new(
+                ErrorCode::Pinned,
+                "this space was handed over to more than one new passphrase; sign in or unlock with the one that is yours, or choose one of them",
+            )));
+        }
+        self.rivals_told = rivals;
+    }
+
+    /// Root keys of rival new passphrases, among which the person has to choose.
+    pub fn rivals(&self) -> Vec<PublicKey> {
+        let rivals = self.spaces.home().map(crate::space::Space::rivals).unwrap_or_default();
+        rivals.into_iter().map(|(.., heir)| heir).collect()
+    }
+
+    /// The person has chosen, by naming a root or by having its passphrase.
+    pub(super) fn choose_root(&mut self, root: &PublicKey) -> Result<bool, NodeError> {
+        let Some(home) = self.spaces.home_mut() else { return Ok(false) };
+        let Some((old, record, _)) = home.rivals().into_iter().find(|(.., heir)| heir == root) else {
+            return Ok(false);
+        };
+        home.pin(&mut self.files, old, record)?;
+        Ok(true)
     }
 
     /// Tells the page when the passphrase let a device in that no other device did.

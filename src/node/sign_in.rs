@@ -58,6 +58,7 @@ impl Node {
             self.account.pinned = Some(root);
             self.open_home(root)?;
         }
+        self.choose_root(&root)?;
         self.check_root(&root)?;
         let key = self.home_key()?;
         let install_id = self.entropy.array16();

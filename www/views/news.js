@@ -16,7 +16,7 @@ export function tell(app, name, detail) {
   if (name === "error" || name === "storage") {
     const error = detail instanceof Error ? detail : detail?.error ?? detail;
     // A host that names another diary is a card of its own, and so is what was lost.
-    if (error?.code !== "PINNED" && error?.kind !== "evicted" && (error?.code || error?.message)) toastProblem(error);
+    if (!(error?.code === "PINNED" && app.hypha.otherLink) && error?.kind !== "evicted" && (error?.code || error?.message)) toastProblem(error);
   }
   if (name === "equivocation") {
     const writer = app.hypha.home?.writers().find(({ key }) => key === detail?.writer);

@@ -38,6 +38,23 @@ impl Space {
         self.access.contested()
     }
 
+    /// The rivals: of each contested root the records that name a successor, and whom.
+    pub fn rivals(&self) -> Vec<(PublicKey, Hash, PublicKey)> {
+        let mut rivals = Vec::new();
+        for (hash, bytes) in &self.records {
+            let Ok(record) = RootRecord::decode(&self.key, bytes) else { continue };
+            if !self.contested().contains(&record.root) {
+                continue;
+            }
+            for item in &record.items {
+                if let RootItem::Successor(heir) = item {
+                    rivals.push((record.root, *hash, *heir));
+                }
+            }
+        }
+        rivals
+    }
+
     /// Pins the successors that are followed, so that a rival who comes later changes nothing.
     pub(super) fn pin_followed(&mut self, files: &mut Files) -> Result<(), SpaceError> {
         let mut heirs: Vec<(PublicKey, Hash)> = Vec::new();

@@ -269,8 +269,11 @@ fn a_rival_successor_that_comes_later_changes_nothing() {
     c.files.write(file, end, &stored).unwrap();
     let mut c = c.reopened();
     assert_eq!((c.space.root(), c.space.contested()), (root().public(), [root().public()].as_slice()));
+    let heirs: Vec<PublicKey> = c.space.rivals().into_iter().map(|(.., heir)| heir).collect();
+    assert!(heirs.len() == 2 && heirs.contains(&rival.public()));
     c.space.pin(&mut c.files, root().public(), rival_record.hash()).unwrap();
     assert_eq!((c.space.root(), c.space.contested().len()), (rival.public(), 0));
+    assert!(c.space.rivals().is_empty());
     assert_eq!(c.reopened().space.root(), rival.public());
 }
 
