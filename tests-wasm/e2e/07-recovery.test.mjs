@@ -74,7 +74,7 @@ test("another passphrase takes the place of the old one", scenario(async (w) => 
   }, words.join(" "));
   await inState(second, "revoked");
   await fillSignIn(second, words, "second");
-  await second.waitSeen(/changed/);
+  await second.waitSeen(/changed for others/);
   await approve(first, await askToSignIn(second, next.split(" "), "second"));
   await inState(second, "writer");
   await reads(second, ["still here"]);

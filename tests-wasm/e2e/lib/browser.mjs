@@ -62,10 +62,17 @@ export class Browser {
   }
 
   async #start() {
-    this.#browser = await puppeteer.launch({
+    const launch = () => puppeteer.launch({
       ...this.#options, headless: true, userDataDir: this.profile, protocolTimeout: 120_000, timeout: 90_000,
       defaultViewport: { width: 1100, height: 900 },
     });
+    try {
+      this.#browser = await launch();
+    } catch (error) {
+      // What puppeteer puts back of a Firefox profile that was killed can vanish while it looks at it again.
+      if (error.code !== "ENOENT") throw error;
+      this.#browser = await launch();
+    }
   }
 
   /** A new tab at `url`. */
