@@ -87,11 +87,16 @@ impl Node {
         self.become_writer(device, secrets);
         let spaces = self.spaces.keys();
         if let Some(last) = last {
-            self.hand_spaces_over(&old, &last, &name)?;
+            // The passphrase is changed by now, whatever becomes of a single space.
+            if let Err(error) = self.hand_spaces_over(&old, &last, &name) {
+                self.event(Event::Failed(error));
+            }
         }
         for space in spaces {
-            if self.spaces.home_key() != Some(space) {
-                self.announce_membership(space, false)?;
+            if self.spaces.home_key() != Some(space)
+                && let Err(error) = self.announce_membership(space, false)
+            {
+                self.event(Event::Failed(error));
             }
         }
         Ok(())
