@@ -12,9 +12,9 @@ const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../.
 
 /** A program of tests-wasm/native. */
 export function nativeProgram(name) {
-  const folder = process.env.HYPHA_NATIVE ?? path.join(ROOT, "tests-wasm/native/target/debug");
+  const folder = process.env.HYPHA_NATIVE ?? path.join(path.resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target"), "native");
   const program = path.join(folder, name);
-  if (!existsSync(program)) throw new Error(`${program} is missing; run \`cargo build\` in tests-wasm/native, or all tests by \`cargo xtask test\``);
+  if (!existsSync(program)) throw new Error(`${program} is missing; \`cargo xtask test --only e2e\` builds it`);
   return program;
 }
 
