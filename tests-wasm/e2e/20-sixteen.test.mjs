@@ -69,7 +69,7 @@ test("sixteen nodes become level, and do so again when the hub is gone", scenari
   let reached = new Set([0]);
   for (const _ of [2, 4]) {
     const named = new Set([...reached].flatMap((at) => links[at]));
-    reached = new Set(tabs.keys().filter((at) => links[at].some((id) => named.has(id))));
+    reached = new Set([...tabs.keys()].filter((at) => links[at].some((id) => named.has(id))));
   }
   assert.equal(reached.size, tabs.length, "every node is within four links of the writer");
 
