@@ -84,10 +84,10 @@ fn nothing_that_arrives_breaks_a_decoder_or_the_connection() {
     // The short run is of a fixed size, so that it is the same everywhere; the long one lasts as long as was asked for.
     while seconds.map_or(rounds < 2_000, |seconds| began.elapsed() < Duration::from_secs(seconds)) {
         for (target, taken) in &decoders {
-            run(*target, &mutator.next(if rounds % 8 == 0 { &seeds } else { taken }));
+            run(*target, &mutator.next(if rounds.is_multiple_of(8) { &seeds } else { taken }));
         }
         // A script takes as long as twenty inputs of a decoder.
-        if rounds % 20 == 0 {
+        if rounds.is_multiple_of(20) {
             for target in network::TARGETS.iter().chain(decoders::SLOW) {
                 run(*target, &mutator.next(&seeds));
             }

@@ -103,7 +103,7 @@ impl End {
         let description = |sdp_type| RtcEvent::LocalDescription { sdp_type, sdp: sdp(argument) };
         let (link, event) = match self.commands.pop_front() {
             Some((link, RtcCommand::MakeOffer { .. })) => (link, description(SdpType::Offer)),
-            Some((link, RtcCommand::MakeAnswer { .. })) => (link, description(SdpType::Answer)),
+            Some((link, RtcCommand::MakeAnswer)) => (link, description(SdpType::Answer)),
             _ => (self.link, said(argument, rest)),
         };
         self.input(MeshInput::Rtc { link, event });
