@@ -73,6 +73,11 @@ impl HubConnection {
         self.state == HubState::Open
     }
 
+    /// Whether candidates may go one by one.
+    pub(crate) fn trickles(&self) -> bool {
+        self.adapter.caps().trickle
+    }
+
     pub(crate) fn info(&self) -> HubInfo {
         HubInfo {
             hub: self.id,
