@@ -228,7 +228,7 @@ impl Node {
                 };
                 let role = if initiator { Role::Initiator } else { Role::Responder };
                 let nonce = self.entropy.array16();
-                let config = SessionConfig { carrier, key: &self.links.key, nonce, role };
+                let config = SessionConfig { carrier, key: &self.links.key, nonce, role, via: link.0 };
                 match Session::new(config, self.entropy.as_mut(), self.now) {
                     Ok(mut session) => {
                         // At once: what the peer opens may come with the end of the handshake.
@@ -245,12 +245,12 @@ impl Node {
             MeshEvent::LinkData { link, bytes } => {
                 if let Some(own) = self.links.links.get_mut(&link) {
                     // A fault closes the session, which says so when it is polled.
-                    let _ = own.session.receive(&bytes, self.now);
+                    let _ = own.session.receive(link.0, &bytes, self.now);
                 }
             }
             MeshEvent::LinkWritable { link } => {
                 if let Some(own) = self.links.links.get_mut(&link) {
-                    own.session.set_congested(false);
+                    own.session.set_congested(link.0, false);
                 }
             }
             MeshEvent::LinkClosed { link, .. } => self.drop_link(link),
@@ -309,10 +309,11 @@ impl Node {
     fn session_output(&mut self, id: LinkId, output: SessionOutput) {
         let Some(link) = self.links.links.get_mut(&id) else { return };
         match output {
-            SessionOutput::Send(frame) => {
+            SessionOutput::Moved { .. } | SessionOutput::Dropped { .. } => {}
+            SessionOutput::Send { bytes: frame, .. } => {
                 if self.mesh.send(id, frame.clone()).is_err() {
                     link.stalled.push_back(frame);
-                    link.session.set_congested(true);
+                    link.session.set_congested(id.0, true);
                 }
             }
             SessionOutput::Established { .. } => self.event(Event::Peers),

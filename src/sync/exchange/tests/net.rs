@@ -225,7 +225,7 @@ impl Net {
                     while let Some(output) = end.session.poll() {
                         moved = true;
                         match output {
-                            SessionOutput::Send(bytes) => {
+                            SessionOutput::Send { bytes, .. } => {
                                 let ([low, _], pipes, alive) = &mut self.links[end.link];
                                 if *alive {
                                     pipes[usize::from(*low != number)].push(&bytes, now, &mut self.random);
@@ -274,7 +274,7 @@ impl Net {
                 {
                     let now = self.now;
                     // What is wrong shows in how the session closes.
-                    let _ = self.end(to, link).session.receive(&bytes, now);
+                    let _ = self.end(to, link).session.receive(0, &bytes, now);
                 }
             }
         }
