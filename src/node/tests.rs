@@ -3,6 +3,7 @@
 mod calls;
 mod export;
 mod level;
+mod relaying;
 mod spaces;
 
 use super::{

@@ -119,6 +119,8 @@ pub const HANDSHAKE_MS: u64 = 15_000;
 pub const SUSPECT_MS: u64 = 1_500;
 /// Milliseconds after which a carrier that does not answer is left for another.
 pub const STALL_MS: u64 = 1_500;
+/// The same if there is no other carrier: then it is only looked after.
+pub const STALL_ALONE_MS: u64 = 5_000;
 /// Bytes of parts that may be sent and not acknowledged: what another carrier would have to bring again.
 pub const KEPT_BYTES: usize = 1024 * 1024;
 /// Parts after which the peer is told that they came, if nothing else tells it: far below [`KEPT_BYTES`].
@@ -142,7 +144,7 @@ pub const fn rate(kind: super::Kind) -> (u32, u32) {
     use super::Kind;
     match kind {
         Kind::Open | Kind::Refuse | Kind::CloseChannel => (100, 1_000),
-        Kind::Prove => (10, 100),
+        Kind::Prove | Kind::Beacon | Kind::Relist => (10, 100),
         Kind::Announce | Kind::Items | Kind::Peers => (200, 2_000),
         Kind::Have | Kind::Request | Kind::AskHead | Kind::Cancel | Kind::Lack | Kind::Item => {
             (1_000, 10_000)

@@ -23,6 +23,7 @@ use super::{
     handshake::{Handshake, Secured, Step},
     limits::{
         HANDSHAKE_MS, HEARTBEAT_MS, IDLE_MS, MAX_CARRIERS, MAX_FRAME, QUEUE_MAX, QUEUE_TARGET, SILENCE_MS,
+        STALL_ALONE_MS, STALL_MS,
     },
 };
 use crate::collections::Map;
@@ -83,6 +84,11 @@ pub enum SessionOutput {
     },
     /// Messages go over another carrier now.
     Moved {
+        /// The carrier.
+        via: u64,
+    },
+    /// Nothing is heard over a carrier any more: look after it.
+    Stalled {
         /// The carrier.
         via: u64,
     },
@@ -264,9 +270,14 @@ impl Session {
                 Err(fault) => Err(fault),
             };
             if let Err(fault) = step {
-                // What has not joined takes nothing down but itself.
-                if self.legs.len() > 1 && self.legs.get(at).is_some_and(|leg| !leg.attached) {
+                // What has not joined takes nothing down but itself, nor does a carrier that mixes up its bytes.
+                let joined = self.legs.get(at).is_some_and(|leg| leg.attached);
+                let others =
+                    self.legs.iter().filter(|leg| leg.via != via && (leg.attached || !joined)).count();
+                let bytes = matches!(fault, Fault::Authentic { .. } | Fault::FrameLength { .. });
+                if others > 0 && (!joined || bytes) {
                     self.drop_leg(at);
+                    self.choose();
                     return Ok(());
                 }
                 self.fail(fault.clone());
@@ -311,9 +322,9 @@ impl Session {
                 let beat = open.pinged_at.saturating_add(HEARTBEAT_MS);
                 let silence = self.heard_at.saturating_add(SILENCE_MS);
                 let idle = open.idle_since.map_or(u64::MAX, |since| since.saturating_add(IDLE_MS));
-                let several = self.legs.iter().filter(|_| self.legs.len() > 1);
-                let doubts = several.filter_map(|leg| match leg.attached {
-                    true => leg.deadline(),
+                let patience = self.patience();
+                let doubts = self.legs.iter().filter_map(|leg| match leg.attached {
+                    true => leg.deadline(patience),
                     false => Some(leg.began.saturating_add(HANDSHAKE_MS)),
                 });
                 Some(doubts.fold(beat.min(silence).min(idle), u64::min))
@@ -351,22 +362,27 @@ impl Session {
 
     /// Looks after several carriers.
     fn doubt(&mut self, now: u64) {
-        if self.legs.len() < 2 {
-            return;
-        }
         let late = |leg: &Leg| !leg.attached && now >= leg.began.saturating_add(HANDSHAKE_MS);
         while let Some(at) = self.legs.iter().position(late) {
             self.drop_leg(at);
         }
-        let mut asked = false;
+        let (patience, mut asked) = (self.patience(), false);
         for leg in &mut self.legs {
-            let before = leg.waiting;
-            leg.doubt(now);
-            asked |= before != leg.waiting;
+            let (waiting, stalled) = (leg.waiting, leg.stalled);
+            leg.doubt(now, patience);
+            asked |= waiting != leg.waiting;
+            if leg.stalled && !stalled {
+                self.events.push_back(SessionOutput::Stalled { via: leg.via });
+            }
         }
         // The others are asked too, so that the way out is known when it is needed.
         self.legs.iter_mut().filter(|_| asked).for_each(|leg| leg.probe(now));
         self.choose();
+    }
+
+    /// How long a carrier may leave a question unanswered: longer if there is no other.
+    fn patience(&self) -> u64 {
+        if self.legs.len() > 1 { STALL_MS } else { STALL_ALONE_MS }
     }
 
     fn choose(&mut self) {

@@ -14,6 +14,7 @@ use crate::{
     testing::Seeded,
 };
 
+mod beacon;
 mod net;
 mod spaces;
 

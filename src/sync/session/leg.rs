@@ -16,7 +16,7 @@ use crate::sync::{
     Carrier, Fault,
     frame::{Deframer, Frame, enclose},
     handshake::{Handshake, Secured},
-    limits::{MAX_FRAME, STALL_MS, SUSPECT_MS},
+    limits::{MAX_FRAME, SUSPECT_MS},
 };
 
 /// A carrier of a session.
@@ -108,16 +108,16 @@ impl Leg {
         self.waiting.get_or_insert(now);
     }
 
-    /// When [`Leg::doubt`] has something to do, if there is another carrier.
-    pub(super) fn deadline(&self) -> Option<u64> {
-        let stall = self.waiting.filter(|_| !self.stalled).map(|since| since.saturating_add(STALL_MS));
+    /// When [`Leg::doubt`] has something to do.
+    pub(super) fn deadline(&self, patience: u64) -> Option<u64> {
+        let stall = self.waiting.filter(|_| !self.stalled).map(|since| since.saturating_add(patience));
         let suspect = self.asked.filter(|_| self.waiting.is_none());
         stall.into_iter().chain(suspect.map(|since| since.saturating_add(SUSPECT_MS))).min()
     }
 
     /// Asks what was silent for too long, and gives up on what did not answer.
-    pub(super) fn doubt(&mut self, now: u64) {
-        if self.waiting.is_some_and(|since| now >= since.saturating_add(STALL_MS)) {
+    pub(super) fn doubt(&mut self, now: u64, patience: u64) {
+        if self.waiting.is_some_and(|since| now >= since.saturating_add(patience)) {
             self.stalled = true;
         } else if self.asked.is_some_and(|since| now >= since.saturating_add(SUSPECT_MS)) {
             self.probe(now);

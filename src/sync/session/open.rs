@@ -300,7 +300,7 @@ impl Open {
                 Content::Pong(stamp)
             } else if let Some(stamp) = leg.ping.take() {
                 Content::Ping(stamp)
-            } else if core::mem::take(&mut leg.ack) {
+            } else if !leg.congested && core::mem::take(&mut leg.ack) {
                 Content::Received
             } else {
                 continue;
