@@ -167,7 +167,7 @@ impl Negotiator {
             return;
         }
         match event {
-            RtcEvent::Buffered { .. } | RtcEvent::Data { .. } => {}
+            RtcEvent::Buffered { .. } | RtcEvent::Data { .. } | RtcEvent::Path { .. } => {}
             RtcEvent::ChannelClosed | RtcEvent::State(RtcState::Closed) => self.end(CloseReason::Closed),
             RtcEvent::ChannelOpen => self.channel_open(),
             RtcEvent::Failed { error } => {
@@ -201,7 +201,11 @@ impl Negotiator {
             Direct::Candidates { candidates, .. } => {
                 candidates.into_iter().take(MAX_CANDIDATES).for_each(|one| self.remote_candidate(one));
             }
-            Direct::Answer { .. } | Direct::Bye { .. } | Direct::Here(_) | Direct::Offer { .. } => {}
+            Direct::Answer { .. }
+            | Direct::Bye { .. }
+            | Direct::Here(_)
+            | Direct::Offer { .. }
+            | Direct::Relay { .. } => {}
         }
     }
 
@@ -235,6 +239,31 @@ impl Negotiator {
         {
             self.repeat(now, gap.saturating_mul(2));
         }
+    }
+
+    /// The session hears nothing over it any more: look for another way before anything is torn down.
+    pub(crate) fn doubt(&mut self, now: u64) {
+        if matches!(self.phase, Phase::Open | Phase::Grace { .. }) {
+            // The polite side waits a little, so that mostly one of them restarts.
+            if self.role == Role::Dialer {
+                self.restart(now);
+            } else {
+                self.phase = Phase::Grace { until: now.saturating_add(POLITE_MS) };
+            }
+        }
+    }
+
+    /// Something came over the data channel: there is nothing to doubt. Browsers do not always say that a restart helped.
+    pub(crate) fn heard(&mut self) {
+        if self.opened && matches!(self.phase, Phase::Grace { .. } | Phase::Restarting { .. }) {
+            self.phase = Phase::Open;
+            self.restart_wanted = false;
+        }
+    }
+
+    /// Whether its data channel was open.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.opened
     }
 
     /// Closes the RTCPeerConnection and says so.

@@ -34,6 +34,7 @@ pub use calls::CallId;
 pub use error::{ErrorCode, NodeError};
 pub use input::{Call, Input, SpaceCall};
 pub use links::PeerView;
+pub use links::carriers::PeerPath;
 pub use links::ephemeral::{PageMessage, Refused};
 pub use links::known_heads::KnownHead;
 pub use links::peer_message::MAX_PAYLOAD;

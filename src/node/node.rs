@@ -22,9 +22,9 @@ use super::{
     calls::{Calls, Outcome},
     chores::Chores,
     durable::Durable,
-    links::Links,
     links::ephemeral::Ephemeral,
     links::syncing::Syncing,
+    links::{Links, carriers::relaying},
     spaces::Spaces,
     spaces::memberships::Memberships,
     spaces::writing::Writing,
@@ -127,7 +127,8 @@ impl Node {
         let account = Account::load(&mut files)?;
         let memberships = Memberships::load(&mut files)?;
         let calls = Calls::load(&mut files)?;
-        let mesh = Mesh::new(entropy.as_mut());
+        let mut mesh = Mesh::new(entropy.as_mut());
+        mesh.set_transports(options.webrtc, relaying(options.relay));
         let mut node = Self {
             requests: RequestQueue::load(&mut files)?,
             links: Links::new(entropy.as_mut()),
@@ -181,7 +182,7 @@ impl Node {
                 }
             }
             Input::LookedUp(answer) => self.looked_up(answer),
-            Input::Mesh(input) => self.mesh.handle(input, now, self.entropy.as_mut()),
+            Input::Mesh(input) => self.mesh_input(input),
             Input::Tick => {
                 self.mesh.tick(now, self.entropy.as_mut());
                 self.tick_links();

@@ -19,4 +19,6 @@ pub struct Options {
     pub tabs: bool,
     /// Connect by WebRTC.
     pub webrtc: bool,
+    /// Let hubs carry data: all that can (`true`), none (`false`), or those whose address says so.
+    pub relay: Option<bool>,
 }

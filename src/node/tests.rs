@@ -4,6 +4,7 @@ mod calls;
 mod export;
 mod level;
 mod rivals;
+mod relaying;
 mod spaces;
 
 use super::{

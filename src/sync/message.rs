@@ -21,6 +21,8 @@
 //! 16 AskBranch      id varint │ feed 32 │ index varint                     answered by Branch or Lack
 //! 17 Branch         id varint │ bytes                                      as `feed` encodes it
 //! 18 AskSide        id varint │ feed 32 │ index varint │ leaf 32 │ start varint │ from varint
+//! 24 Beacon         hash 32 of all that is here
+//! 25 Relist
 //!                                                                          from 0 or ≥ start; answered by one Data or Lack
 //! ```
 //!
@@ -64,7 +66,7 @@ impl ItemKind {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Record, Self::Manifest, Self::Evidence, Self::Value];
 
-    fn byte(self) -> u8 {
+    pub(super) fn byte(self) -> u8 {
         match self {
             Self::Record => 0,
             Self::Manifest => 1,
@@ -219,6 +221,10 @@ pub enum Message {
         /// An encoded [`crate::feed::Branch`]. Not verified yet.
         bytes: Vec<u8>,
     },
+    /// See [`Kind::Beacon`].
+    Beacon(Hash),
+    /// See [`Kind::Relist`].
+    Relist,
     /// See [`Kind::AskSide`].
     AskSide {
         /// Number of the request, as in [`Message::Request`].
@@ -268,6 +274,8 @@ impl Message {
             Self::AskBranch { .. } => Kind::AskBranch,
             Self::Branch { .. } => Kind::Branch,
             Self::AskSide { .. } => Kind::AskSide,
+            Self::Beacon(_) => Kind::Beacon,
+            Self::Relist => Kind::Relist,
         }
     }
 
@@ -346,6 +354,10 @@ impl Message {
             Self::AskSide { id, feed, index, leaf, start, from } => {
                 out.varint(*id).raw(&feed.0).varint(*index).raw(&leaf.0).varint(*start).varint(*from);
             }
+            Self::Beacon(hash) => {
+                out.raw(&hash.0);
+            }
+            Self::Relist => {}
         }
         out.finish()
     }
@@ -445,6 +457,8 @@ impl Message {
                 }
                 Self::AskSide { id, feed, index, leaf, start, from }
             }
+            Kind::Beacon => Self::Beacon(Hash(reader.array()?)),
+            Kind::Relist => Self::Relist,
         };
         reader.end()?;
         Ok(message)

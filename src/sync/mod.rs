@@ -41,5 +41,5 @@ pub use message::{Announcement, Answers, ItemKind, Kind, Message};
 pub use once::Once;
 pub use relay::{Dropped, PeerId, Relay, Verdict};
 pub use replica::{Compared, FeedStatus, Replica, ReplicaError, first_gap, prove_from, prove_head_from};
-pub use session::{SendError, Session, SessionConfig, SessionOutput};
+pub use session::{FrameCounts, NextCarrier, SendError, Session, SessionConfig, SessionOutput};
 pub use wants::Wants;

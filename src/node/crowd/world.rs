@@ -109,6 +109,7 @@ impl World {
             relaxed: false,
             tabs: false,
             webrtc: true,
+            relay: None,
         };
         let mut seed = [0; 8];
         self.entropy.fill(&mut seed);
@@ -304,7 +305,7 @@ impl World {
 
     fn mesh(&mut self, at: usize, output: MeshOutput) {
         match output {
-            MeshOutput::Event(_) | MeshOutput::TabPost { .. } => {}
+            MeshOutput::Event(_) | MeshOutput::RelaySend { .. } | MeshOutput::TabPost { .. } => {}
             MeshOutput::HubOpen { hub, .. } => {
                 let input = if self.hub_up {
                     self.all[at].sockets.push(hub);

@@ -6,6 +6,7 @@
 //! ```
 //! A peer's fault ends its session and link, and nothing else.
 
+pub(super) mod carriers;
 pub(super) mod ephemeral;
 pub(super) mod known_heads;
 pub(crate) mod peer_message;
@@ -16,14 +17,15 @@ pub(super) mod talking;
 
 use std::collections::VecDeque;
 
+use self::carriers::{PeerPath, carrier_of};
 use self::replica::SpaceReplica;
 use super::{Event, Node, Output, spaces::Joined};
 use crate::{
     collections::Map,
     crypto::{Entropy, PublicKey},
-    mesh::{self, LinkId, MeshEvent, MeshOutput},
+    mesh::{self, LinkId, MeshError, MeshEvent, MeshOutput},
     sync::{
-        Carrier, ChannelId, Envelope, Exchange, Goodbye, Message, NodeKey, PeerId, Role, Session,
+        ChannelId, Envelope, Exchange, FrameCounts, Goodbye, Message, NodeKey, PeerId, Role, Session,
         SessionConfig, SessionOutput,
     },
 };
@@ -41,8 +43,8 @@ struct Link {
     session: Session,
     /// By space.
     exchanges: Map<PublicKey, Exchange>,
-    /// Frames that the link did not take yet.
-    stalled: VecDeque<Vec<u8>>,
+    /// Frames that a carrier did not take yet.
+    stalled: Map<LinkId, VecDeque<Vec<u8>>>,
 }
 
 /// A peer as a page sees it.
@@ -52,6 +54,10 @@ pub struct PeerView {
     pub link: mesh::PeerInfo,
     /// Round trip of the last heartbeat, in ms.
     pub round_trip: Option<u64>,
+    /// Over what its messages go now.
+    pub path: PeerPath,
+    /// Frames of the session.
+    pub frames: FrameCounts,
     /// Whether a space is shared with it, and nothing that it has of any is missing here.
     pub level: Option<bool>,
 }
@@ -120,10 +126,14 @@ impl Node {
         self.pump_channels();
         loop {
             let mut moved = false;
+            self.mesh.flush(self.now, self.entropy.as_mut());
             while let Some(output) = self.mesh.poll() {
                 moved = true;
                 match output {
                     MeshOutput::Event(event) => self.mesh_event(event),
+                    MeshOutput::RelaySend { hub, frame } => {
+                        self.durable.send(Output::Mesh(MeshOutput::HubSend { hub, frame }));
+                    }
                     // They may carry what was just written here.
                     MeshOutput::LinkSend { .. } | MeshOutput::TabPost { .. } => {
                         self.durable.send(Output::Mesh(output))
@@ -145,7 +155,10 @@ impl Node {
     pub fn peers(&self) -> Vec<PeerView> {
         let view = |link: mesh::PeerInfo| {
             let own = self.links.links.get(&link.link);
+            let via = own.and_then(|own| own.session.active()).map(LinkId);
             PeerView {
+                path: self.path(&link, via),
+                frames: own.map(|own| own.session.counts()).unwrap_or_default(),
                 round_trip: own.and_then(|own| own.session.rtt()),
                 level: own.and_then(Link::level),
                 link,
@@ -219,38 +232,43 @@ impl Node {
     fn mesh_event(&mut self, event: MeshEvent) {
         match event {
             MeshEvent::HubState { .. } => self.event(Event::Hubs),
-            MeshEvent::LinkOpen { link, carrier, fingerprints, initiator, .. } => {
-                let carrier = match (carrier, fingerprints) {
-                    (mesh::Carrier::WebRtc, Some(prints)) => {
-                        Carrier::WebRtc { local: prints.local, remote: prints.remote }
-                    }
-                    _ => Carrier::Tab,
-                };
+            MeshEvent::CarrierOpen { link, via, carrier, fingerprints, .. } => {
+                self.add_carrier(link, via, carrier_of(carrier, fingerprints));
+            }
+            MeshEvent::CarrierClosed { link, via } => {
+                if let Some(own) = self.links.links.get_mut(&link) {
+                    own.stalled.remove(&via);
+                    own.session.detach(via.0, self.now);
+                }
+                self.event(Event::Peers);
+            }
+            MeshEvent::LinkOpen { link, via, carrier, fingerprints, initiator, .. } => {
+                let carrier = carrier_of(carrier, fingerprints);
                 let role = if initiator { Role::Initiator } else { Role::Responder };
                 let nonce = self.entropy.array16();
-                let config = SessionConfig { carrier, key: &self.links.key, nonce, role };
+                let config = SessionConfig { carrier, key: &self.links.key, nonce, role, via: via.0 };
                 match Session::new(config, self.entropy.as_mut(), self.now) {
                     Ok(mut session) => {
                         // At once: what the peer opens may come with the end of the handshake.
                         for space in self.spaces.keys() {
                             let _ = session.open(space);
                         }
-                        let own = Link { session, exchanges: Map::new(), stalled: VecDeque::new() };
+                        let own = Link { session, exchanges: Map::new(), stalled: Map::new() };
                         self.links.links.insert(link, own);
                     }
                     Err(_) => self.close_link(link),
                 }
                 self.event(Event::Peers);
             }
-            MeshEvent::LinkData { link, bytes } => {
+            MeshEvent::LinkData { link, via, bytes } => {
                 if let Some(own) = self.links.links.get_mut(&link) {
                     // A fault closes the session, which says so when it is polled.
-                    let _ = own.session.receive(&bytes, self.now);
+                    let _ = own.session.receive(via.0, &bytes, self.now);
                 }
             }
-            MeshEvent::LinkWritable { link } => {
+            MeshEvent::LinkWritable { link, via } => {
                 if let Some(own) = self.links.links.get_mut(&link) {
-                    own.session.set_congested(false);
+                    own.session.set_congested(via.0, false);
                 }
             }
             MeshEvent::LinkClosed { link, .. } => self.drop_link(link),
@@ -269,6 +287,7 @@ impl Node {
                         let _ = own.session.open(space);
                     }
                 }
+                self.event(Event::Peers);
             }
         }
     }
@@ -279,16 +298,16 @@ impl Node {
         let now = self.now;
         loop {
             let Some(link) = self.links.links.get_mut(&id) else { return moved };
-            while let Some(frame) = link.stalled.pop_front() {
-                if self.mesh.send(id, frame.clone()).is_err() {
-                    link.stalled.push_front(frame);
-                    break;
+            for (via, frames) in &mut link.stalled {
+                while let Some(frame) = frames.front() {
+                    if let Err(MeshError::Full { .. }) = self.mesh.send(id, *via, frame.clone()) {
+                        break;
+                    }
+                    frames.pop_front();
+                    moved = true;
                 }
-                moved = true;
             }
-            if !link.stalled.is_empty() {
-                return moved;
-            }
+            link.session.note(now);
             for (space, exchange) in &mut link.exchanges {
                 #[cfg(test)]
                 if self.links.mute {
@@ -308,11 +327,19 @@ impl Node {
 
     fn session_output(&mut self, id: LinkId, output: SessionOutput) {
         let Some(link) = self.links.links.get_mut(&id) else { return };
+        let (now, entropy) = (self.now, self.entropy.as_mut());
         match output {
-            SessionOutput::Send(frame) => {
-                if self.mesh.send(id, frame.clone()).is_err() {
-                    link.stalled.push_back(frame);
-                    link.session.set_congested(true);
+            SessionOutput::Dropped { via } => self.mesh.close_carrier(id, LinkId(via), now, entropy),
+            SessionOutput::Moved { .. } => self.event(Event::Peers),
+            SessionOutput::Stalled { via } => self.mesh.doubt(id, LinkId(via), now, entropy),
+            SessionOutput::Send { via, bytes } => {
+                let to = LinkId(via);
+                let waits = link.stalled.get(&to).is_some_and(|frames| !frames.is_empty());
+                let full =
+                    waits || matches!(self.mesh.send(id, to, bytes.clone()), Err(MeshError::Full { .. }));
+                if full {
+                    link.stalled.entry(to).or_default().push_back(bytes);
+                    link.session.set_congested(via, true);
                 }
             }
             SessionOutput::Established { .. } => self.event(Event::Peers),

@@ -41,6 +41,10 @@ pub enum Kind {
     Branch,
     /// Asks for blocks of one branch of a feed whose author signed several.
     AskSide,
+    /// What the sender has, in one hash.
+    Beacon,
+    /// The sender lists all it has anew.
+    Relist,
 }
 
 impl Kind {
@@ -88,14 +92,25 @@ impl Kind {
             Self::AskBranch => "ask branch",
             Self::Branch => "branch",
             Self::AskSide => "ask side",
+            Self::Beacon => "beacon",
+            Self::Relist => "relist",
         }
     }
 
     pub(super) fn from_byte(byte: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(byte)).copied()
+        match byte {
+            BEACON => Some(Self::Beacon),
+            RELIST => Some(Self::Relist),
+            _ => Self::ALL.get(usize::from(byte)).copied(),
+        }
     }
 
     pub(super) fn byte(self) -> u8 {
+        match self {
+            Self::Beacon => return BEACON,
+            Self::Relist => return RELIST,
+            _ => {}
+        }
         // Position and wire number are the same; a test checks it.
         Self::ALL
             .iter()
@@ -104,3 +119,7 @@ impl Kind {
             .unwrap_or(u8::MAX)
     }
 }
+
+/// The numbers before these are other messages'.
+const BEACON: u8 = 24;
+const RELIST: u8 = 25;
