@@ -41,10 +41,20 @@ pub enum Kind {
     Branch,
     /// Asks for blocks of one branch of a feed whose author signed several.
     AskSide,
+    /// Asks for a receipt.
+    AskReceipt,
+    /// A receipt.
+    Receipt,
+    /// Asks to show that blocks are held.
+    Challenge,
+    /// Shows it.
+    Answer,
+    /// No receipt, or no answer.
+    Decline,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 24] = [
         Self::Open,
         Self::Refuse,
         Self::CloseChannel,
@@ -64,6 +74,11 @@ impl Kind {
         Self::AskBranch,
         Self::Branch,
         Self::AskSide,
+        Self::AskReceipt,
+        Self::Receipt,
+        Self::Challenge,
+        Self::Answer,
+        Self::Decline,
     ];
 
     /// Its name in faults.
@@ -88,6 +103,11 @@ impl Kind {
             Self::AskBranch => "ask branch",
             Self::Branch => "branch",
             Self::AskSide => "ask side",
+            Self::AskReceipt => "ask receipt",
+            Self::Receipt => "receipt",
+            Self::Challenge => "challenge",
+            Self::Answer => "answer",
+            Self::Decline => "decline",
         }
     }
 
