@@ -39,6 +39,9 @@ pub(in crate::node) struct Holding {
     full: Set<PublicKey>,
 }
 
+/// What is to be remembered of a replica's key, if it is new.
+pub(in crate::node) type NewSeed = Option<Zeroizing<Vec<u8>>>;
+
 /// A space that a replica holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct HeldSpace {
@@ -59,7 +62,7 @@ impl Holding {
         remembered: Option<&[u8]>,
         files: &mut Files,
         entropy: &mut dyn Entropy,
-    ) -> Result<(Self, Option<Zeroizing<Vec<u8>>>), NodeError> {
+    ) -> Result<(Self, NewSeed), NodeError> {
         if !options.replica {
             return Ok((Self::default(), None));
         }
