@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! storage   what storing and opening costs, beside Yjs, automerge-repo, Loro, hypercore and IndexedDB itself
+//! network   what reaching another browser costs, beside Yjs, automerge-repo, Loro and a bare data channel
 //! ```
 //! Builds the package, installs the others by lock file and runs `tests-wasm/bench/<what>.mjs`, which prints the table
 //! and leaves JSON and a chart in the target folder's `bench/`.
@@ -13,7 +14,7 @@ use std::process::Command;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
-const KINDS: &[&str] = &["storage"];
+const KINDS: &[&str] = &["network", "storage"];
 
 /// Runs one bench; what comes after its name goes to its script.
 pub fn run(args: &[String]) -> Result<()> {
