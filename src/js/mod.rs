@@ -12,6 +12,8 @@ mod hostile;
 mod item;
 mod names;
 mod ops;
+mod packed;
 mod snapshot;
 pub mod value;
 pub mod words;
+mod writes;

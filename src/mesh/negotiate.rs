@@ -455,7 +455,8 @@ impl Negotiator {
         }
         self.candidates.push(candidate);
         if self.flush_at.is_none() {
-            self.flush_at = Some(now.saturating_add(BATCH_MS));
+            let wait = if self.candidates_sent == 0 { FIRST_BATCH_MS } else { BATCH_MS };
+            self.flush_at = Some(now.saturating_add(wait));
         }
     }
 
@@ -525,8 +526,10 @@ const RESTART_MS: u64 = 20_000;
 /// What got no answer is said again, at doubling distance.
 const REPEAT_MS: u64 = 2_000;
 const MAX_REPEAT_MS: u64 = 8_000;
-/// Candidates found within this time travel together: hubs limit messages.
+/// Candidates found within this time travel together: hubs limit messages. The first, of this host, come at once, and all
+/// else waits for them.
 const BATCH_MS: u64 = 50;
+const FIRST_BATCH_MS: u64 = 5;
 /// Characters of a browser's error that are kept.
 const MAX_ERROR: usize = 200;
 
