@@ -13,6 +13,7 @@ mod item;
 mod names;
 mod ops;
 mod packed;
+mod replicas;
 mod snapshot;
 pub mod value;
 pub mod words;
