@@ -110,12 +110,20 @@ impl Mesh {
         for id in ids {
             // Each link that is made counts against the next.
             if self.peers.get(&id).is_some_and(|peer| self.would_dial(&id, peer, &counts)) {
-                let path = |link: LinkId| Path::WebRtc(Box::new(Negotiator::new(link.0, Role::Dialer, now)));
+                let trickle = self.trickles(&id);
+                let path = |link: LinkId| negotiation(link.0, Role::Dialer, trickle, now);
                 self.new_link(id, path, now);
                 self.drain_negotiator(&id, now, entropy);
                 counts = self.link_counts();
             }
         }
+    }
+
+    /// Whether candidates may go to a node one by one: neighbours carry them gladly, hubs if every one of them does.
+    fn trickles(&self, id: &NodeId) -> bool {
+        let Some(peer) = self.peers.get(id) else { return true };
+        peer.spaces.iter().any(|space| !self.ways(peer, space).is_empty())
+            || self.hubs.iter().filter(|hub| hub.is_open()).all(HubConnection::trickles)
     }
 
     /// Passes on what a negotiator wants; takes the link down if it ended.
@@ -310,7 +318,8 @@ impl Mesh {
             peer.attempt = attempt;
             peer.here_at = None;
         }
-        self.new_link(*id, |_| Path::WebRtc(Box::new(Negotiator::new(attempt, Role::Answerer, now))), now);
+        let trickle = self.trickles(id);
+        self.new_link(*id, |_| negotiation(attempt, Role::Answerer, trickle, now), now);
         self.drain_negotiator(id, now, entropy);
         true
     }
@@ -451,6 +460,15 @@ pub(super) type Counts = Map<PublicKey, usize>;
 
 pub(super) fn links_in(counts: &Counts, space: &PublicKey) -> usize {
     counts.get(space).copied().unwrap_or_default()
+}
+
+/// Another attempt to reach a node by WebRTC.
+fn negotiation(attempt: u64, role: Role, trickle: bool, now: u64) -> Path {
+    let mut negotiator = Negotiator::new(attempt, role, now);
+    if !trickle {
+        negotiator.gather();
+    }
+    Path::WebRtc(Box::new(negotiator))
 }
 
 /// Whether in any shared space a link is wanted on both sides, or there is room for one that the other needs.

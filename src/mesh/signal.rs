@@ -21,6 +21,8 @@
 //! direct message to the key's owner. Copies from several hubs and replays are dropped by content, direct ones by
 //! sequence too; what is more than a day and an hour off by our clock is stale.
 
+use std::collections::VecDeque;
+
 use x25519_dalek::{PublicKey as SessionKey, StaticSecret};
 use zeroize::Zeroizing;
 
@@ -41,6 +43,9 @@ pub(crate) struct Signalling {
     id: NodeId,
     sequence: u64,
     seen: Seen,
+    /// What was agreed with those last spoken to, by their key, the latest at the end: an agreement costs as much as all
+    /// else of a message twenty times over, and a dozen messages go between two that connect.
+    agreed: VecDeque<([u8; 32], Zeroizing<[u8; 32]>)>,
     pub(crate) counters: Counters,
 }
 
@@ -122,6 +127,7 @@ impl Signalling {
             id: NodeId::of(&public),
             sequence: 0,
             seen: Seen::default(),
+            agreed: VecDeque::new(),
             counters: Counters::default(),
         }
     }
@@ -263,16 +269,27 @@ impl Signalling {
     }
 
     /// The key of one direction between us and another; `None` if theirs is a point of small order.
-    fn pair_key(&self, other: &[u8; 32], topic: &Topic, way: Way) -> Option<Zeroizing<[u8; 32]>> {
-        let shared = self.secret.diffie_hellman(&SessionKey::from(*other));
-        if !shared.was_contributory() {
-            return None;
+    fn pair_key(&mut self, other: &[u8; 32], topic: &Topic, way: Way) -> Option<Zeroizing<[u8; 32]>> {
+        let known = self.agreed.iter().position(|(key, _)| key == other);
+        let shared = match known.and_then(|at| self.agreed.remove(at)) {
+            Some((_, shared)) => shared,
+            None => {
+                let shared = self.secret.diffie_hellman(&SessionKey::from(*other));
+                if !shared.was_contributory() {
+                    return None;
+                }
+                Zeroizing::new(shared.to_bytes())
+            }
+        };
+        if self.agreed.len() >= MAX_AGREED {
+            self.agreed.pop_front();
         }
+        self.agreed.push_back((*other, shared.clone()));
         let (from, to) = match way {
             Way::In => (other, &self.public),
             Way::Out => (&self.public, other),
         };
-        let key = hash_to(Namespace::SignalPair, &[shared.as_bytes(), from, to, &topic.0]);
+        let key = hash_to(Namespace::SignalPair, &[shared.as_slice(), from, to, &topic.0]);
         Some(Zeroizing::new(key.0))
     }
 }
@@ -417,6 +434,8 @@ fn envelope(space: &PublicKey, topic: &Topic, payload: &[u8], entropy: &mut dyn 
 
 const HELLO: u8 = 0;
 const DIRECT: u8 = 1;
+/// With how many it is kept what was agreed: more than are dialled at a time.
+const MAX_AGREED: usize = 16;
 /// Sizes of what is sealed.
 const BUCKETS: [usize; 4] = [256, 1024, 4096, 16384];
 const MAX_ENVELOPE: usize = NONCE_LENGTH + 16384 + TAG_LENGTH;

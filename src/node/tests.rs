@@ -3,6 +3,7 @@
 mod calls;
 mod export;
 mod level;
+mod rivals;
 mod relaying;
 mod spaces;
 

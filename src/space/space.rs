@@ -50,7 +50,7 @@ mod writers;
 
 use std::collections::VecDeque;
 
-pub use acts::DeviceGrant;
+pub use acts::{DeviceGrant, Install};
 pub use grants::GrantInfo;
 #[cfg(any(test, feature = "hostile"))]
 pub use hostile::Hostile;
@@ -105,6 +105,8 @@ pub struct Space {
     roots: Set<PublicKey>,
     /// Roots whose successor is pinned.
     pinned: Set<PublicKey>,
+    /// A root that is not pinned named a successor.
+    unpinned: bool,
     manifest: Option<SignedValue>,
     keys: Option<Keys>,
     /// Where own entries continue; `None`: to be read from the feed.
@@ -173,6 +175,7 @@ impl Space {
             records: Vec::new(),
             roots: Set::from([key]),
             pinned: Set::new(),
+            unpinned: false,
             manifest: None,
             keys: None,
             own: None,

@@ -73,6 +73,11 @@ impl HubConnection {
         self.state == HubState::Open
     }
 
+    /// Whether candidates may go one by one.
+    pub(crate) fn trickles(&self) -> bool {
+        self.adapter.caps().trickle
+    }
+
     /// Whether it is open and may carry data.
     pub(crate) fn may_relay(&self) -> bool {
         self.is_open() && self.adapter.caps().may_relay

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::node::{Event, Node, NodeError, State, accounts::approving::no_space, node::Secrets};
 use crate::{
     crypto::{PublicKey, Signer},
-    space::{DeviceGrant, Role, SpaceError},
+    space::{DeviceGrant, Install, Role, SpaceError},
 };
 
 /// A created space that waits for its records, to let this device in.
@@ -82,7 +82,8 @@ impl Node {
         let device = DeviceGrant { writer: keys.signer.public(), install_id: [0; 16], name };
         let (files, now, entropy) = (&mut self.files, self.now, self.entropy.as_mut());
         let cut = if reclaim.cut_others { joined.space.creators_writers() } else { Vec::new() };
-        joined.space.restore(files, now, entropy, &root, &cut, &device, keys)?;
+        let install = Install { grant: &device, keys, message_key: None };
+        joined.space.restore(files, now, entropy, &root, &cut, install)?;
         self.own_writes = true;
         self.event(Event::Spaces);
         Ok(true)
@@ -136,7 +137,8 @@ impl Node {
             let Some(joined) = self.spaces.get_mut(&space) else { return Ok(()) };
             joined.space.unlock(files, before.keys(&space))?;
             let own = joined.space.own_writers();
-            return joined.space.succeed(files, now, entropy, &old, &new, &own, &device, keys);
+            let install = Install { grant: &device, keys, message_key: None };
+            return joined.space.succeed(files, now, entropy, (&old, &new), &own, install);
         }
         let Some(joined) = self.spaces.get_mut(&space) else { return Ok(()) };
         // Somebody else's space: the old key lets the new one in, takes out this person's others, then itself.

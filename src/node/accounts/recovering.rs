@@ -9,7 +9,7 @@ use crate::node::{
 };
 use crate::{
     crypto::{PublicKey, RootSecret},
-    space::{DeviceGrant, RootItem, RootRecord},
+    space::{DeviceGrant, Install, RootItem, RootRecord},
 };
 
 impl Node {
@@ -42,16 +42,8 @@ impl Node {
         let home = self.spaces.home_mut().ok_or_else(no_space)?;
         let keys = secrets.keys(&home.key());
         let (root, message) = (secret.root(), secret.message_key());
-        home.recover(
-            &mut self.files,
-            self.now,
-            self.entropy.as_mut(),
-            &root,
-            &grant,
-            keys,
-            &message,
-            cut_others,
-        )?;
+        let install = Install { grant: &grant, keys, message_key: Some(&message) };
+        home.recover(&mut self.files, self.now, self.entropy.as_mut(), &root, install, cut_others)?;
         self.become_writer(device, secrets);
         self.reclaim_spaces(&root, cut_others);
         Ok(())
@@ -77,16 +69,8 @@ impl Node {
         }
         let keys = secrets.keys(&home.key());
         let (old, root, message) = (old.root(), new.root(), new.message_key());
-        home.change_root(
-            &mut self.files,
-            self.now,
-            self.entropy.as_mut(),
-            &old,
-            &root,
-            &grant,
-            keys,
-            &message,
-        )?;
+        let install = Install { grant: &grant, keys, message_key: Some(&message) };
+        home.change_root(&mut self.files, self.now, self.entropy.as_mut(), (&old, &root), install)?;
         let last = self.secrets.take();
         self.become_writer(device, secrets);
         let spaces = self.spaces.keys();

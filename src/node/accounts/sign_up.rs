@@ -9,7 +9,7 @@ use crate::node::{
 use crate::{
     codec::Writer,
     crypto::{Namespace, RootSecret, Signature, Signer},
-    space::{DeviceGrant, Space},
+    space::{DeviceGrant, Install, Space},
 };
 
 /// A set-up that asks hubs and peers first whether there is a space under this key already.
@@ -90,9 +90,7 @@ impl Node {
             self.now,
             self.entropy.as_mut(),
             &root,
-            &grant,
-            keys,
-            &secret.message_key(),
+            Install { grant: &grant, keys, message_key: Some(&secret.message_key()) },
             domain.as_str(),
         )?;
         self.own_writes = true;

@@ -244,6 +244,8 @@ impl World {
             }
             Task::Input(at, input) => self.handle(at, input),
             Task::Step(at, link) => self.step(at, link),
+            // Another tick was planned for an earlier time, has come, and planned the next one.
+            Task::Tick(at) if self.all[at].tick_at > self.now => {}
             Task::Tick(at) => {
                 self.all[at].tick_at = u64::MAX;
                 let deadline = self.all[at].node.as_ref().and_then(|node| node.deadline());
@@ -375,6 +377,9 @@ impl World {
     fn step(&mut self, at: usize, link: LinkId) {
         let now = self.now;
         let Some(end) = self.all[at].ends.get_mut(&link) else { return };
+        if end.step_at.is_none_or(|planned| planned > now) {
+            return;
+        }
         end.step_at = None;
         for event in end.rtc.step(now, &mut self.entropy) {
             self.rtc_event(at, link, event);

@@ -15,7 +15,7 @@ use crate::node::{
 };
 use crate::{
     crypto::{PublicKey, Signer},
-    space::{DeviceGrant, InviteLink, JoinRequest, Role, to_cut, to_grant},
+    space::{DeviceGrant, Install, InviteLink, JoinRequest, Role, to_cut, to_grant},
 };
 
 impl Node {
@@ -89,7 +89,13 @@ impl Node {
         self.open_space(key)?;
         let joined = self.spaces.get_mut(&key).ok_or_else(no_space)?;
         let (files, now, entropy) = (&mut self.files, self.now, self.entropy.as_mut());
-        joined.space.create(files, now, entropy, &root, &grant, keys)?;
+        joined.space.create(
+            files,
+            now,
+            entropy,
+            &root,
+            Install { grant: &grant, keys, message_key: None },
+        )?;
         if !title.is_empty() {
             joined.space.set_title(files, now, entropy, title)?;
         }

@@ -70,7 +70,16 @@ impl Device {
         let mut device = Self::new(seed);
         let (grant, keys) = (device.grant_of(), device.keys());
         let Self { files, space, entropy, .. } = &mut device;
-        space.found(files, 1000, entropy, &root(), &grant, keys, &message_key(), "example.org").unwrap();
+        space
+            .found(
+                files,
+                1000,
+                entropy,
+                &root(),
+                Install { grant: &grant, keys, message_key: Some(&message_key()) },
+                "example.org",
+            )
+            .unwrap();
         device
     }
 
@@ -181,6 +190,7 @@ impl Device {
         for record in from.space.records() {
             self.space.add_record(&mut self.files, record).unwrap();
         }
+        self.space.pin_followed(&mut self.files).unwrap();
         if let Some(manifest) = from.space.manifest_bytes() {
             self.space.add_manifest(&mut self.files, &manifest).unwrap();
         }

@@ -23,6 +23,8 @@ pub(super) struct Items {
     /// Kinds that were listed to the peer, or are being listed.
     listing: Map<ItemKind, VecDeque<Hash>>,
     queue: VecDeque<(ItemKind, Hash)>,
+    /// All kinds were listed to the peer.
+    listed_all: bool,
 }
 
 impl Items {
@@ -73,7 +75,8 @@ impl Items {
     }
 
     pub(super) fn next_message(&mut self, replica: &dyn Replica) -> Option<Message> {
-        for kind in ItemKind::ALL {
+        let kinds: &[ItemKind] = if self.listed_all { &[] } else { &ItemKind::ALL };
+        for &kind in kinds {
             let fresh = !self.listing.contains_key(&kind);
             let waiting = self.listing.entry(kind).or_insert_with(|| {
                 let mut hashes = replica.items(kind);
@@ -86,6 +89,7 @@ impl Items {
                 return Some(Message::Items { kind, more: !waiting.is_empty(), hashes });
             }
         }
+        self.listed_all = true;
         loop {
             let (kind, hash) = self.queue.pop_front()?;
             // Sent once; and the peer may have shown it meanwhile.

@@ -13,7 +13,7 @@ use crate::{
         Call, ErrorCode, State,
         sim::{World, post, secret},
     },
-    space::{DeviceGrant, Expect, Keys, Role, WriteOp},
+    space::{DeviceGrant, Expect, Install, Keys, Role, WriteOp},
     storage::MemoryBackend,
     sync::{EnvelopeKind, prove_from},
     testing::Seeded,
@@ -91,7 +91,16 @@ impl Net {
         let keys = Keys { signer: device(1) };
         let message = MessageKey::from_bytes([9; 32]);
         let Node { files, space, entropy, .. } = first;
-        space.found(files, START, entropy, &root(), &grant(0), keys, &message, "example.org").unwrap();
+        space
+            .found(
+                files,
+                START,
+                entropy,
+                &root(),
+                Install { grant: &grant(0), keys, message_key: Some(&message) },
+                "example.org",
+            )
+            .unwrap();
         for at in 1..devices {
             space.grant(files, START, entropy, &grant(at), Role::Admin).unwrap();
         }
