@@ -37,7 +37,7 @@ pub struct Core {
 
 #[wasm_bindgen]
 impl Core {
-    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, tabs, relaxed?, replica, database?, iceServers?,
+    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, relay?, tabs, relaxed?, replica, database?, iceServers?,
     /// keys? }`; `page`:
     /// `{ event(name, detail), deriveWords(hash) → Promise<string[]>, lookUp(domain) → Promise<{ found?, missing?, failed? }> }`.
     #[wasm_bindgen]
@@ -368,6 +368,10 @@ fn read_config(options: &JsValue) -> Result<Config, JsValue> {
         relaxed: flag("relaxed", &field("relaxed"))?,
         tabs: flag("tabs", &field("tabs"))?,
         webrtc: flag("webrtc", &field("webrtc"))?,
+        relay: match field("relay") {
+            said if said.is_undefined() => None,
+            said => Some(flag("relay", &said)?),
+        },
     };
     let database = optional_text("name", &field("database"))?;
     let keys = field("keys").dyn_ref::<Uint8Array>().map(|keys| Zeroizing::new(keys.to_vec()));
