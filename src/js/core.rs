@@ -38,7 +38,8 @@ pub struct Core {
 
 #[wasm_bindgen]
 impl Core {
-    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, tabs, relaxed?, replica, quota?, spaceQuota?, maxPeers?, database?, iceServers?,
+    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, relay?, tabs, relaxed?, replica, quota?,
+    /// spaceQuota?, maxPeers?, database?, iceServers?,
     /// keys? }`; `page`:
     /// `{ event(name, detail), deriveWords(hash) → Promise<string[]>, lookUp(domain) → Promise<{ found?, missing?, failed? }> }`.
     #[wasm_bindgen]
