@@ -15,6 +15,7 @@ mod private;
 mod quarantined;
 mod range;
 mod record;
+pub mod snapshot;
 #[expect(clippy::module_inception, reason = "the file is named for its noun")]
 mod space;
 mod space_error;

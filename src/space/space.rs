@@ -41,6 +41,7 @@ mod roots;
 mod seals;
 mod secrets;
 mod siblings;
+mod sparse;
 #[cfg(test)]
 mod tests;
 mod title;
@@ -131,6 +132,8 @@ pub struct Space {
     stirred: bool,
     events: VecDeque<SpaceEvent>,
     received: Received,
+    /// Only some entries are here: those that are said to be are taken in.
+    sparse: bool,
     files: SpaceFiles,
     #[cfg(any(test, feature = "hostile"))]
     hostile: Hostile,
@@ -151,6 +154,10 @@ struct SpaceFiles {
 impl Space {
     /// Opens what is stored of a space, or begins an empty one.
     pub fn open(files: &mut Files, key: PublicKey) -> Result<Self, SpaceError> {
+        Self::open_as(files, key, false)
+    }
+
+    fn open_as(files: &mut Files, key: PublicKey, sparse: bool) -> Result<Self, SpaceError> {
         let mut file = |name| files.file(&format!("space/{key}/{name}"));
         let ids = SpaceFiles {
             feeds: file("feeds"),
@@ -189,6 +196,7 @@ impl Space {
             stirred: false,
             events: VecDeque::new(),
             received: Received::default(),
+            sparse,
             files: ids,
             #[cfg(any(test, feature = "hostile"))]
             hostile: Hostile::default(),
