@@ -27,6 +27,7 @@ pub struct Mesh {
     pub(super) hubs: Vec<HubConnection>,
     pub(super) peers: Map<NodeId, Peer>,
     pub(super) links: Map<LinkId, NodeId>,
+    pub(super) pairings: Vec<super::pairing::Pairing>,
     pub(super) tabs: Tabs,
     pub(super) last_link: u64,
     last_hub: u32,
@@ -53,6 +54,7 @@ impl Mesh {
             hubs: Vec::new(),
             peers: Map::new(),
             links: Map::new(),
+            pairings: Vec::new(),
             tabs,
             last_link: 0,
             last_hub: 0,
@@ -267,7 +269,8 @@ impl Mesh {
         let counts = self.link_counts();
         let peers = self.peers.iter().filter_map(|(id, peer)| self.peer_deadline(id, peer, &counts));
         let turns = (!self.spaces.is_empty()).then_some(self.next_turn.min(self.next_greeting));
-        hubs.chain(hellos).chain(peers).chain(turns).chain(self.tabs.deadline()).min()
+        let rest = self.tabs.deadline().into_iter().chain(self.pairing_deadline());
+        hubs.chain(hellos).chain(peers).chain(turns).chain(rest).min()
     }
 
     /// Time passed.
@@ -282,6 +285,7 @@ impl Mesh {
         self.tick_hellos(now, entropy);
         self.tick_rounds(now, entropy);
         self.tick_peers(now, entropy);
+        self.tick_pairings(now, entropy);
         if !self.spaces.is_empty() && now >= self.next_greeting {
             self.next_greeting = now.saturating_add(GREETING_MS);
             self.tabs.greet();
@@ -457,7 +461,10 @@ impl Mesh {
     }
 
     fn rtc(&mut self, link: LinkId, event: RtcEvent, now: u64, entropy: &mut dyn Entropy) {
-        let Some(id) = self.links.get(&link).copied() else { return };
+        let Some(id) = self.links.get(&link).copied() else {
+            self.pairing_event(link, event, now);
+            return;
+        };
         let Some(peer) = self.peers.get_mut(&id) else { return };
         match event {
             RtcEvent::Buffered { bytes } => {

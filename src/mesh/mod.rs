@@ -31,6 +31,7 @@ mod membership;
 #[expect(clippy::module_inception, reason = "one noun per file, and this one is the layer's")]
 mod mesh;
 mod negotiate;
+mod pairing;
 mod neighbours;
 mod peer;
 mod replay;
@@ -38,6 +39,7 @@ mod rtc;
 mod sdp;
 pub(crate) mod signal;
 pub(crate) mod tabs;
+mod ticket;
 mod topic;
 
 pub use event::{CloseReason, MeshError, MeshEvent, MeshInput, MeshOutput};
@@ -51,6 +53,7 @@ pub use mesh::Mesh;
 pub use rtc::{Candidate, Description, RtcCommand, RtcEvent, RtcState, SdpType};
 pub use rtc::{HIGH_WATER, LOW_WATER, MAX_CANDIDATE, MAX_CANDIDATES, MAX_FRAME, MAX_SDP};
 pub use sdp::{Fingerprints, SdpError, fingerprint};
+pub use ticket::PairError;
 pub use topic::{Topic, days, inbox, room};
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 
 pub(super) mod ephemeral;
 pub(super) mod known_heads;
+pub(super) mod pairing;
 pub(crate) mod peer_message;
 pub(super) mod presence;
 pub(super) mod replica;
@@ -248,6 +249,7 @@ impl Node {
                     let _ = own.session.receive(&bytes, self.now);
                 }
             }
+            MeshEvent::Pairing { link, text } => self.pairing_text(link, text),
             MeshEvent::LinkWritable { link } => {
                 if let Some(own) = self.links.links.get_mut(&link) {
                     own.session.set_congested(false);

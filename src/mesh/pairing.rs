@@ -1,0 +1,219 @@
+//! Two nodes that meet without a hub: their persons carry one text each way.
+//!
+//! ```text
+//! one side    pair() ───── offer ─────▶ pair(offer)
+//!             connect(answer) ◀─ answer ─ connect()       both within a quarter of a minute
+//! ```
+//! Until it connects, a pairing is a peer connection of nobody; then it is a link like any other.
+
+use super::negotiate::{Negotiator, NegotiatorOutput, Role};
+use super::peer::{Link, Path, Peer};
+use super::signal::Direct;
+use super::ticket::{PairError, Ticket};
+use super::{
+    Candidate, Description, LinkId, Mesh, MeshEvent, MeshOutput, NodeId, RtcCommand, RtcEvent, SdpType,
+};
+use crate::crypto::{Entropy, PublicKey};
+
+/// A pairing that is under way.
+pub(super) struct Pairing {
+    link: LinkId,
+    space: PublicKey,
+    negotiator: Box<Negotiator>,
+    /// The other's offer, and its name.
+    offer: Option<(Ticket, [u8; 16])>,
+    sdp: Option<String>,
+    candidates: Vec<Candidate>,
+    /// When what was found is enough.
+    enough_at: u64,
+    expires: u64,
+    /// Name of the text that was made.
+    made: Option<[u8; 16]>,
+}
+
+impl Mesh {
+    /// Begins a pairing, or answers the text of another's. [`MeshEvent::Pairing`] gives the text to show.
+    pub fn pair(&mut self, space: PublicKey, offer: Option<&str>, now: u64) -> Result<LinkId, PairError> {
+        let offer = match offer {
+            None => None,
+            Some(text) => {
+                let ticket = Ticket::open(&space, text)?;
+                self.check_ticket(&ticket, now)?;
+                if ticket.answers.is_some() {
+                    let what = "this is an answer: the side that made the offer reads it";
+                    return Err(PairError::Mismatch { what });
+                }
+                let plain: String = text.chars().filter(|one| !one.is_whitespace()).collect();
+                Some((ticket, Ticket::hash(&plain)))
+            }
+        };
+        if self.pairings.len() >= MAX_PAIRINGS {
+            let oldest = self.pairings.remove(0);
+            self.out.push_back(MeshOutput::Rtc { link: oldest.link, command: RtcCommand::Close });
+        }
+        self.last_link = self.last_link.saturating_add(1);
+        let link = LinkId(self.last_link);
+        let expires = now.saturating_add(LIFE_MS);
+        let mut negotiator = Box::new(Negotiator::new(link.0, Role::Dialer, now));
+        negotiator.await_answer_until(expires);
+        let (sdp, candidates, enough_at) = (None, Vec::new(), now.saturating_add(LONGEST_MS));
+        let pairing =
+            Pairing { link, space, negotiator, offer, sdp, candidates, enough_at, expires, made: None };
+        self.pairings.push(pairing);
+        self.drain_pairings();
+        Ok(link)
+    }
+
+    /// Connects: with the answer to what was shown here, or, where an offer was answered, without. The other's id.
+    pub fn connect(
+        &mut self,
+        link: LinkId,
+        answer: Option<&str>,
+        now: u64,
+        entropy: &mut dyn Entropy,
+    ) -> Result<NodeId, PairError> {
+        let at = self.pairings.iter().position(|one| one.link == link).ok_or(PairError::Over)?;
+        let pairing = self.pairings.get(at).ok_or(PairError::Over)?;
+        let theirs = match (&pairing.offer, answer) {
+            (Some((offer, _)), None) => offer.clone(),
+            (None, Some(text)) => {
+                let ticket = Ticket::open(&pairing.space, text)?;
+                if ticket.answers.is_none() || ticket.answers != pairing.made {
+                    let what = "this is not the answer to the code that is shown here";
+                    return Err(PairError::Mismatch { what });
+                }
+                ticket
+            }
+            _ => return Err(PairError::Mismatch { what: "an offer is connected with its answer" }),
+        };
+        let id = self.check_ticket(&theirs, now)?;
+        if self.links.len() >= self.max_links || (!self.peers.contains_key(&id) && !self.make_room()) {
+            return Err(PairError::Full);
+        }
+        let mut pairing = self.pairings.remove(at);
+        let dials = self.id() < id;
+        // As if the lower id had dialled, so that later signalling fits.
+        let attempt = if dials { link.0 } else { theirs.attempt };
+        let answer = Description { sdp_type: SdpType::Answer, sdp: theirs.sdp() };
+        pairing.negotiator.pair(answer, now);
+        pairing.negotiator.become_of(attempt, if dials { Role::Dialer } else { Role::Answerer });
+        let peer = self.peers.entry(id).or_insert_with(|| Peer::new(now));
+        (peer.key, peer.heard_at, peer.attempt) = (Some(theirs.key), now, attempt.max(peer.attempt));
+        peer.spaces.insert(pairing.space);
+        peer.link = Some(Link::new(link, Path::WebRtc(pairing.negotiator), now));
+        self.links.insert(link, id);
+        self.drain_negotiator(&id, now, entropy);
+        self.settle(now, entropy);
+        Ok(id)
+    }
+
+    /// Gives a pairing up.
+    pub fn unpair(&mut self, link: LinkId) {
+        if let Some(at) = self.pairings.iter().position(|one| one.link == link) {
+            self.pairings.remove(at);
+            self.out.push_back(MeshOutput::Rtc { link, command: RtcCommand::Close });
+        }
+    }
+
+    fn check_ticket(&self, ticket: &Ticket, now: u64) -> Result<NodeId, PairError> {
+        let id = NodeId::of(&ticket.key);
+        if now >= ticket.expires || ticket.expires > now.saturating_add(LIFE_MS + SKEW_MS) {
+            return Err(PairError::Expired);
+        }
+        if id == self.id() {
+            return Err(PairError::Needless { what: "this code was made here: the other side reads it" });
+        }
+        if self.peers.get(&id).is_some_and(|peer| peer.link.is_some()) {
+            return Err(PairError::Needless { what: "the two are connected already" });
+        }
+        Ok(id)
+    }
+
+    /// What a peer connection of a pairing reports; whether it is one.
+    pub(super) fn pairing_event(&mut self, link: LinkId, event: RtcEvent, now: u64) -> bool {
+        let Some(pairing) = self.pairings.iter_mut().find(|one| one.link == link) else { return false };
+        if matches!(event, RtcEvent::LocalCandidate { .. } | RtcEvent::LocalDescription { .. }) {
+            pairing.enough_at = pairing.enough_at.min(now.saturating_add(LONGEST_MS)).max(now + QUIET_MS);
+            if matches!(event, RtcEvent::LocalCandidate { .. }) {
+                pairing.enough_at = now.saturating_add(QUIET_MS);
+            }
+        }
+        pairing.negotiator.event(event, now);
+        self.drain_pairings();
+        true
+    }
+
+    pub(super) fn pairing_deadline(&self) -> Option<u64> {
+        let due = |one: &Pairing| {
+            let waits = one.made.is_none().then_some(one.enough_at);
+            [waits, one.negotiator.deadline(), Some(one.expires)].into_iter().flatten().min()
+        };
+        self.pairings.iter().filter_map(due).min()
+    }
+
+    pub(super) fn tick_pairings(&mut self, now: u64, entropy: &mut dyn Entropy) {
+        for pairing in &mut self.pairings {
+            pairing.negotiator.tick(now);
+        }
+        self.drain_pairings();
+        let (key, mut told) = (self.signalling.key(), Vec::new());
+        for pairing in &mut self.pairings {
+            if pairing.made.is_some() || now < pairing.enough_at {
+                continue;
+            }
+            let Some(sdp) = &pairing.sdp else { continue };
+            let answers = pairing.offer.as_ref().map(|(_, hash)| *hash);
+            let expires = pairing.expires;
+            let ticket = Ticket::new(sdp, &pairing.candidates, key, pairing.link.0, answers, expires);
+            let Some(ticket) = ticket else { continue };
+            let text = ticket.seal(&pairing.space, entropy);
+            pairing.made = Some(Ticket::hash(&text));
+            told.push(MeshEvent::Pairing { link: pairing.link, text: Ok(text) });
+        }
+        told.into_iter().for_each(|event| self.event(event));
+        let old: Vec<LinkId> =
+            self.pairings.iter().filter(|one| now >= one.expires).map(|one| one.link).collect();
+        old.into_iter().for_each(|link| self.unpair(link));
+    }
+
+    fn drain_pairings(&mut self) {
+        let mut over = Vec::new();
+        for pairing in &mut self.pairings {
+            let link = pairing.link;
+            while let Some(output) = pairing.negotiator.poll() {
+                match output {
+                    NegotiatorOutput::Command(command) => {
+                        self.out.push_back(MeshOutput::Rtc { link, command });
+                    }
+                    NegotiatorOutput::Ended(reason) => over.push((link, reason)),
+                    NegotiatorOutput::Signal(Direct::Offer { description, .. }) => {
+                        pairing.sdp = Some(description.sdp);
+                    }
+                    NegotiatorOutput::Signal(Direct::Candidates { candidates, .. }) => {
+                        for one in candidates {
+                            if !pairing.candidates.contains(&one) {
+                                pairing.candidates.push(one);
+                            }
+                        }
+                    }
+                    NegotiatorOutput::Opened(_) | NegotiatorOutput::Signal(_) => {}
+                }
+            }
+        }
+        for (link, reason) in over {
+            self.pairings.retain(|one| one.link != link);
+            self.event(MeshEvent::Pairing { link, text: Err(reason) });
+        }
+    }
+}
+
+/// Pairings at once.
+const MAX_PAIRINGS: usize = 4;
+/// How long a ticket is of use.
+const LIFE_MS: u64 = 10 * 60_000;
+/// Clocks may differ by so much.
+const SKEW_MS: u64 = 60 * 60_000;
+/// When nothing more was found for so long, all was.
+const QUIET_MS: u64 = 700;
+/// What is not found by then is left out.
+const LONGEST_MS: u64 = 4_000;
