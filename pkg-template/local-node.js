@@ -10,7 +10,7 @@ const ONCE = new Set(["adopt", "approve", "changePassphrase", "chooseRoot", "cre
   "recover", "revokeInvite", "setTitle", "signUp", "unhide", "write"]);
 
 /** What other tabs may ask of a node. */
-export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "changePassphrase", "createSpace", "cut", "deny", "exportPiece", "forget", "get", "hide", "history", "importPart", "invite", "join", "leave", "list", "lock", "otherBranches", "pin",
+export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "changePassphrase", "createSpace", "cut", "deny", "exportPiece", "forget", "get", "hide", "history", "importPart", "invite", "join", "leave", "list", "lock", "otherBranches", "pair", "pairWith", "pin", "planSnapshot", "finishSnapshot", "snapshotSegment", "syncPiece", "unpair",
   "quarantine", "recover", "removeHub", "revokeInvite", "send", "setPresence", "setTitle", "signIn", "signUp", "sync", "unhide", "unlock", "write"]);
 
 export class LocalNode {
