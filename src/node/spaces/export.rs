@@ -23,8 +23,9 @@ use crate::node::{
 use crate::{
     codec::{DecodeError, Reader, Writer},
     crypto::{Hash, PublicKey, blake2b_128},
-    feed::Proof,
+    feed::{Feed, Proof, ProofRequest},
     space::Clock,
+    storage::Files,
     sync::{ItemKind, Replica, ReplicaError, prove_from},
 };
 
@@ -294,10 +295,33 @@ fn take(replica: &mut SpaceReplica<'_>, kind: u8, reader: &mut Reader<'_>) -> Re
             if replica.wanted(&feed) && replica.missing(&feed, proof.blocks_start..end).is_none() {
                 return Ok(false);
             }
-            replica.accept(&feed, &proof, &blocks).map(|()| true)
+            match replica.accept(&feed, &proof, &blocks) {
+                Err(ReplicaError::Stale) => extend(replica, &feed, &proof, &blocks),
+                result => result.map(|()| true),
+            }
         }
         _ => Ok(false),
     }
+}
+
+/// Takes a longer head in where a shorter one is held: the proof, from 0, is turned into one from there.
+fn extend(
+    replica: &mut SpaceReplica<'_>,
+    key: &PublicKey,
+    proof: &Proof,
+    blocks: &[Vec<u8>],
+) -> Result<bool, ReplicaError> {
+    let (start, from) = (proof.blocks_start, replica.space.feed(key).map_or(0, Feed::length));
+    let end = start.saturating_add(count(blocks.len()));
+    if from < start || from >= end {
+        return Err(ReplicaError::Stale);
+    }
+    let mut files = Files::new();
+    let mut aside = Feed::open(&mut files, *key)?;
+    aside.accept(&mut files, proof, blocks)?;
+    let proof = aside.prove(&files, &ProofRequest { blocks: from..end, from, to: aside.length() })?;
+    let held = usize::try_from(from - start).unwrap_or(usize::MAX);
+    replica.accept(key, &proof, blocks.get(held..).unwrap_or_default()).map(|()| true)
 }
 
 fn seal(out: &mut Vec<u8>, body: &[u8]) {
