@@ -217,3 +217,132 @@ const SKEW_MS: u64 = 60 * 60_000;
 const QUIET_MS: u64 = 700;
 /// What is not found by then is left out.
 const LONGEST_MS: u64 = 4_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mesh::{Fingerprints, MeshInput, PairError};
+    use crate::testing::Seeded;
+
+    const SPACE: PublicKey = PublicKey([7; 32]);
+    const START: u64 = 1_800_000_000_000;
+
+    struct Side {
+        mesh: Mesh,
+        entropy: Seeded,
+        byte: u8,
+        commands: Vec<RtcCommand>,
+        events: Vec<MeshEvent>,
+    }
+
+    impl Side {
+        fn new(byte: u8) -> Self {
+            let mut entropy = Seeded::new(u64::from(byte));
+            let mut mesh = Mesh::new(&mut entropy);
+            mesh.join(SPACE, START, &mut entropy).unwrap();
+            let mut side = Self { mesh, entropy, byte, commands: Vec::new(), events: Vec::new() };
+            side.drain();
+            side
+        }
+
+        fn drain(&mut self) {
+            while let Some(output) = self.mesh.poll() {
+                match output {
+                    MeshOutput::Rtc { command, .. } => self.commands.push(command),
+                    MeshOutput::Event(event) => self.events.push(event),
+                    _ => {}
+                }
+            }
+        }
+
+        fn rtc(&mut self, link: LinkId, event: RtcEvent, now: u64) {
+            self.mesh.handle(MeshInput::Rtc { link, event }, now, &mut self.entropy);
+            self.drain();
+        }
+
+        /// The text, as a browser's answers lead to it.
+        fn text(&mut self, link: LinkId, now: u64) -> String {
+            let print = vec![format!("{:02X}", self.byte); 32].join(":");
+            let (byte, sdp_type) = (self.byte, SdpType::Offer);
+            let sdp = format!(
+                "v=0\r\na=ice-ufrag:frag{byte}\r\na=ice-pwd:secret{byte}\r\na=fingerprint:sha-256 {print}\r\n"
+            );
+            self.rtc(link, RtcEvent::LocalDescription { sdp_type, sdp }, now);
+            let json = r#"{"candidate":"candidate:1 1 udp 7 127.0.0.1 4000 typ host","sdpMid":"0","sdpMLineIndex":0,"usernameFragment":null}"#;
+            self.rtc(link, RtcEvent::LocalCandidate { json: json.to_owned() }, now + 10);
+            while let Some(due) = self.mesh.deadline().filter(|due| *due < now + 10_000) {
+                self.mesh.tick(due, &mut self.entropy);
+                self.drain();
+                if let Some(MeshEvent::Pairing { text: Ok(text), .. }) =
+                    self.events.iter().rfind(|event| matches!(event, MeshEvent::Pairing { .. }))
+                {
+                    return text.clone();
+                }
+            }
+            panic!("no text");
+        }
+    }
+
+    #[test]
+    fn two_nodes_meet_by_two_texts_and_nothing_else() {
+        let (mut a, mut b) = (Side::new(1), Side::new(2));
+        let from = a.mesh.pair(SPACE, None, START).unwrap();
+        let offer = a.text(from, START);
+        assert_eq!(
+            a.mesh.pair(SPACE, Some(&offer), START),
+            Err(PairError::Needless { what: "this code was made here: the other side reads it" })
+        );
+        let to = b.mesh.pair(SPACE, Some(&offer), START + 60_000).unwrap();
+        let answer = b.text(to, START + 60_000);
+        assert!(matches!(b.mesh.pair(SPACE, Some(&answer), START), Err(PairError::Mismatch { .. })));
+
+        // Only the answer to this very offer, and only once.
+        let now = START + 120_000;
+        let wrong = a.mesh.connect(from, Some(&offer), now, &mut a.entropy);
+        assert!(matches!(wrong, Err(PairError::Mismatch { .. })), "{wrong:?}");
+        let late = a.mesh.connect(from, Some(&answer), START + 700_000, &mut a.entropy);
+        assert_eq!(late, Err(PairError::Expired));
+        assert_eq!(a.mesh.connect(from, Some(&answer), now, &mut a.entropy), Ok(b.mesh.id()));
+        assert_eq!(a.mesh.connect(from, Some(&answer), now, &mut a.entropy), Err(PairError::Over));
+        assert_eq!(b.mesh.connect(to, None, now, &mut b.entropy), Ok(a.mesh.id()));
+        for (side, link, theirs, setup) in
+            [(&mut a, from, "frag2", "a=setup:active"), (&mut b, to, "frag1", "a=setup:passive")]
+        {
+            side.drain();
+            let sdp = side.commands.iter().find_map(|command| match command {
+                RtcCommand::SetRemote { sdp_type: SdpType::Answer, sdp } => Some(sdp.clone()),
+                _ => None,
+            });
+            let sdp = sdp.unwrap();
+            assert!(sdp.contains(theirs) && sdp.contains(setup) && sdp.contains("127.0.0.1 4000 typ host"));
+            side.rtc(link, RtcEvent::ChannelOpen, now + 500);
+        }
+        let open = |side: &Side| {
+            side.events.iter().find_map(|event| match event {
+                MeshEvent::LinkOpen { remote, fingerprints, initiator, spaces, .. } => {
+                    Some((*remote, *fingerprints, *initiator, spaces.clone()))
+                }
+                _ => None,
+            })
+        };
+        let (left, right) = (open(&a).unwrap(), open(&b).unwrap());
+        assert_eq!((left.0, right.0), (b.mesh.id(), a.mesh.id()));
+        assert_eq!(left.1, Some(Fingerprints { local: [1; 32], remote: [2; 32] }));
+        assert_eq!(right.1, Some(Fingerprints { local: [2; 32], remote: [1; 32] }));
+        assert!(left.2 != right.2 && left.3 == [SPACE] && right.3 == [SPACE]);
+    }
+
+    #[test]
+    fn what_is_not_used_goes() {
+        let mut a = Side::new(3);
+        for _ in 0..6 {
+            a.mesh.pair(SPACE, None, START).unwrap();
+        }
+        assert_eq!(a.mesh.pairings.len(), MAX_PAIRINGS);
+        a.mesh.tick(START + LIFE_MS, &mut a.entropy);
+        a.drain();
+        assert!(a.mesh.pairings.is_empty());
+        let closed = a.commands.iter().filter(|command| **command == RtcCommand::Close).count();
+        assert!(closed >= 6, "{closed} connections were closed");
+    }
+}

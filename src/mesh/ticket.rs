@@ -6,8 +6,7 @@
 //! sealed  kind u8 (1 offer, 2 answer) │ u64 ms since 1970 from when on it is of no use │ sender's X25519 key 32
 //!         attempt varint │ H128 of the offer's text 16 (answer only) │ certificate's SHA-256 32
 //!         bytes: ice-ufrag │ bytes: ice-pwd │ count candidates u8, each:
-//!           type u8 (0 host, 1 srflx, 2 relay; +4 an IPv6 address, +8 an mDNS name) │ u32 priority │ u16 port │ address
-//!           address: 4, 16, or the 16 bytes of the UUID before ".local"
+//!           type u8 (0 host, 1 srflx, 2 relay) │ u32 priority │ u16 port │ bytes: address, or mDNS name, as text
 //! ```
 //! Integers are little endian. Each side makes an offer of its own for its browser and takes the other's ticket as the
 //! answer to it, so that neither begins to connect before a person says that both are ready: browsers give up after
@@ -36,20 +35,12 @@ pub(crate) struct Ticket {
 }
 
 /// A candidate, as far as it is needed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Route {
     kind: u8,
     priority: u32,
     port: u16,
-    address: Address,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Address {
-    V4([u8; 4]),
-    V6([u8; 16]),
-    /// The UUID of an mDNS name.
-    Local([u8; 16]),
+    address: String,
 }
 
 impl Ticket {
@@ -175,55 +166,41 @@ impl Route {
             return None;
         }
         let kind = KINDS.iter().zip(0..).find(|(name, _)| Some(**name) == words.clone().next())?.1;
-        let address = match address.strip_suffix(".local") {
-            Some(uuid) => Address::Local(crate::crypto::parse_hex(&uuid.replace('-', ""))?),
-            None => match address.parse().ok()? {
-                std::net::IpAddr::V4(address) => Address::V4(address.octets()),
-                std::net::IpAddr::V6(address) => Address::V6(address.octets()),
-            },
-        };
-        Some(Self { kind, priority: priority.parse().ok()?, port: port.parse().ok()?, address })
+        Some(Self {
+            kind,
+            priority: priority.parse().ok()?,
+            port: port.parse().ok()?,
+            address: plain_address(address)?,
+        })
     }
 
     fn line(&self, number: usize) -> String {
-        let address = match &self.address {
-            Address::V4(bytes) => std::net::Ipv4Addr::from(*bytes).to_string(),
-            Address::V6(bytes) => std::net::Ipv6Addr::from(*bytes).to_string(),
-            Address::Local(bytes) => {
-                let hex = crate::crypto::hex(bytes);
-                let part = |range| hex.get(range).unwrap_or_default();
-                let parts = [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)];
-                format!("{}.local", parts.join("-"))
-            }
-        };
         let kind = KINDS.get(usize::from(self.kind)).copied().unwrap_or("host");
         let related = if self.kind == 0 { "" } else { " raddr 0.0.0.0 rport 0" };
-        let Self { priority, port, .. } = self;
+        let Self { priority, port, address, .. } = self;
         format!("candidate:{number} 1 udp {priority} {address} {port} typ {kind}{related}")
     }
 
     fn write(&self, out: &mut Writer) {
-        let (flag, address): (u8, &[u8]) = match &self.address {
-            Address::V4(bytes) => (0, bytes),
-            Address::V6(bytes) => (4, bytes),
-            Address::Local(bytes) => (8, bytes),
-        };
-        out.u8(self.kind | flag).u32(self.priority).u16(self.port).raw(address);
+        out.u8(self.kind).u32(self.priority).u16(self.port).text(&self.address);
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let (flags, priority, port) = (reader.u8()?, reader.u32()?, reader.u16()?);
-        let unknown = DecodeError::Unknown { what: "kind of candidate", got: u64::from(flags) };
-        let kind = flags & 3;
-        let address = match flags & !3 {
-            _ if kind == 3 => return Err(unknown),
-            0 => Address::V4(reader.array()?),
-            4 => Address::V6(reader.array()?),
-            8 => Address::Local(reader.array()?),
-            _ => return Err(unknown),
-        };
+        let (kind, priority, port) = (reader.u8()?, reader.u32()?, reader.u16()?);
+        if usize::from(kind) >= KINDS.len() {
+            return Err(DecodeError::Unknown { what: "kind of candidate", got: u64::from(kind) });
+        }
+        let address = plain_address(reader.text("address", MAX_ADDRESS)?);
+        let address =
+            address.ok_or(DecodeError::NotCanonical { what: "an address with other characters" })?;
         Ok(Self { kind, priority, port, address })
     }
+}
+
+/// An address or a name, which becomes part of an SDP.
+fn plain_address(text: &str) -> Option<String> {
+    let plain = |one: u8| one.is_ascii_alphanumeric() || matches!(one, b'.' | b':' | b'-');
+    (!text.is_empty() && text.len() <= MAX_ADDRESS && text.bytes().all(plain)).then(|| text.to_owned())
 }
 
 /// Why a pairing does not come about.
@@ -269,6 +246,8 @@ const PREFIX: &str = "hypha:";
 const KINDS: [&str; 3] = ["host", "srflx", "relay"];
 /// Candidates in a ticket: it has to fit into a QR code.
 const MAX_ROUTES: usize = 12;
+/// Longest address: an mDNS name has 42 bytes.
+const MAX_ADDRESS: usize = 64;
 /// Longest text that is read.
 const MAX_TEXT: usize = 4096;
 
@@ -305,7 +284,7 @@ mod tests {
             let made = ticket(answers);
             assert_eq!(made.routes.len(), 3);
             let text = made.seal(&space, &mut Seeded::new(1));
-            assert!(text.len() < 400, "{} characters", text.len());
+            assert!(text.len() < 450, "{} characters", text.len());
             assert_eq!(Ticket::open(&space, &format!("  {text}\n")), Ok(made.clone()));
             assert_eq!(Ticket::open(&PublicKey([6; 32]), &text), Err(PairError::Foreign));
             let sdp = made.sdp();
