@@ -26,6 +26,7 @@ mod flat;
 mod graft;
 mod groups;
 mod head;
+mod held;
 mod log;
 mod node;
 mod paths;

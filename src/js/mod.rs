@@ -13,6 +13,7 @@ mod item;
 mod names;
 mod offline;
 mod ops;
+mod replicas;
 mod snapshot;
 mod static_snapshot;
 pub mod value;

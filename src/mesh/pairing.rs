@@ -100,8 +100,15 @@ impl Mesh {
         let peer = self.peers.entry(id).or_insert_with(|| Peer::new(now));
         (peer.key, peer.heard_at, peer.attempt) = (Some(theirs.key), now, attempt.max(peer.attempt));
         peer.spaces.insert(pairing.space);
-        peer.link = Some(Link::new(link, Path::WebRtc(pairing.negotiator), now));
-        self.links.insert(link, id);
+        let path = Path::WebRtc(pairing.negotiator);
+        match &mut peer.link {
+            Some(relayed) => relayed.set_path(path, link),
+            None => {
+                peer.link = Some(Link::new(link, path, now));
+                self.links.insert(link, id);
+            }
+        }
+        self.rtcs.insert(link, id);
         self.drain_negotiator(&id, now, entropy);
         self.settle(now, entropy);
         Ok(id)
@@ -123,7 +130,8 @@ impl Mesh {
         if id == self.id() {
             return Err(PairError::Needless { what: "this code was made here: the other side reads it" });
         }
-        if self.peers.get(&id).is_some_and(|peer| peer.link.is_some()) {
+        let direct = |link: &Link| !matches!(link.path, Path::Off);
+        if self.peers.get(&id).is_some_and(|peer| peer.link.as_ref().is_some_and(direct)) {
             return Err(PairError::Needless { what: "the two are connected already" });
         }
         Ok(id)
