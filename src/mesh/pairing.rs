@@ -302,7 +302,7 @@ mod tests {
         );
         let to = b.mesh.pair(SPACE, Some(&offer), START + 60_000).unwrap();
         let answer = b.text(to, START + 60_000);
-        assert!(matches!(b.mesh.pair(SPACE, Some(&answer), START), Err(PairError::Mismatch { .. })));
+        assert!(matches!(a.mesh.pair(SPACE, Some(&answer), START + 60_000), Err(PairError::Mismatch { .. })));
 
         // Only the answer to this very offer, and only once.
         let now = START + 120_000;

@@ -163,8 +163,7 @@ fn a_sync_file_brings_what_is_lacking_and_only_that() {
     let (mut world, first, second, other) = two(5);
     let (clock, early) = (world.node(second).clock(None), sync_file(&world, first, &Default::default()));
     world.kill(second);
-    let third = world.browser(Some(world.node(first).home().unwrap()));
-    world.kill(third);
+    let key = world.node(first).home().unwrap();
     for n in 0..5 {
         world.call(first, post(&format!("later/{n}"), &"y".repeat(20_000))).unwrap();
     }
@@ -182,7 +181,8 @@ fn a_sync_file_brings_what_is_lacking_and_only_that() {
     world.kill(second);
 
     // Everything, to a visitor that has an early copy: what is longer here extends what is there.
-    world.start(third);
+    let third = world.browser(Some(key));
+    world.until("looked up", |world| world.node(third).is_ready());
     assert_eq!(import(&mut world, third, early), (0, 0));
     assert!(clocks(&world, third) != held);
     assert_eq!(import(&mut world, third, all.clone()), (0, 0));
