@@ -52,7 +52,10 @@ export interface OpenOptions {
   hubs?: readonly string[];
   /** STUN and TURN servers; none unless given. */
   iceServers?: RTCIceServer[];
-  /** All on unless switched off. `relay` has no effect yet. */
+  /**
+   * On unless switched off. `relay`: hubs carry data, sealed, until WebRTC is there and when it fails. Unset, those do whose
+   * address ends in `#relay=1`; `true`, all of a kind that can (not Nostr relays and trackers); `false`, none.
+   */
   transports?: { webrtc?: boolean; relay?: boolean; tabs?: boolean };
   /**
    * Where a static copy of the domain's space is, for visitors who have nothing of it yet: an address of a folder, or `false`
@@ -499,7 +502,11 @@ export interface Writer {
 
 export interface PeerInfo {
   readonly id: string;
-  readonly transport: "tab" | "webrtc";
+  readonly transport: "tab" | "webrtc" | "relay";
+  /** How messages travel now: WebRTC goes `direct` or through a TURN server; `relay` is through a hub, sealed. */
+  readonly path: "tab" | "direct" | "turn" | "relay";
+  /** Parts of messages over all carriers of the session: each is sent and received once, whatever is resent and repeated. */
+  readonly frames: { readonly sent: number; readonly acknowledged: number; readonly received: number; readonly resent: number; readonly repeated: number; readonly moves: number };
   readonly state: "connecting" | "open" | "recovering";
   /** Milliseconds. */
   readonly roundTrip: number | undefined;
@@ -518,6 +525,8 @@ export interface HubInfo {
   /** When it is tried again, unix milliseconds. */
   readonly until: number | undefined;
   readonly error: string | undefined;
+  /** Whether it carries data, not only signalling. */
+  readonly relay: boolean;
 }
 
 /** `filling`: 80 % or 95 % of the quota is used. `evicted`: see `Hypha.evicted`. */

@@ -62,6 +62,7 @@ export class Hypha extends EventTarget {
       link,
       hubs: [...hubs],
       webrtc: transports.webrtc !== false && typeof RTCPeerConnection === "function",
+      relay: transports.relay,
       tabs: transports.tabs !== false,
       relaxed: durability === "relaxed",
       replica: role === "replica",

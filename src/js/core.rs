@@ -38,7 +38,8 @@ pub struct Core {
 
 #[wasm_bindgen]
 impl Core {
-    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, tabs, relaxed?, replica, quota?, spaceQuota?, maxPeers?, database?, iceServers?,
+    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, relay?, tabs, relaxed?, replica, quota?, spaceQuota?,
+    /// maxPeers?, database?, iceServers?,
     /// keys? }`; `page`:
     /// `{ event(name, detail), deriveWords(hash) → Promise<string[]>, lookUp(domain) → Promise<{ found?, missing?, failed? }> }`.
     #[wasm_bindgen]
@@ -364,6 +365,10 @@ fn read_config(options: &JsValue) -> Result<Config, JsValue> {
         relaxed: flag("relaxed", &field("relaxed"))?,
         tabs: flag("tabs", &field("tabs"))?,
         webrtc: flag("webrtc", &field("webrtc"))?,
+        relay: match field("relay") {
+            said if said.is_undefined() => None,
+            said => Some(flag("relay", &said)?),
+        },
     };
     let database = optional_text("name", &field("database"))?;
     let keys = field("keys").dyn_ref::<Uint8Array>().map(|keys| Zeroizing::new(keys.to_vec()));

@@ -331,7 +331,12 @@ impl Mesh {
 
     /// All hubs.
     pub fn hubs(&self) -> Vec<HubInfo> {
-        self.hubs.iter().map(HubConnection::info).collect()
+        let may = self.relaying != Relaying::Never;
+        let info = |hub: &HubConnection| {
+            let info = hub.info();
+            HubInfo { may_relay: info.may_relay && may, ..info }
+        };
+        self.hubs.iter().map(info).collect()
     }
 
     /// What signalling accepted and dropped.

@@ -4,7 +4,7 @@ import { h, heading, setText } from "../lib/dom.js";
 import { hubs } from "./hubs.js";
 import { safetyLine } from "./replicas.js";
 
-const TRANSPORTS = { tab: "a tab of this browser", webrtc: "direct", relay: "through a hub, sealed" };
+const PATHS = { tab: "a tab of this browser", direct: "direct", turn: "through a TURN server, sealed", relay: "through a hub, sealed" };
 
 export function status(app) {
   const summary = h("p", { test: "connection", role: "status" });
@@ -44,7 +44,7 @@ export function status(app) {
     const rows = peers.map((peer) => {
       const trip = peer.roundTrip;
       const time = trip === undefined ? "" : `${trip < 10 ? trip.toFixed(1) : Math.round(trip)} ms`;
-      return [TRANSPORTS[peer.transport] ?? peer.transport, peer.state !== "open" && peer.state, time]
+      return [PATHS[peer.path] ?? peer.path, peer.state !== "open" && peer.state, time]
         .filter(Boolean).join(" · ");
     });
     while (list.children.length > rows.length) list.lastElementChild.remove();
@@ -52,6 +52,7 @@ export function status(app) {
       if (!list.children[i]) list.append(h("li", {}));
       setText(list.children[i], row);
       list.children[i].dataset.transport = peers[i].transport ?? "";
+      list.children[i].dataset.path = peers[i].path ?? "";
     });
     list.hidden = rows.length === 0;
   }

@@ -37,8 +37,11 @@ const FIREFOX = {
 const all = new Set();
 
 export class Browser {
-  static async launch(kind) {
+  /** `program`: another way to start it (Chrome only), such as in another network. */
+  static async launch(kind, { program } = {}) {
     const browser = new Browser(kind);
+    // Over a pipe: a port of another network is out of reach.
+    if (program) browser.#options = { ...browser.#options, executablePath: program, pipe: true };
     await browser.#start();
     return browser;
   }
@@ -102,6 +105,11 @@ export class Browser {
     if (!browser) return;
     this.#retire();
     await this.#kill(browser);
+  }
+
+  /** Sends a signal to all its processes: stopped, it sleeps as with a closed lid. */
+  signal(name) {
+    process.kill(-this.#browser.process().pid, name);
   }
 
   /** Starts it again with the same profile, closing it first if it runs. Tabs are to be opened anew. */
