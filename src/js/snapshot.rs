@@ -6,10 +6,11 @@ use js_sys::Array;
 use wasm_bindgen::JsValue;
 
 use super::item::{number, request, words};
+use super::replicas;
 use super::value::{decode, map, object};
 use crate::crypto::{Link, PublicKey, Signature, hex};
-use crate::mesh::{Carrier, HubInfo, HubState, LinkState};
-use crate::node::{Node, PeerView, Present, SpaceView};
+use crate::mesh::{HubInfo, HubState, LinkState};
+use crate::node::{Node, PeerPath, PeerView, Present, SpaceView};
 use crate::space::{Clock, InviteInfo, Role, WriterInfo, WriterStanding, space_code};
 
 /// State, home, devices, requests, peers, hubs.
@@ -20,7 +21,7 @@ pub(super) fn snapshot(node: &Node) -> JsValue {
         ("state", node.state().as_str().into()),
         ("ready", node.is_ready().into()),
         ("home", texts(node.home().map(|key| hex(key.as_bytes())))),
-        ("spaces", node.spaces().iter().map(space).collect::<Array>().into()),
+        ("spaces", node.spaces().iter().map(|view| space(node, view)).collect::<Array>().into()),
         ("writer", texts(own.map(|key| hex(key.as_bytes())))),
         ("device", texts(node.device_name().map(str::to_owned))),
         ("words", node.sign_in_words().map_or(JsValue::UNDEFINED, |four| words(&four))),
@@ -29,6 +30,7 @@ pub(super) fn snapshot(node: &Node) -> JsValue {
             node.rivals().iter().map(|key| JsValue::from(hex(key.as_bytes()))).collect::<Array>().into(),
         ),
         ("otherLink", texts(node.other_key().map(|key| Link(key).to_string()))),
+        ("replica", replicas::replica(node)),
         ("requests", node.requests().iter().map(request).collect::<Array>().into()),
         ("peers", node.peers().iter().map(peer).collect::<Array>().into()),
         ("hubs", node.hubs().iter().map(hub).collect::<Array>().into()),
@@ -44,7 +46,7 @@ pub(super) fn signed_up(key: &PublicKey, claim: Option<&Signature>) -> JsValue {
 }
 
 /// What of a space is known without waiting.
-fn space(view: &SpaceView<'_>) -> JsValue {
+fn space(node: &Node, view: &SpaceView<'_>) -> JsValue {
     let space = view.space;
     let (key, own) = (space.key(), space.writer());
     object([
@@ -57,6 +59,8 @@ fn space(view: &SpaceView<'_>) -> JsValue {
         ("asking", view.asking.into()),
         ("presence", view.presence.iter().map(present).collect::<Array>().into()),
         ("invites", space.invites().iter().map(invite).collect::<Array>().into()),
+        ("replicas", replicas::pinned(node, key)),
+        ("safety", replicas::safety(node, key)),
         ("level", view.level.into()),
         ("writers", space.writers().iter().map(|info| writer(info, own)).collect::<Array>().into()),
         ("clock", clock(&space.clock())),
@@ -132,10 +136,21 @@ const fn standing(state: WriterStanding) -> &'static str {
 
 fn peer(view: &PeerView) -> JsValue {
     let info = &view.link;
-    let transport = match info.carrier {
-        Carrier::Tab => "tab",
-        Carrier::WebRtc => "webrtc",
+    let (transport, path) = match view.path {
+        PeerPath::Direct => ("webrtc", "direct"),
+        PeerPath::Relay => ("relay", "relay"),
+        PeerPath::Tab => ("tab", "tab"),
+        PeerPath::Turn => ("webrtc", "turn"),
     };
+    let counted = &view.frames;
+    let frames = object([
+        ("sent", number(counted.sent)),
+        ("acknowledged", number(counted.acknowledged)),
+        ("received", number(counted.received)),
+        ("resent", number(counted.resent)),
+        ("repeated", number(counted.repeated)),
+        ("moves", number(counted.moves)),
+    ]);
     let state = match info.state {
         LinkState::Connecting => "connecting",
         LinkState::Open => "open",
@@ -145,6 +160,8 @@ fn peer(view: &PeerView) -> JsValue {
     object([
         ("id", info.id.to_string().into()),
         ("transport", transport.into()),
+        ("path", path.into()),
+        ("frames", frames),
         ("state", state.into()),
         ("roundTrip", view.round_trip.map_or(JsValue::UNDEFINED, number)),
         ("level", view.level.map_or(JsValue::UNDEFINED, JsValue::from)),
@@ -166,8 +183,7 @@ fn hub(info: &HubInfo) -> JsValue {
     object([
         ("url", info.url.as_str().into()),
         ("state", state.into()),
-        // No kind of hub that is spoken here passes on more than signalling.
-        ("relay", false.into()),
+        ("relay", info.may_relay.into()),
         ("until", until.map_or(JsValue::UNDEFINED, number)),
         ("error", info.error.as_deref().map_or(JsValue::UNDEFINED, JsValue::from_str)),
     ])

@@ -4,6 +4,7 @@
 //! - one connection per hub ([`HubAdapter`] speaks the hub's language; back-off and health are the mesh's),
 //! - the sealed signalling that goes through hubs (topics, hellos, offers, answers, candidates),
 //! - one negotiator per peer that is dialled over WebRTC, and the tabs of this browser,
+//! - conversations over hubs that may relay, which begin a session at once and take it back when WebRTC fails,
 //! - the links: at most one per pair of nodes, whatever spaces, hubs or tabs they share,
 //! - what neighbours in a space do for each other: introductions, and signalling without a hub.
 //!
@@ -32,12 +33,16 @@ mod membership;
 mod mesh;
 mod negotiate;
 mod neighbours;
+mod pairing;
 mod peer;
+mod relay;
+mod relaying;
 mod replay;
 mod rtc;
 mod sdp;
 pub(crate) mod signal;
 pub(crate) mod tabs;
+mod ticket;
 mod topic;
 
 pub use event::{CloseReason, MeshError, MeshEvent, MeshInput, MeshOutput};
@@ -48,9 +53,11 @@ pub use hub::{
 pub use id::{Carrier, HubId, LinkId, NodeId};
 pub use info::{Counters, HubInfo, LinkState, PeerInfo};
 pub use mesh::Mesh;
+pub use relaying::Relaying;
 pub use rtc::{Candidate, Description, RtcCommand, RtcEvent, RtcState, SdpType};
 pub use rtc::{HIGH_WATER, LOW_WATER, MAX_CANDIDATE, MAX_CANDIDATES, MAX_FRAME, MAX_SDP};
 pub use sdp::{Fingerprints, SdpError, fingerprint};
+pub use ticket::PairError;
 pub use topic::{Topic, days, inbox, room};
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 //!           2 answer   body = {"type":"answer","sdp":"…"}
 //!           3 candidates  body = [{"candidate":…,"sdpMid":…}, …]     RTCIceCandidateInit
 //!           4 bye      body = why u8
+//!           5 relay    bytes of a session; attempt, round and past as in `relay.rs`
 //! ```
 //! Integers are little endian. A hub sees topics, times and four sizes. Whoever has the link reads who is there,
 //! and nothing of what two others tell each other: SDP holds addresses. A sender is named by its key, of which its
@@ -26,6 +27,7 @@ use x25519_dalek::{PublicKey as SessionKey, StaticSecret};
 use zeroize::Zeroizing;
 
 use super::json::Json;
+use super::relay::Packet;
 use super::{
     Candidate, Counters, Description, MAX_CANDIDATE, MAX_CANDIDATES, MAX_SDP, NodeId, Topic, replay::Seen,
 };
@@ -93,6 +95,10 @@ pub(crate) enum Direct {
     Bye {
         attempt: u64,
         why: Bye,
+    },
+    Relay {
+        attempt: u64,
+        packet: Packet,
     },
 }
 
@@ -361,6 +367,9 @@ impl Direct {
                     .into_bytes(),
             ),
             Self::Bye { attempt, why } => (4, *attempt, 0, 0, vec![why.to_u8()]),
+            Self::Relay { attempt, packet } => {
+                (5, *attempt, packet.number, packet.past, packet.bytes.clone())
+            }
         };
         let mut writer = Writer::new();
         writer.u8(verb).varint(attempt).varint(round).varint(past).raw(&body);
@@ -394,6 +403,7 @@ impl Direct {
                 Self::Candidates { attempt, candidates }
             }
             4 => Self::Bye { attempt, why: Bye::from_u8(byte()?)? },
+            5 => Self::Relay { attempt, packet: Packet { number: round, past, bytes: body.to_vec() } },
             _ => return Err(Dropped::Foreign),
         })
     }

@@ -39,7 +39,8 @@ pub(super) struct Browser {
 
 enum Task {
     Input(usize, u64, Input),
-    Frame(usize, LinkId, Vec<u8>),
+    /// From, to.
+    Frame(usize, usize, LinkId, Vec<u8>),
 }
 
 /// Browsers, one hub, one clock.
@@ -78,6 +79,8 @@ pub(super) struct Weather {
     pub(super) changed: u32,
 }
 
+/// The same hub, named as one that may relay.
+pub(super) const RELAY: &str = "y-webrtc+ws://127.0.0.1:1#relay=1";
 pub(super) const HUB: &str = "y-webrtc+ws://127.0.0.1:1";
 
 impl World {
@@ -107,9 +110,13 @@ impl World {
             link: None,
             hubs: vec![HUB.to_owned()],
             replica: false,
+            quota: None,
+            space_quota: None,
+            max_links: None,
             relaxed: false,
             tabs: true,
             webrtc: true,
+            relay: None,
         };
         let lookup = link.map_or(Lookup::Missing, |key| Lookup::Found(format!("hypha://{key}\n")));
         self.browsers.push(Browser {
@@ -196,12 +203,12 @@ impl World {
     }
 
     /// A frame on its way: late, but not before those that were sent earlier.
-    fn frame(&mut self, to: usize, end: LinkId, bytes: Vec<u8>) {
+    fn frame(&mut self, from: usize, to: usize, end: LinkId, bytes: Vec<u8>) {
         let late = if self.weather.late == 0 { 0 } else { u64::from(self.entropy.below(self.weather.late)) };
         let arrival = self.arrivals.entry((to, end)).or_default();
         *arrival = (*arrival).max(self.now + 5 + late);
         let delay = *arrival - self.now;
-        self.later(delay, Task::Frame(to, end, bytes));
+        self.later(delay, Task::Frame(from, to, end, bytes));
     }
 
     /// Breaks a connection now and then.
@@ -234,7 +241,7 @@ impl World {
             {
                 let mut bytes = vec![0; length.min(16 * 1024)];
                 self.entropy.fill(&mut bytes);
-                self.later(5, Task::Frame(to, end, bytes));
+                self.later(5, Task::Frame(from, to, end, bytes));
             }
         }
     }
@@ -337,7 +344,10 @@ impl World {
         for (_, _, task) in due {
             match task {
                 Task::Input(at, life, input) if self.life[at] == life => self.handle(at, input),
-                Task::Frame(at, link, bytes) if self.browsers[at].rtc.contains_key(&link) => {
+                Task::Frame(from, at, link, bytes)
+                    if self.browsers[at].rtc.contains_key(&link)
+                        && !self.apart.contains(&(at.min(from), at.max(from))) =>
+                {
                     self.handle(at, Input::Mesh(MeshInput::Rtc { link, event: RtcEvent::Data { bytes } }));
                 }
                 _ => {}
@@ -447,7 +457,7 @@ impl World {
             MeshOutput::LinkSend { link, bytes } => {
                 self.browsers[at].sent += bytes.len() as u64;
                 if let Some((other, end)) = self.other(at, link) {
-                    self.frame(other, end, bytes);
+                    self.frame(at, other, end, bytes);
                 }
                 self.input(
                     at,
@@ -475,6 +485,7 @@ impl World {
             }
             // Each browser here is another profile: no tab hears it.
             MeshOutput::TabPost { .. } => {}
+            MeshOutput::RelaySend { .. } => panic!("the node makes it a frame for the hub"),
         }
     }
 

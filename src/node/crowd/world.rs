@@ -106,9 +106,13 @@ impl World {
             link,
             hubs: vec!["y-webrtc+ws://127.0.0.1:1".to_owned()],
             replica: false,
+            quota: None,
+            space_quota: None,
+            max_links: None,
             relaxed: false,
             tabs: false,
             webrtc: true,
+            relay: None,
         };
         let mut seed = [0; 8];
         self.entropy.fill(&mut seed);
@@ -304,7 +308,7 @@ impl World {
 
     fn mesh(&mut self, at: usize, output: MeshOutput) {
         match output {
-            MeshOutput::Event(_) | MeshOutput::TabPost { .. } => {}
+            MeshOutput::Event(_) | MeshOutput::RelaySend { .. } | MeshOutput::TabPost { .. } => {}
             MeshOutput::HubOpen { hub, .. } => {
                 let input = if self.hub_up {
                     self.all[at].sockets.push(hub);

@@ -101,6 +101,29 @@ impl Items {
         }
     }
 
+    /// Whether nothing waits to be listed or sent.
+    pub(super) fn is_idle(&self) -> bool {
+        self.queue.is_empty()
+            && self.listing.len() == ItemKind::ALL.len()
+            && self.listing.values().all(|waiting| waiting.is_empty())
+    }
+
+    /// Lists all again.
+    pub(super) fn list_again(&mut self) {
+        self.listing.clear();
+    }
+
+    /// The peer has what is here, though not all of its lists may have come.
+    pub(super) fn heard_equal(&mut self) {
+        self.heard.extend(ItemKind::ALL);
+    }
+
+    /// Forgets what the peer has.
+    pub(super) fn hear_again(&mut self) {
+        (self.theirs, self.count) = (Default::default(), 0);
+        self.heard.clear();
+    }
+
     fn note(&mut self, kind: ItemKind, hash: Hash) -> Result<(), Fault> {
         self.count += usize::from(self.theirs.insert((kind, hash), ()).is_none());
         if self.count > MAX_ITEMS {
