@@ -153,20 +153,31 @@ export class Space extends EventTarget {
     return Object.freeze({ clock: Object.freeze(then), get, list });
   }
 
-  /** Every operation that counts, in order. `live`: goes on with what comes later, in the order of its coming. */
-  async *history({ key, live = false } = {}) {
+  /** Every operation that counts, in order. `live`: goes on with what comes later, in the order of its coming, until it is ended. */
+  history({ key, live = false } = {}) {
     const come = live ? new Arrivals(this) : undefined;
+    const entries = this.#history(key, come);
+    if (!come) return entries;
+    // A generator that waits would take its end to heart only when something comes.
+    const end = entries.return.bind(entries);
+    return Object.assign(entries, { return: (value) => (come.stop(), end(value)) });
+  }
+
+  async *#history(key, come) {
     const seen = new Set();
+    come?.start();
     try {
       for (let after; ;) {
         const page = await this.#call("history", key, after, PAGE * 10);
-        for (const entry of page) live && seen.add(entry.version);
+        for (const entry of page) come && seen.add(entry.version);
         yield* page;
         if (page.length < PAGE * 10) break;
         after = page.at(-1).version;
       }
       while (come) {
-        for (const changed of await come.next()) {
+        const arrived = await come.next();
+        if (!arrived) return;
+        for (const changed of arrived) {
           if (key !== undefined && changed !== key) continue;
           for (const entry of await this.#call("history", changed)) {
             if (seen.has(entry.version)) continue;
@@ -313,20 +324,29 @@ class Arrivals {
     this.#wake?.();
   };
 
+  #over = false;
+
   constructor(space) {
     this.#space = space;
-    space.addEventListener("change", this.#hear);
   }
 
+  start() {
+    if (!this.#over) this.#space.addEventListener("change", this.#hear);
+  }
+
+  /** Undefined once it was stopped. */
   async next() {
-    if (this.#keys.size === 0) await new Promise((resolve) => (this.#wake = resolve));
+    if (this.#keys.size === 0 && !this.#over) await new Promise((resolve) => (this.#wake = resolve));
+    if (this.#over) return undefined;
     const keys = [...this.#keys];
     this.#keys.clear();
     return keys;
   }
 
   stop() {
+    this.#over = true;
     this.#space.removeEventListener("change", this.#hear);
+    this.#wake?.();
   }
 }
 

@@ -118,10 +118,13 @@ for (const [first, second] of [["chrome", "firefox"], ["firefox", "chrome"]]) {
       const next = live.next();
       await garden.put("plants/3", "kale");
       const value = (await next).value.value;
+      // One that waits ends at once, though nothing comes.
+      const waits = live.next();
       await live.return();
-      return { then: (await view.get("plants/1")).value, keys: (await all(view.list({ prefix: "plants/" }))).length, texts, value };
+      const ended = (await waits).done;
+      return { ended, then: (await view.get("plants/1")).value, keys: (await all(view.list({ prefix: "plants/" }))).length, texts, value };
     });
-    assert.deepEqual(past, { then: "beans", keys: 2, texts: ["beans", "broad beans"], value: "kale" });
+    assert.deepEqual(past, { ended: true, then: "beans", keys: 2, texts: ["beans", "broad beans"], value: "kale" });
 
     // Removed: what is private from then on stays closed, what was known stays known.
     await ada.run(async () => {

@@ -34,6 +34,15 @@ fn a_relay_that_keeps_the_tail_of_a_feed_back_is_seen_and_sync_fails() {
     assert!(standing.length > standing.held, "{} of {}", standing.held, standing.length);
     let late = home.world.call(second, of_home(SpaceCall::Sync { timeout_ms: 10_000 })).unwrap_err();
     assert_eq!(late.code, ErrorCode::Timeout);
+    // Nor does it forget that, though all that told it is gone.
+    let held = home.standing(second, writer).held;
+    let knows = |world: &World| {
+        world.node(second).known_head(None, &writer).is_some_and(|known| known.head.length > held)
+    };
+    home.world.until("told of it", knows);
+    home.world.run(1_000);
+    home.world.reload(second);
+    assert!(knows(&home.world));
 
     // Whoever else has it gives it.
     home.world.part(first, second, false);

@@ -167,6 +167,8 @@ impl Ephemeral {
         let discovery = space.discovery_key();
         // A file that cannot be read is worth no error: at worst a request is shown again.
         let relay = whole(files, &file_name(&space))?.and_then(|bytes| Relay::import(&bytes, now).ok());
+        let heads = whole(files, &heads_name(&space))?.and_then(|bytes| KnownHeads::import(&bytes).ok());
+        let heads = heads.unwrap_or_default();
         let session = Zeroizing::new(entropy.array32());
         Ok(Self {
             space,
@@ -176,7 +178,7 @@ impl Ephemeral {
             peers: Set::new(),
             once: Once::new(MAX_DELIVERED),
             presence: Presence::default(),
-            heads: KnownHeads::default(),
+            heads,
             session_key: Signer::from_seed(&session).public(),
             session,
             said_as: None,
@@ -250,6 +252,13 @@ impl Ephemeral {
         }
     }
 
+    /// Stores heads that are longer than what is here, if there are new ones.
+    pub(in crate::node) fn save_heads(&mut self, space: &Space, files: &mut Files) {
+        if let Some(bytes) = self.heads.export(space) {
+            replace(files, &heads_name(&self.space), &bytes);
+        }
+    }
+
     /// What is to be done next.
     pub(in crate::node) fn poll(&mut self) -> Option<Told> {
         self.told.pop_front()
@@ -279,6 +288,10 @@ impl Ephemeral {
     pub(in crate::node) const fn refused(&self) -> Refused {
         self.refused
     }
+}
+
+fn heads_name(space: &PublicKey) -> String {
+    format!("space/{space}/heads")
 }
 
 fn file_name(space: &PublicKey) -> String {

@@ -7,7 +7,12 @@
 //! payload   version u8 │ varint count (≤ 100), at least 1 │ each: feed 32 │ varint length │ varint fork │ tree hash 32 │ signature 64
 //! ```
 //! Told are one's own head first, then what has grown, at most once a minute; all again every five minutes, and
-//! to newcomers. Kept are, in memory, the longest head of each writer whose signature holds, and when it was heard.
+//! to newcomers. Kept is the longest head of each writer whose signature holds, and when it was heard; those that are longer
+//! than what is here are stored, so that a device knows after a reload, too, that something is held back from it:
+//!
+//! ```text
+//! file space/<key>/heads   version u8 │ varint count (≤ 100) │ each: feed 32 │ head as above │ since u64 │ confirmed u64, 0 if never
+//! ```
 //! Times are in ms; those of [`KnownHead`] by the corrected clock, when to tell by the node's own.
 
 use crate::{
@@ -41,6 +46,8 @@ pub(crate) struct KnownHeads {
     told_at: Option<u64>,
     all_told_at: u64,
     newcomer: bool,
+    /// Not all that is to be stored is.
+    unsaved: bool,
 }
 
 /// What a message of heads brought.
@@ -84,6 +91,7 @@ impl KnownHeads {
                 heard.forks.push(writer);
             } else {
                 heard.news |= head.length > feed.length();
+                self.unsaved |= head.length > feed.contiguous();
                 self.known.insert(writer, KnownHead { head, since: now, confirmed });
             }
         }
@@ -101,6 +109,42 @@ impl KnownHeads {
     /// The longest head of a writer that was heard of.
     pub(crate) fn get(&self, writer: &PublicKey) -> Option<&KnownHead> {
         self.known.get(writer)
+    }
+
+    /// What is to be stored, once after something longer than what is here was heard of.
+    pub(crate) fn export(&mut self, space: &Space) -> Option<Vec<u8>> {
+        if !core::mem::take(&mut self.unsaved) {
+            return None;
+        }
+        let longer = |(writer, known): &(&PublicKey, &KnownHead)| {
+            space.feed(writer).is_some_and(|feed| feed.contiguous() < known.head.length)
+        };
+        let longer: Vec<_> = self.known.iter().filter(longer).take(MAX_HEADS).collect();
+        let mut out = Writer::versioned();
+        out.count(longer.len());
+        for (writer, known) in longer {
+            out.raw(&writer.0);
+            known.head.write(&mut out);
+            out.u64(known.since).u64(known.confirmed.unwrap_or_default());
+        }
+        Some(out.finish())
+    }
+
+    /// Reads what was stored. Signatures are verified again: there are few, and nothing here is worth trusting a disk.
+    pub(crate) fn import(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::versioned(bytes)?;
+        let mut known = Map::new();
+        for _ in 0..reader.count("heads", MAX_HEADS)? {
+            let writer = PublicKey(reader.array()?);
+            let head = SignedHead::read(&mut reader)?;
+            let (since, confirmed) = (reader.u64()?, reader.u64()?);
+            if head.verify(&writer).is_ok() {
+                let confirmed = (confirmed > 0).then_some(confirmed);
+                known.insert(writer, KnownHead { head, since, confirmed });
+            }
+        }
+        reader.end()?;
+        Ok(Self { known, ..Self::default() })
     }
 
     /// Somebody came, who has not heard.
@@ -202,6 +246,8 @@ mod tests {
         fn any_bytes_never_panic(bytes: Vec<u8>) {
             let _ = decode(&bytes);
             let _ = decode(&[&[1], bytes.as_slice()].concat());
+            let _ = KnownHeads::import(&bytes);
+            let _ = KnownHeads::import(&[&[1], bytes.as_slice()].concat());
         }
     }
 }

@@ -93,6 +93,7 @@ impl Node {
             });
             if let Some(joined) = self.spaces.get_mut(&space) {
                 joined.channel.save(&mut self.files, self.now);
+                joined.channel.save_heads(&joined.space, &mut self.files);
             }
         }
     }

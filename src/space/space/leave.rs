@@ -10,7 +10,7 @@ impl Space {
     pub fn remove(self, files: &mut Files, own: &[PublicKey]) -> Result<(), SpaceError> {
         let ids = &self.files;
         files.truncate(ids.feeds, 0);
-        for name in ["records", "manifest", "forks", "received", "relay", "sides"] {
+        for name in ["records", "manifest", "forks", "received", "relay", "sides", "heads"] {
             files.delete(&format!("space/{}/{name}", self.key));
         }
         for (writer, sides) in self.sides.iter() {
