@@ -33,6 +33,9 @@ use crate::storage::{Commit, Files, Snapshot};
 /// A future of the page, on the page's thread.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T>>>;
 
+/// A call, and who waits for its answer.
+type Waiting = (u32, oneshot::Sender<Result<Reply, NodeError>>);
+
 /// What the pump asks of the page.
 pub trait Page {
     /// Runs Argon2id where it does not stop the page.
@@ -63,7 +66,7 @@ pub struct Driver {
     soon: Cell<bool>,
     closed: Cell<bool>,
     /// In the order in which they came, which is that of the answers, nearly always.
-    calls: RefCell<VecDeque<(u32, oneshot::Sender<Result<Reply, NodeError>>)>>,
+    calls: RefCell<VecDeque<Waiting>>,
     last_call: Cell<u32>,
     timer: RefCell<Option<(u64, Timeout)>>,
     page: Box<dyn Page>,
