@@ -57,6 +57,11 @@ export interface OpenOptions {
    * address ends in `#relay=1`; `true`, all of a kind that can (not Nostr relays and trackers); `false`, none.
    */
   transports?: { webrtc?: boolean; relay?: boolean; tabs?: boolean };
+  /**
+   * Where a static copy of the domain's space is, for visitors who have nothing of it yet: an address of a folder, or `false`
+   * for none. `/.well-known/hypha-snapshot/` of the domain unless given.
+   */
+  snapshot?: string | URL | false;
   /** `"memory"` keeps nothing beyond this tab. */
   storage?: "indexeddb" | "memory";
   /**
@@ -68,9 +73,16 @@ export interface OpenOptions {
   name?: string;
   /** `"relaxed"`: others' entries need not have reached the disk to count as stored. One's own always must. `"strict"` unless given. */
   durability?: "strict" | "relaxed";
-  /** A replica holds and serves a space without any key. */
+  /**
+   * A replica holds spaces by their links (`hold`), serves and relays, and has no key of any: `state` is `"replica"`, and there
+   * is no account. Its database must be another than a person's.
+   */
   role?: "person" | "replica";
-  /** Has no effect yet. */
+  /** Bytes that a replica may hold of all spaces together; no limit unless given. Counted are the blocks of feeds. */
+  quota?: number;
+  /** Bytes that a replica may hold of each space that got no quota of its own with `hold`. */
+  spaceQuota?: number;
+  /** Most connections at a time over all spaces, 1 to 32; 32 unless given. */
   maxPeers?: number;
 }
 
@@ -86,12 +98,18 @@ export interface HyphaEventMap {
   recovered: CustomEvent<undefined>;
   revoked: CustomEvent<undefined>;
   writers: CustomEvent<undefined>;
+  /** Key of a space of which what this device wrote is held by more, or by fewer: see `Space.safety`. */
+  safety: CustomEvent<string>;
+  /** Key of a space of which there is more than this replica may hold. */
+  full: CustomEvent<string>;
   peer: CustomEvent<undefined>;
   hub: CustomEvent<undefined>;
   equivocation: CustomEvent<HyphaError | { writer: string }>;
   /** A failure of storage, or what should be known before there is one. */
   storage: CustomEvent<HyphaError | StorageNotice>;
   error: CustomEvent<HyphaError>;
+  /** A static copy of this space is read until peers have brought what is in it. */
+  snapshot: CustomEvent<Space>;
 }
 
 export class Hypha extends EventTarget {
@@ -138,6 +156,12 @@ export class Hypha extends EventTarget {
    * `spaces` tells so, when one of their devices has answered. Rejects with `BAD_LINK`.
    */
   join(linkOrInvite: string): Promise<Space>;
+  /** As a replica: holds the space of this link from now on. `quota` in bytes; without one, `spaceQuota` holds. */
+  hold(link: string, o?: { quota?: number }): Promise<Space>;
+  /** This node as a replica; `undefined` for a person's. */
+  readonly replica: ReplicaNode | undefined;
+  /** The replicas that are relied on, in all spaces. */
+  replicas(): (Replica & { space: Space })[];
   peers(): PeerInfo[];
   addHub(url: string): Promise<void>;
   removeHub(url: string): Promise<void>;
@@ -163,6 +187,15 @@ export class Hypha extends EventTarget {
    * write. `CORRUPT`: not all was right or there; what was is imported. `PINNED`: it is of another space than the one here.
    */
   import(file: Blob): Promise<void>;
+  /** Takes in what `exportSync` made, of a space that is read here. `CORRUPT` as with `import`; `BAD_INPUT`: another file, or space. */
+  importSync(file: Blob): Promise<{ taken: number; fresh: number }>;
+  /**
+   * Meets another node of a space (the domain's unless given) without a hub: `offer` is carried there, its answer back. Each has
+   * under 1,200 characters and is of use for ten minutes. `accept` resolves when the two are connected, or rejects with `TIMEOUT`.
+   */
+  pair(o?: { space?: Space }): Promise<{ offer: string; accept(answer: string): Promise<PeerInfo>; cancel(): Promise<void> }>;
+  /** Answers an offer. `connect` is called when the other side has read `answer`: both have about 15 seconds. */
+  answer(offer: string, o?: { space?: Space }): Promise<{ answer: string; connect(): Promise<PeerInfo>; cancel(): Promise<void> }>;
   /** What this browser had here before and has lost, because it took its storage back. */
   readonly evicted: { readonly link: string; readonly device: boolean } | undefined;
   /** Has `evicted` be undefined from now on. */
@@ -205,6 +238,47 @@ export interface Range {
   limit?: number;
 }
 
+/** A replica that is relied on. */
+export interface Replica {
+  /** 64 hexadecimal digits. */
+  key: string;
+  /** What people call it; may be empty. */
+  label: string;
+  /** Writer key of the device that pinned it. */
+  pinnedBy: string;
+  /** How many of this device's entries it holds, as it has shown; `undefined` without a receipt that counts. */
+  length: number | undefined;
+  /** Until when it promises that. */
+  expires: Date | undefined;
+  connected: boolean;
+  /** It has no room for more. */
+  full: boolean;
+}
+
+/** Who holds what this device wrote in a space. */
+export interface Safety {
+  /** Pinned replicas that hold all of it. */
+  replicas: number;
+  /** This person's other devices that hold all of it. */
+  devices: number;
+  /** Entries that none of these holds. */
+  unreplicated: number;
+  /** How many replicas are pinned. */
+  pinned: number;
+  /** How many other devices this person has here. */
+  others: number;
+}
+
+/** A node that runs as a replica. Sizes are bytes of blocks. */
+export interface ReplicaNode {
+  key: string;
+  /** What `pinReplica` takes: `hypha-replica://…` */
+  link: string;
+  used: number;
+  quota: number | undefined;
+  spaces: { key: string; bytes: number; quota: number | undefined; full: boolean }[];
+}
+
 export class Space extends EventTarget {
   private constructor();
   /** `hypha://…` */
@@ -230,9 +304,26 @@ export class Space extends EventTarget {
   watch(prefix: string, callback: (changes: Change[]) => unknown): () => void;
   /** Writer → length of its feed here. */
   clock(): Clock;
+  /** The static copy that `get` and `list` read while peers have not brought what is in it, and what was fetched of it. */
+  readonly snapshot: { readonly time: Date; readonly signer: string; readonly bytes: number; readonly requests: number } | undefined;
+  /**
+   * The public part as files for any host, the head last: put them under `/.well-known/hypha-snapshot/`, in this order. Those in
+   * `have`, names of files that are there already, come without `blob`. Rejects with `NOT_AUTHORISED`, `LOCKED`.
+   */
+  exportSnapshot(o?: {
+    have?: Iterable<string>;
+    onprogress?(progress: { done: number; total: number }): void;
+  }): AsyncIterableIterator<{ name: string; size: number; reused: boolean; blob?: Blob }>;
+  /** What is here of this space, for a node that cannot be reached: all, or what it lacks by its `clock()`. */
+  exportSync(since?: Clock): Promise<Blob>;
   writers(): Writer[];
-  /** None can be pinned in this version: always empty. */
-  replicas(): never[];
+  /** Replicas that are relied on, ascending by key. */
+  replicas(): Replica[];
+  /**
+   * Who else holds all that this device wrote. Only pinned replicas and this person's other devices count, and only after
+   * each has shown random blocks of it. The event `safety` tells when it changes.
+   */
+  safety(): Safety;
   /**
    * Removes a device: for good with the passphrase, else provisionally. `descendants`: with all that it let in, and they.
    * Private entries that are written from then on it cannot read.
@@ -241,10 +332,9 @@ export class Space extends EventTarget {
   /** Resolves when level with every connected peer; `TIMEOUT` otherwise. `timeout` in ms, 30,000 unless given. */
   sync(o?: { timeout?: number }): Promise<void>;
 
-  /** Not in this version: rejects with `UNSUPPORTED`. */
-  pinReplica(key: string): Promise<void>;
-  /** Not in this version: rejects with `UNSUPPORTED`. */
-  unpinReplica(key: string): Promise<void>;
+  /** Relies on a replica: its key or link (`hypha-replica://…`). Anybody can read the label, at most 64 bytes. Admins only. */
+  pinReplica(keyOrLink: string, o?: { label?: string }): Promise<void>;
+  unpinReplica(keyOrLink: string): Promise<void>;
   /**
    * Shows nothing that a writer wrote since a date (all of it unless given), by its own clock or by when it came here.
    * What it granted or cut stands. `undo` shows it again.

@@ -10,6 +10,8 @@ use super::hash::blake2b;
 pub enum Namespace {
     /// Answer to a sign-in request, signed by an admin device.
     Answer,
+    /// What a replica answers to show that it holds blocks.
+    Challenge,
     /// Tag by which a peer proves that it knows a space's key.
     Channel,
     /// Claim of a host's `.well-known/dat`, signed by the space key.
@@ -30,6 +32,8 @@ pub enum Namespace {
     Message,
     /// Object id.
     Object,
+    /// Pairing without a hub: key under which offer and answer are sealed.
+    Pair,
     /// Person id: hash of the first writer key granted under it.
     Person,
     /// A writer's proof to a peer that it holds its key.
@@ -48,6 +52,8 @@ pub enum Namespace {
     Signal,
     /// Signalling: key between two peers.
     SignalPair,
+    /// Head of a static snapshot, signed by a writer.
+    Snapshot,
     /// Signalling: topic of a day.
     Topic,
     /// Signed value.
@@ -58,8 +64,9 @@ pub enum Namespace {
 
 impl Namespace {
     /// All of them, for the vectors.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::Answer,
+        Self::Challenge,
         Self::Channel,
         Self::Claim,
         Self::Code,
@@ -70,6 +77,7 @@ impl Namespace {
         Self::Join,
         Self::Message,
         Self::Object,
+        Self::Pair,
         Self::Person,
         Self::Proof,
         Self::PublicMessage,
@@ -79,6 +87,7 @@ impl Namespace {
         Self::Seal,
         Self::Signal,
         Self::SignalPair,
+        Self::Snapshot,
         Self::Topic,
         Self::Value,
         Self::Words,
@@ -88,6 +97,7 @@ impl Namespace {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Answer => "hypha/v1/answer",
+            Self::Challenge => "hypha/v1/challenge",
             Self::Channel => "hypha/v1/channel",
             Self::Claim => "hypha/v1/claim",
             Self::Code => "hypha/v1/code",
@@ -98,6 +108,7 @@ impl Namespace {
             Self::Join => "hypha/v1/join",
             Self::Message => "hypha/v1/message",
             Self::Object => "hypha/v1/object",
+            Self::Pair => "hypha/v1/pair",
             Self::Person => "hypha/v1/person",
             Self::Proof => "hypha/v1/proof",
             Self::PublicMessage => "hypha/v1/public-message",
@@ -107,6 +118,7 @@ impl Namespace {
             Self::Seal => "hypha/v1/seal",
             Self::Signal => "hypha/v1/signal",
             Self::SignalPair => "hypha/v1/signal-pair",
+            Self::Snapshot => "hypha/v1/snapshot",
             Self::Topic => "hypha/v1/topic",
             Self::Value => "hypha/v1/value",
             Self::Words => "hypha/v1/words",

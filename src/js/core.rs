@@ -13,8 +13,9 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use zeroize::Zeroizing;
 
-use super::argument::{bytes, flag, optional_count, optional_text, property, text};
+use super::argument::{bytes, flag, optional_count, optional_text, property, read_range, text};
 use super::error::{bad_input, to_js};
+use super::replicas::optional_bytes;
 use super::value::object;
 use super::{event, item, ops, snapshot};
 use crate::browser::driver::{Config, Driver, Page, Pending};
@@ -25,7 +26,7 @@ use crate::node::{
     Call, CallId, ErrorCode, Event, ExportCursor, Imported, Lookup, Node, NodeError, Options, Reply,
     SpaceCall, Words,
 };
-use crate::space::{Clock, Range};
+use crate::space::Clock;
 
 /// A running node.
 #[wasm_bindgen]
@@ -37,7 +38,8 @@ pub struct Core {
 
 #[wasm_bindgen]
 impl Core {
-    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, relay?, tabs, relaxed?, replica, database?, iceServers?,
+    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, relay?, tabs, relaxed?, replica, quota?, spaceQuota?,
+    /// maxPeers?, database?, iceServers?,
     /// keys? }`; `page`:
     /// `{ event(name, detail), deriveWords(hash) → Promise<string[]>, lookUp(domain) → Promise<{ found?, missing?, failed? }> }`.
     #[wasm_bindgen]
@@ -65,30 +67,21 @@ impl Core {
         self.driver.read(snapshot::snapshot).map_err(|error| to_js(&error))
     }
 
-    /// The entry under a key of a space (the domain's if it is undefined, here and below), or undefined; as of a clock
-    /// `{ [writer]: length }`, if one is given.
+    /// The entry under a key of a space (the domain's if it is undefined, here and below), if there is one, packed as all
+    /// entries are (`item.rs`); as of a clock `{ [writer]: length }`, if one is given.
     pub fn get(&self, space: &JsValue, key: &JsValue, clock: &JsValue) -> Result<JsValue, JsValue> {
         let (space, key, clock) = (space_key(space)?, text("key", key)?, optional_clock(clock)?);
         let found = self.read(|node| match &clock {
             Some(clock) => node.get_at(space, clock, &key),
             None => node.get(space, &key),
         })?;
-        Ok(found.as_ref().map_or(JsValue::UNDEFINED, item::found))
+        Ok(item::all_found(&found))
     }
 
     /// The entries of `{ prefix?, gt?, gte?, lt?, lte?, reverse?, limit? }`; as of a clock, if one is given.
     pub fn list(&self, space: &JsValue, range: &JsValue, clock: &JsValue) -> Result<JsValue, JsValue> {
         let (space, clock) = (space_key(space)?, optional_clock(clock)?);
-        let bound = |name: &str| optional_text(name, &property(range, name));
-        let range = Range {
-            prefix: bound("prefix")?,
-            gt: bound("gt")?,
-            gte: bound("gte")?,
-            lt: bound("lt")?,
-            lte: bound("lte")?,
-            reverse: flag("reverse", &property(range, "reverse"))?,
-            limit: optional_count("limit", &property(range, "limit"))?,
-        };
+        let range = read_range(range)?;
         let found = self.read(|node| match &clock {
             Some(clock) => node.list_at(space, clock, &range),
             None => node.list(space, &range),
@@ -223,7 +216,7 @@ impl Core {
     pub fn other_branches(&self, space: &JsValue) -> Result<JsValue, JsValue> {
         let space = space_key(space)?;
         let taken = self.read(|node| node.other_branches(space))?;
-        Ok(taken.iter().map(item::taken).collect::<Array>().into())
+        Ok(item::taken(&taken))
     }
 
     /// What was taken away, of one writer or of all: those after a version, at most so many.
@@ -239,7 +232,7 @@ impl Core {
         let after = optional_text("after", after)?.as_deref().map(ops::read_version).transpose()?;
         let limit = optional_count("limit", limit)?;
         let taken = self.read(|node| node.quarantine(space, writer.as_ref(), after.as_ref(), limit))?;
-        Ok(taken.iter().map(item::taken).collect::<Array>().into())
+        Ok(item::taken(&taken))
     }
 
     /// Joins one more hub.
@@ -298,6 +291,7 @@ fn to_value(reply: &Reply) -> JsValue {
             Imported::New => "new",
         }
         .into(),
+        Reply::Paired { pairing, text } => super::offline::paired(*pairing, text),
         Reply::Invite(text) => text.as_str().into(),
         Reply::Space(key) => hex(key.as_bytes()).into(),
         Reply::SignedUp { key, claim } => snapshot::signed_up(key, claim.as_ref()),
@@ -365,6 +359,9 @@ fn read_config(options: &JsValue) -> Result<Config, JsValue> {
         link,
         hubs,
         replica: flag("replica", &field("replica"))?,
+        quota: optional_bytes("quota", &field("quota"))?,
+        space_quota: optional_bytes("spaceQuota", &field("spaceQuota"))?,
+        max_links: optional_count("maxPeers", &field("maxPeers"))?,
         relaxed: flag("relaxed", &field("relaxed"))?,
         tabs: flag("tabs", &field("tabs"))?,
         webrtc: flag("webrtc", &field("webrtc"))?,
@@ -378,7 +375,7 @@ fn read_config(options: &JsValue) -> Result<Config, JsValue> {
     Ok(Config { database, ice_servers: field("iceServers"), keys, options })
 }
 
-fn parse_link(link: &str) -> Result<PublicKey, JsValue> {
+pub(super) fn parse_link(link: &str) -> Result<PublicKey, JsValue> {
     Link::parse(link).map(|link| link.0).map_err(bad_link)
 }
 
@@ -394,7 +391,7 @@ pub(super) fn space_key(key: &JsValue) -> Result<Option<PublicKey>, JsValue> {
     if key.is_undefined() { Ok(None) } else { public_key("space", key).map(Some) }
 }
 
-fn optional_clock(clock: &JsValue) -> Result<Option<Clock>, JsValue> {
+pub(super) fn optional_clock(clock: &JsValue) -> Result<Option<Clock>, JsValue> {
     if clock.is_undefined() {
         return Ok(None);
     }

@@ -95,6 +95,13 @@ pub enum Call {
         /// What.
         act: SpaceCall,
     },
+    /// Hold a space, as a replica.
+    Hold {
+        /// Which.
+        space: PublicKey,
+        /// Bytes that may be held of it; if nothing is said, as of every other.
+        quota: Option<u64>,
+    },
     /// Take in one part of an exported file.
     Import {
         /// Checksum and body.
@@ -117,6 +124,25 @@ pub enum Call {
         again: bool,
         /// What.
         call: Box<Call>,
+    },
+    /// Begin to pair without a hub, or answer another's offer; answered by the text to show.
+    Pair {
+        /// A space that both have; the domain's if none is named.
+        space: Option<PublicKey>,
+        /// The other's text.
+        offer: Option<String>,
+    },
+    /// Connect a pairing; answered by the other's id.
+    PairWith {
+        /// Which.
+        pairing: u64,
+        /// The answer to what was shown here; `None` where an offer was answered.
+        answer: Option<String>,
+    },
+    /// Give a pairing up.
+    Unpair {
+        /// Which.
+        pairing: u64,
     },
     /// Read this space on this domain from now on; also resolves a key that changed.
     Pin {
@@ -226,6 +252,18 @@ pub enum SpaceCall {
     },
     /// Read the space no more.
     Leave,
+    /// Rely on a replica: its receipts count.
+    PinReplica {
+        /// Its key.
+        replica: PublicKey,
+        /// What people call it; anybody reads it.
+        label: String,
+    },
+    /// Rely on a replica no more.
+    UnpinReplica {
+        /// Its key.
+        replica: PublicKey,
+    },
     /// Take an invite back.
     RevokeInvite {
         /// Public half of its key.

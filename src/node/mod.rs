@@ -17,6 +17,7 @@ mod node;
 mod options;
 mod output;
 mod persist;
+mod replicas;
 #[cfg(test)]
 mod adversary;
 #[cfg(test)]
@@ -42,6 +43,8 @@ pub use links::presence::{MAX_STATE, Present};
 pub use node::Node;
 pub use options::Options;
 pub use output::{Event, Output, Reply};
+pub use replicas::holding::HeldSpace;
+pub use replicas::safety::{ReplicaView, Safety};
 pub use spaces::export::{ExportCursor, Imported};
 pub use spaces::found::Found;
 pub use spaces::reading::SpaceView;

@@ -25,6 +25,10 @@ use super::{
     links::ephemeral::Ephemeral,
     links::syncing::Syncing,
     links::{Links, carriers::relaying},
+    replicas::{
+        Promises,
+        holding::{Holding, suits_replica},
+    },
     spaces::Spaces,
     spaces::memberships::Memberships,
     spaces::writing::Writing,
@@ -32,7 +36,7 @@ use super::{
 use crate::{
     collections::Map,
     crypto::{Entropy, InstallSecret, MessageKey, PublicKey, Purpose},
-    mesh::Mesh,
+    mesh::{LinkId, Mesh},
     space::{Keys, Space},
     storage::Files,
 };
@@ -62,6 +66,10 @@ pub struct Node {
     pub(super) locking: Option<Locking>,
     pub(super) mesh: Mesh,
     pub(super) links: Links,
+    /// Pairings whose texts are waited for, and by which calls.
+    pub(super) pairings: Vec<(LinkId, u32)>,
+    pub(super) promises: Promises,
+    pub(super) holding: Holding,
     pub(super) durable: Durable,
     /// Keys of this turn's drafts; told once they are stored.
     pub(super) drafted: Vec<String>,
@@ -129,9 +137,17 @@ impl Node {
         let calls = Calls::load(&mut files)?;
         let mut mesh = Mesh::new(entropy.as_mut());
         mesh.set_transports(options.webrtc, relaying(options.relay));
+        if let Some(max) = options.max_links {
+            mesh.set_max_links(max);
+        }
+        let (holding, remember) = Holding::open(&options, remembered, &mut files, entropy.as_mut())?;
+        let remembered = remembered.filter(|_| !options.replica);
         let mut node = Self {
             requests: RequestQueue::load(&mut files)?,
             links: Links::new(entropy.as_mut()),
+            pairings: Vec::new(),
+            promises: Promises::default(),
+            holding,
             options,
             entropy,
             files,
@@ -160,7 +176,7 @@ impl Node {
             own_writes: false,
             now,
         };
-        node.start()?;
+        node.start(remember)?;
         node.settle();
         Ok(node)
     }
@@ -234,12 +250,15 @@ impl Node {
         self.told.is_some()
     }
 
-    fn start(&mut self) -> Result<(), NodeError> {
+    fn start(&mut self, remember: Option<Zeroizing<Vec<u8>>>) -> Result<(), NodeError> {
         let hubs = self.options.hubs.clone();
         for url in hubs {
             if let Err(error) = self.add_hub(&url) {
                 self.event(Event::Failed(error));
             }
+        }
+        if self.options.replica {
+            return self.start_replica(remember);
         }
         match (self.account.pinned, self.options.link) {
             // A device stays what it is; a reader who gives another link means it.
@@ -336,6 +355,11 @@ impl Node {
         }
         self.pump_links();
         self.check_syncing();
+        self.store(false);
+        if self.tend_receipts() {
+            self.pump_links();
+        }
+        // What was promised here, and is noted.
         self.store(false);
         let given = self.durable.last_given();
         if let Some(locking) = &mut self.locking {
@@ -448,6 +472,10 @@ impl Node {
             }
             other => other,
         };
+        if self.options.replica && !suits_replica(&call) {
+            let why = "a replica has no account and writes nothing; open a node of a person for that";
+            return self.reply(id, Err(NodeError::bad_input(why)));
+        }
         let result = match call {
             Call::AddHub { url } => self.add_hub(&url),
             Call::Approve { request, words } => self.approve(request, words),
@@ -468,6 +496,10 @@ impl Node {
                 Err(error) => Err(error),
             },
             Call::Forget => self.forget(),
+            Call::Hold { space, quota } => match self.hold(space, quota) {
+                Ok(reply) => return self.reply(id, Ok(reply)),
+                Err(error) => Err(error),
+            },
             Call::Import { part } => match self.import(&part) {
                 Ok(reply) => return self.reply(id, Ok(reply)),
                 Err(error) => Err(error),
@@ -477,6 +509,19 @@ impl Node {
                 Ok(()) => return,
                 Err(error) => Err(error),
             },
+            Call::Pair { space, offer } => match self.pair(id, space, offer.as_deref()) {
+                // Answered when the browser has found its addresses.
+                Ok(()) => return,
+                Err(error) => Err(error),
+            },
+            Call::PairWith { pairing, answer } => match self.pair_with(pairing, answer.as_deref()) {
+                Ok(reply) => return self.reply(id, Ok(reply)),
+                Err(error) => Err(error),
+            },
+            Call::Unpair { pairing } => {
+                self.mesh.unpair(LinkId(pairing));
+                Ok(())
+            }
             Call::Pin { key } => self.pin(key),
             Call::Recover { secret, device, remember, cut_others } => {
                 self.recover(&secret, &device, remember, cut_others)

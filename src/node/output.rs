@@ -52,6 +52,13 @@ pub enum Reply {
     Found(Vec<Found>),
     /// What came of a part of a file.
     Imported(Imported),
+    /// A pairing: its number, and the text to show or the other's id.
+    Paired {
+        /// Names the pairing.
+        pairing: u64,
+        /// What came of it.
+        text: String,
+    },
     /// Signed up; the signature claims the host's `.well-known/dat`.
     SignedUp {
         /// The space.
@@ -93,6 +100,8 @@ pub enum Event {
         /// Its writer key.
         writer: PublicKey,
     },
+    /// There is more of a space than this replica may hold.
+    Full(PublicKey),
     /// Something went wrong that no call asked for.
     Failed(NodeError),
     /// Hubs changed.
@@ -129,6 +138,8 @@ pub enum Event {
     },
     /// This device was removed.
     Revoked,
+    /// What this device wrote in a space is held by more, or by fewer.
+    Safety(PublicKey),
     /// The state changed.
     State(State),
     /// Other spaces than the domain's came, went, or let this device in.

@@ -32,6 +32,7 @@ mod leave;
 mod load;
 mod members;
 mod people;
+mod pins;
 mod quarantine;
 mod reads;
 mod received;
@@ -41,6 +42,7 @@ mod roots;
 mod seals;
 mod secrets;
 mod siblings;
+mod sparse;
 #[cfg(test)]
 mod tests;
 mod title;
@@ -57,6 +59,7 @@ pub use hostile::Hostile;
 pub use invites::InviteInfo;
 pub use members::Membership;
 pub use people::Member;
+pub use pins::PinnedReplica;
 pub use siblings::{to_cut, to_grant};
 pub use title::{MAX_TITLE, TITLE_KEY};
 pub use writers::WriterInfo;
@@ -66,6 +69,7 @@ use self::{
     branches::Side,
     invites::Announced,
     members::Notes,
+    pins::Pins,
     received::Received,
     replay::Tail,
     seals::Epochs,
@@ -127,12 +131,16 @@ pub struct Space {
     message_keys: Vec<(u32, u64, u32, MessageKey)>,
     /// Invites that entries announce.
     invites: Announced,
+    /// Replicas that entries pin and unpin.
+    pins: Pins,
     /// What private entries note about other spaces.
     notes: Notes,
     /// Rights may have changed: feeds to open, writers to tell of.
     stirred: bool,
     events: VecDeque<SpaceEvent>,
     received: Received,
+    /// Only some entries are here: those that are said to be are taken in.
+    sparse: bool,
     files: SpaceFiles,
     #[cfg(any(test, feature = "hostile"))]
     hostile: Hostile,
@@ -153,6 +161,10 @@ struct SpaceFiles {
 impl Space {
     /// Opens what is stored of a space, or begins an empty one.
     pub fn open(files: &mut Files, key: PublicKey) -> Result<Self, SpaceError> {
+        Self::open_as(files, key, false)
+    }
+
+    fn open_as(files: &mut Files, key: PublicKey, sparse: bool) -> Result<Self, SpaceError> {
         let mut file = |name| files.file(&format!("space/{key}/{name}"));
         let ids = SpaceFiles {
             feeds: file("feeds"),
@@ -188,10 +200,12 @@ impl Space {
             grown: Set::new(),
             message_keys: Vec::new(),
             invites: Announced::new(),
+            pins: Pins::new(),
             notes: Notes::default(),
             stirred: false,
             events: VecDeque::new(),
             received: Received::default(),
+            sparse,
             files: ids,
             #[cfg(any(test, feature = "hostile"))]
             hostile: Hostile::default(),

@@ -194,7 +194,8 @@ impl Exchange {
         self.peer
     }
 
-    /// Takes one message of the channel. Gives back those that are not about replication: envelopes, peers, extensions.
+    /// Takes one message of the channel. Gives back those that are not about replication: envelopes, peers,
+    /// receipts, extensions.
     pub fn receive(
         &mut self,
         message: Message,
@@ -237,7 +238,14 @@ impl Exchange {
             Message::Relist => self.relisted(),
             Message::Items { kind, more, hashes } => self.items.listed(kind, more, hashes, replica)?,
             Message::Item { kind, bytes } => self.items.received(kind, &bytes, replica)?,
-            other @ (Message::Envelope(_) | Message::Peers(_) | Message::Extension { .. }) => {
+            other @ (Message::Answer { .. }
+            | Message::AskReceipt { .. }
+            | Message::Challenge { .. }
+            | Message::Decline { .. }
+            | Message::Envelope(_)
+            | Message::Peers(_)
+            | Message::Receipt(_)
+            | Message::Extension { .. }) => {
                 return Ok(Some(other));
             }
             // The session keeps these to itself.

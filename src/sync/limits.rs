@@ -74,6 +74,9 @@ pub const MAX_ITEMS: usize = 65_536;
 /// Bytes of one item: the largest root record. Signed values and evidence are far smaller.
 pub const MAX_ITEM: usize = crate::space::MAX_RECORD;
 
+/// Blocks in one challenge: each is read whole.
+pub const MAX_CHALLENGED: usize = 8;
+
 /// Addresses in one peer exchange.
 pub const MAX_PEERS: usize = 64;
 /// Bytes of one address in a peer exchange.
@@ -151,6 +154,9 @@ pub const fn rate(kind: super::Kind) -> (u32, u32) {
         }
         // One for each round trip, a search of a few dozen for each fork; an answer is a signature to verify.
         Kind::AskBranch | Kind::Branch | Kind::AskSide => (100, 1_000),
+        // A signature each; and a challenge reads up to eight blocks.
+        Kind::AskReceipt | Kind::Receipt | Kind::Answer | Kind::Decline => (10, 200),
+        Kind::Challenge => (2, 50),
         // Asked for, or pushed like announcements; 64 KiB each at this rate is beyond any carrier.
         Kind::Data => (5_000, 50_000),
         Kind::Envelope => (200, 2_000),

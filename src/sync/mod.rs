@@ -37,7 +37,7 @@ pub use ephemeral::{Envelope, EnvelopeError, EnvelopeKind};
 pub use exchange::{Exchange, HeadWanted, SideWanted};
 pub use fault::{CloseReason, Fault, Goodbye};
 pub use handshake::{Carrier, HandshakeHash, NodeKey, PROTOCOL_VERSION, Role};
-pub use message::{Announcement, Answers, ItemKind, Kind, Message};
+pub use message::{Announcement, Answers, Declined, ItemKind, Kind, Message};
 pub use once::Once;
 pub use relay::{Dropped, PeerId, Relay, Verdict};
 pub use replica::{Compared, FeedStatus, Replica, ReplicaError, first_gap, prove_from, prove_head_from};

@@ -9,6 +9,7 @@
 pub(super) mod carriers;
 pub(super) mod ephemeral;
 pub(super) mod known_heads;
+pub(super) mod pairing;
 pub(crate) mod peer_message;
 pub(super) mod presence;
 pub(super) mod replica;
@@ -202,7 +203,9 @@ impl Node {
     pub(super) fn close_space(&mut self, space: &PublicKey) -> Option<Box<Joined>> {
         self.links.close_channels(space, self.now);
         self.mesh.leave(space, self.now, self.entropy.as_mut());
-        self.spaces.remove(space)
+        let joined = self.spaces.remove(space);
+        self.released(space);
+        joined
     }
 
     /// Whether a connected peer shares a space.
@@ -216,6 +219,20 @@ impl Node {
                 // A peer that is full misses it; messages are repeated.
                 let _ = link.session.send(exchange.channel(), &Message::Envelope(envelope.clone()));
             }
+        }
+    }
+
+    /// The session of a link on which a space is shared, and its channel.
+    pub(super) fn with_session(
+        &mut self,
+        link: LinkId,
+        space: PublicKey,
+        act: impl FnOnce(&mut Session, ChannelId),
+    ) {
+        if let Some(link) = self.links.links.get_mut(&link)
+            && let Some(channel) = link.exchanges.get(&space).map(Exchange::channel)
+        {
+            act(&mut link.session, channel);
         }
     }
 
@@ -266,6 +283,7 @@ impl Node {
                     let _ = own.session.receive(via.0, &bytes, self.now);
                 }
             }
+            MeshEvent::Pairing { link, text } => self.pairing_text(link, text),
             MeshEvent::LinkWritable { link, via } => {
                 if let Some(own) = self.links.links.get_mut(&link) {
                     own.session.set_congested(via.0, false);
@@ -308,13 +326,14 @@ impl Node {
                 }
             }
             link.session.note(now);
-            for (space, exchange) in &mut link.exchanges {
+            for (key, exchange) in &mut link.exchanges {
                 #[cfg(test)]
                 if self.links.mute {
                     continue;
                 }
-                let Some(Joined { space, wants, .. }) = self.spaces.get_mut(space) else { continue };
-                let replica = SpaceReplica::new(space, &mut self.files);
+                let Some(Joined { space, wants, .. }) = self.spaces.get_mut(key) else { continue };
+                let mut replica = SpaceReplica::new(space, &mut self.files);
+                replica.room = self.holding.room(key);
                 if let Err(fault) = exchange.pump(&mut link.session, &replica, wants, now) {
                     link.session.fail(fault);
                 }
@@ -352,6 +371,9 @@ impl Node {
                 if let Some(secrets) = &self.secrets {
                     let _ = link.session.prove(channel, &secrets.keys(&space).signer);
                 }
+                if let Some(key) = self.holding.key() {
+                    let _ = link.session.prove(channel, &key);
+                }
                 if let Some(joined) = self.spaces.get_mut(&space) {
                     joined.channel.peer_came(PeerId(id.0), self.now);
                 }
@@ -364,6 +386,7 @@ impl Node {
             SessionOutput::ChannelClosed { space, .. } => {
                 let exchange = link.exchanges.remove(&space);
                 self.mesh.channel_closed(id, &space);
+                self.promises.gone(id, &space);
                 if let (Some(exchange), Some(joined)) = (exchange, self.spaces.get_mut(&space)) {
                     exchange.close(&mut joined.wants);
                     joined.channel.peer_gone(PeerId(id.0));
@@ -379,7 +402,9 @@ impl Node {
                 let (space, home) = (link.space_of(channel), self.spaces.home_key());
                 if let Some(joined) = space.and_then(|space| self.spaces.get_mut(&space)) {
                     joined.channel.peer_proven(PeerId(id.0), key);
-                    if space == home && joined.space.is_active(&key) {
+                    self.promises.proven(id, joined.space.key(), key);
+                    let own = space == home && joined.space.is_active(&key);
+                    if own || joined.space.is_pinned(&key) {
                         self.mesh.prefer(id);
                     }
                 }
@@ -395,11 +420,20 @@ impl Node {
             return;
         };
         let mut replica = SpaceReplica::new(&mut joined.space, &mut self.files);
+        replica.room = self.holding.room(&key);
         let result = exchange.receive(message, &mut replica, &mut joined.wants, self.now);
-        let SpaceReplica { grown, gained, .. } = replica;
+        let SpaceReplica { grown, gained, took, full, .. } = replica;
+        self.took(key, took, full);
         self.spread(key, &grown, gained);
         match result {
             Ok(Some(Message::Envelope(envelope))) => self.envelope(key, PeerId(id.0), &envelope),
+            Ok(Some(
+                message @ (Message::Answer { .. }
+                | Message::AskReceipt { .. }
+                | Message::Challenge { .. }
+                | Message::Decline { .. }
+                | Message::Receipt(_)),
+            )) => self.receipt_message(id, key, message),
             Ok(Some(other)) => self.mesh.neighbour(id, key, other, self.now, self.entropy.as_mut()),
             Ok(None) => {}
             Err(fault) => {
@@ -429,6 +463,7 @@ impl Node {
         if let Some(mut link) = self.links.links.remove(&id) {
             link.session.close(Goodbye::Leaving);
             self.requests.peer_gone(PeerId(id.0));
+            self.promises.dropped(id);
             for joined in self.spaces.iter_mut() {
                 joined.wants.forget_peer(PeerId(id.0));
                 joined.channel.peer_gone(PeerId(id.0));

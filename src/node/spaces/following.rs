@@ -52,6 +52,7 @@ impl Node {
             if let Some(joined) = self.spaces.get_mut(&space) {
                 joined.learn_names();
             }
+            self.promises.stirred(&space);
             self.seal_later();
             self.members_later();
             if self.spaces.home_key() == Some(space) {
@@ -85,6 +86,7 @@ impl Node {
 
     pub(in crate::node) fn flow_deadline(&self) -> Option<u64> {
         [
+            self.promises.deadline(self.now),
             self.asking.as_ref().map(|asking| asking.next),
             self.beginning.as_ref().map(|beginning| beginning.until),
             self.requests.deadline(),

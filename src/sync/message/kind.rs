@@ -41,6 +41,16 @@ pub enum Kind {
     Branch,
     /// Asks for blocks of one branch of a feed whose author signed several.
     AskSide,
+    /// Asks for a receipt.
+    AskReceipt,
+    /// A receipt.
+    Receipt,
+    /// Asks to show that blocks are held.
+    Challenge,
+    /// Shows it.
+    Answer,
+    /// No receipt, or no answer.
+    Decline,
     /// What the sender has, in one hash.
     Beacon,
     /// The sender lists all it has anew.
@@ -48,7 +58,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 26] = [
         Self::Open,
         Self::Refuse,
         Self::CloseChannel,
@@ -68,6 +78,13 @@ impl Kind {
         Self::AskBranch,
         Self::Branch,
         Self::AskSide,
+        Self::AskReceipt,
+        Self::Receipt,
+        Self::Challenge,
+        Self::Answer,
+        Self::Decline,
+        Self::Beacon,
+        Self::Relist,
     ];
 
     /// Its name in faults.
@@ -92,25 +109,21 @@ impl Kind {
             Self::AskBranch => "ask branch",
             Self::Branch => "branch",
             Self::AskSide => "ask side",
+            Self::AskReceipt => "ask receipt",
+            Self::Receipt => "receipt",
+            Self::Challenge => "challenge",
+            Self::Answer => "answer",
+            Self::Decline => "decline",
             Self::Beacon => "beacon",
             Self::Relist => "relist",
         }
     }
 
     pub(super) fn from_byte(byte: u8) -> Option<Self> {
-        match byte {
-            BEACON => Some(Self::Beacon),
-            RELIST => Some(Self::Relist),
-            _ => Self::ALL.get(usize::from(byte)).copied(),
-        }
+        Self::ALL.get(usize::from(byte)).copied()
     }
 
     pub(super) fn byte(self) -> u8 {
-        match self {
-            Self::Beacon => return BEACON,
-            Self::Relist => return RELIST,
-            _ => {}
-        }
         // Position and wire number are the same; a test checks it.
         Self::ALL
             .iter()
@@ -119,7 +132,3 @@ impl Kind {
             .unwrap_or(u8::MAX)
     }
 }
-
-/// The numbers before these are other messages'.
-const BEACON: u8 = 24;
-const RELIST: u8 = 25;
