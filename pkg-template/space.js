@@ -3,6 +3,7 @@
 import { HyphaError, guarded, toError, unsupported } from "./errors.js";
 import { deriveRoot } from "./worker-client.js";
 import { Messages, Presence } from "./talk.js";
+import { packedOps } from "./ops.js";
 import { encodedOps, wasm } from "./wasm.js";
 
 const PAGE = 100; // entries that are read at a time
@@ -44,7 +45,8 @@ export class Space extends EventTarget {
   get asking() { return this.#about.asking; }
 
   async put(key, value, { private: secret, expect } = {}) {
-    return (await this.batch([{ type: "put", key, value, private: secret, expect }]))[0];
+    const written = await this.batch([{ type: "put", key, value, private: secret, expect }]);
+    return written[0];
   }
 
   async get(key) {
@@ -58,6 +60,8 @@ export class Space extends EventTarget {
 
   /** One entry: all of it or nothing. Values are taken as they are now, whatever happens to them later. */
   async batch(ops) {
+    const packed = packedOps(ops);
+    if (packed) return this.#call("write", packed);
     const given = Array.isArray(ops) ? [...ops] : ops;
     const { core } = await wasm();
     return this.#call("write", encodedOps(core, given));

@@ -67,15 +67,15 @@ impl Core {
         self.driver.read(snapshot::snapshot).map_err(|error| to_js(&error))
     }
 
-    /// The entry under a key of a space (the domain's if it is undefined, here and below), or undefined; as of a clock
-    /// `{ [writer]: length }`, if one is given.
+    /// The entry under a key of a space (the domain's if it is undefined, here and below), if there is one, packed as all
+    /// entries are (`item.rs`); as of a clock `{ [writer]: length }`, if one is given.
     pub fn get(&self, space: &JsValue, key: &JsValue, clock: &JsValue) -> Result<JsValue, JsValue> {
         let (space, key, clock) = (space_key(space)?, text("key", key)?, optional_clock(clock)?);
         let found = self.read(|node| match &clock {
             Some(clock) => node.get_at(space, clock, &key),
             None => node.get(space, &key),
         })?;
-        Ok(found.as_ref().map_or(JsValue::UNDEFINED, item::found))
+        Ok(item::all_found(&found))
     }
 
     /// The entries of `{ prefix?, gt?, gte?, lt?, lte?, reverse?, limit? }`; as of a clock, if one is given.
@@ -216,7 +216,7 @@ impl Core {
     pub fn other_branches(&self, space: &JsValue) -> Result<JsValue, JsValue> {
         let space = space_key(space)?;
         let taken = self.read(|node| node.other_branches(space))?;
-        Ok(taken.iter().map(item::taken).collect::<Array>().into())
+        Ok(item::taken(&taken))
     }
 
     /// What was taken away, of one writer or of all: those after a version, at most so many.
@@ -232,7 +232,7 @@ impl Core {
         let after = optional_text("after", after)?.as_deref().map(ops::read_version).transpose()?;
         let limit = optional_count("limit", limit)?;
         let taken = self.read(|node| node.quarantine(space, writer.as_ref(), after.as_ref(), limit))?;
-        Ok(taken.iter().map(item::taken).collect::<Array>().into())
+        Ok(item::taken(&taken))
     }
 
     /// Joins one more hub.

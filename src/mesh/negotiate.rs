@@ -509,7 +509,8 @@ impl Negotiator {
         }
         self.candidates.push(candidate);
         if self.flush_at.is_none() {
-            self.flush_at = Some(now.saturating_add(self.batch_ms));
+            let first = self.candidates_sent == 0 && self.batch_ms == BATCH_MS;
+            self.flush_at = Some(now.saturating_add(if first { FIRST_BATCH_MS } else { self.batch_ms }));
         }
     }
 
@@ -581,8 +582,10 @@ const RESTART_MS: u64 = 20_000;
 /// What got no answer is said again, at doubling distance.
 const REPEAT_MS: u64 = 2_000;
 const MAX_REPEAT_MS: u64 = 8_000;
-/// Candidates found within this time travel together: hubs limit messages.
+/// Candidates found within this time travel together: hubs limit messages. The first, of this host, come at once, and all
+/// else waits for them.
 const BATCH_MS: u64 = 50;
+const FIRST_BATCH_MS: u64 = 5;
 /// The same where every message is dear: for this machine's addresses and the answer of a STUN server.
 const GATHER_MS: u64 = 400;
 /// Characters of a browser's error that are kept.

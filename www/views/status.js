@@ -1,8 +1,8 @@
 // Who this browser is connected to, and through which hubs it finds them.
 
 import { h, heading, setText } from "../lib/dom.js";
+import { safetyLine } from "../lib/safety.js";
 import { hubs } from "./hubs.js";
-import { safetyLine } from "./replicas.js";
 
 const PATHS = { tab: "a tab of this browser", direct: "direct", turn: "through a TURN server, sealed", relay: "through a hub, sealed" };
 

@@ -8,7 +8,8 @@ import puppeteer from "puppeteer-core";
 import { Tab } from "./tab.mjs";
 import { within } from "./wait.mjs";
 
-const CHROME = {
+/** Chromium as puppeteer starts it. */
+export const CHROME = {
   browser: "chrome",
   executablePath: process.env.HYPHA_CHROMIUM ?? "/usr/bin/chromium",
   args: [
