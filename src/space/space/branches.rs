@@ -9,12 +9,12 @@
 //! prefixes of them, and people look at what is on them. Where a root cut picks a side, the two change places, and all
 //! that follows from the feeds is computed anew.
 
-use super::{Space, load::store_side};
+use super::{Space, load::store_side, trees::Judge};
 use crate::{
     collections::{Set, sort},
     crypto::{Hash, PublicKey},
     feed::{Branch, EquivocationProof, Feed, FeedError, Proof, ProofRequest, SignedHead},
-    space::{Entry, SpaceError, SpaceEvent, WriterStanding},
+    space::{Entry, Range, SpaceError, SpaceEvent, WriterStanding},
     storage::Files,
 };
 
@@ -299,7 +299,7 @@ impl Space {
 
     /// Computes everything anew from what is stored.
     fn reopen(&mut self, files: &mut Files, writer: PublicKey) -> Result<(), SpaceError> {
-        let mut keys: Set<String> = self.view.slots().map(|(key, _)| key.to_owned()).collect();
+        let mut keys = self.names(files)?;
         let (own, mut events) = (self.keys.take(), core::mem::take(&mut self.events));
         #[cfg(any(test, feature = "hostile"))]
         let hostile = core::mem::take(&mut self.hostile);
@@ -311,12 +311,22 @@ impl Space {
         if let Some(own) = own {
             self.unlock(files, own)?;
         }
-        keys.extend(self.view.slots().map(|(key, _)| key.to_owned()));
+        keys.extend(self.names(files)?);
         events.push_back(SpaceEvent::Changed { keys: keys.into_iter().collect() });
         events.push_back(SpaceEvent::Follows { writer });
         events.push_back(SpaceEvent::Writers);
         self.events = events;
         Ok(())
+    }
+
+    /// Every key that holds something.
+    fn names(&self, files: &Files) -> Result<Set<String>, SpaceError> {
+        let (mut names, judge) = (Set::new(), Judge { access: &self.access, numbers: &self.numbers });
+        self.view.each(files, &Range::default(), &judge, &mut |key, _| {
+            names.insert(key.to_owned());
+            Ok(true)
+        })?;
+        Ok(names)
     }
 
     /// A head that a peer shows, rightly signed: the longest of each feed says how fresh the view of its writer is.

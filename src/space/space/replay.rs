@@ -300,7 +300,7 @@ impl Space {
         if shown {
             self.view.insert(key, Place { delete, ..place }, &judge);
         } else {
-            self.view.remove(key, place.writer, place.index, &judge);
+            self.view.remove(key, &place, &judge);
         }
     }
 
