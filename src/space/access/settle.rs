@@ -143,7 +143,7 @@ impl Access {
                 }
                 false
             } else if log.is_missing(id, index) {
-                let now = log.named_at(id, index).map(|prefix| self.resolve(trees, id, &prefix));
+                let now = log.named_at(id, index).map(|named| self.resolve(trees, id, &named));
                 let same = match now {
                     Some(Resolved::Missing { refuted, .. }) => refuted == (need == u64::MAX),
                     Some(Resolved::Length(_)) | None => false,
