@@ -13,6 +13,7 @@
 //! space/<key>/received   when feeds grew here: `received.rs`
 //! space/<key>/sides      see branches
 //! space/<key>/pins       root 32 │ hash of the record that names its successor 32, each
+//! space/<key>/view/…     derived, and stored to be had again at once: see checkpoint
 //! ```
 //! Everything else (states, view, clocks) is computed from these and the feeds when a space is opened, and comes out
 //! the same whatever order it all arrived in.
@@ -21,6 +22,7 @@ mod acts;
 mod author;
 mod branches;
 mod chain;
+mod checkpoint;
 mod create;
 mod epochs;
 mod former;
@@ -41,6 +43,8 @@ mod roots;
 mod seals;
 mod secrets;
 mod siblings;
+mod spans;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod title;
@@ -64,10 +68,11 @@ pub use writers::WriterInfo;
 use self::{
     author::Own,
     branches::Side,
+    checkpoint::{Ledger, Restored},
     invites::Announced,
     members::Notes,
     received::Received,
-    replay::Tail,
+    tail::Tail,
     seals::Epochs,
     trees::{Claims, Numbers},
 };
@@ -131,6 +136,9 @@ pub struct Space {
     stirred: bool,
     events: VecDeque<SpaceEvent>,
     received: Received,
+    ledger: Ledger,
+    /// The view stands as stored while statuses are told anew.
+    restoring: bool,
     files: SpaceFiles,
     #[cfg(any(test, feature = "hostile"))]
     hostile: Hostile,
@@ -151,6 +159,16 @@ struct SpaceFiles {
 impl Space {
     /// Opens what is stored of a space, or begins an empty one.
     pub fn open(files: &mut Files, key: PublicKey) -> Result<Self, SpaceError> {
+        let mut space = Self::empty(files, key);
+        if space.load(files)? == Restored::Unfit {
+            Self::drop_checkpoint(files, &key);
+            space = Self::empty(files, key);
+            space.load(files)?;
+        }
+        Ok(space)
+    }
+
+    fn empty(files: &mut Files, key: PublicKey) -> Self {
         let mut file = |name| files.file(&format!("space/{key}/{name}"));
         let ids = SpaceFiles {
             feeds: file("feeds"),
@@ -162,7 +180,7 @@ impl Space {
             received: file("received"),
             sides: file("sides"),
         };
-        let mut space = Self {
+        Self {
             key,
             access: Access::new(key),
             feeds: Map::new(),
@@ -189,12 +207,12 @@ impl Space {
             stirred: false,
             events: VecDeque::new(),
             received: Received::default(),
+            ledger: Ledger::new(files, &key),
+            restoring: false,
             files: ids,
             #[cfg(any(test, feature = "hostile"))]
             hostile: Hostile::default(),
-        };
-        space.load(files)?;
-        Ok(space)
+        }
     }
 
     /// The key that names the space for ever.

@@ -8,40 +8,12 @@ use crate::{
     collections::{Map, Set},
     crypto::{MessageKey, PublicKey},
     feed::Feed,
-    space::{AccessOp, Change, Entry, Op, SpaceError, SpaceEvent, Status, view::Place},
+    space::{Access, AccessOp, Change, Entry, Op, SpaceError, SpaceEvent, Status, view::Place},
     storage::Files,
 };
 
 /// Bytes of entries that are given before they are judged: many at once, but not all of a large space.
 const BATCH: usize = 4 << 20;
-
-/// How far a feed has been taken in.
-#[derive(Default)]
-pub(super) struct Tail {
-    /// Entries given to the access engine.
-    pub(super) given: u64,
-    /// Wall time of the last entry that could be read, ms.
-    pub(super) last_time: Option<u64>,
-    /// Wall times of entries with grants, ms: by index, ascending.
-    pub(super) grants: Vec<(u64, u64)>,
-    /// When the feed grew here, as last noted, ms.
-    pub(super) marked: u64,
-    /// When it last grew here, ms; after a reload to the hour.
-    pub(super) received: Option<u64>,
-    /// Which entries are in the view.
-    shown: Vec<bool>,
-}
-
-impl Tail {
-    /// Notes whether an entry is in the view; returns whether it was.
-    fn show(&mut self, index: u64, shown: bool) -> bool {
-        let Ok(at) = usize::try_from(index) else { return false };
-        if shown && at >= self.shown.len() {
-            self.shown.resize(at + 1, false);
-        }
-        self.shown.get_mut(at).is_some_and(|now| core::mem::replace(now, shown))
-    }
-}
 
 /// Entries that were just given: they need not be read again when they are judged.
 #[derive(Default)]
@@ -131,29 +103,50 @@ impl Space {
         fresh: &mut Fresh,
     ) -> Result<(), SpaceError> {
         let Some(feed) = self.feeds.get(writer) else { return Ok(()) };
-        let hash = feed.leaf(files, index)?.unwrap_or_default();
-        self.access.add_entry(writer, index, hash, entry.as_ref());
-        self.note_invites(writer, index, entry.as_ref().map_or(&[], |entry| &entry.access));
+        if entry.as_ref().is_none_or(Access::keeps) {
+            let hash = feed.leaf(files, index)?.unwrap_or_default();
+            let number = self.numbers.number(writer);
+            self.ledger.facts().add(number, index, &hash, entry.as_ref(), &mut self.numbers);
+            self.access.add_entry(writer, index, hash, entry.as_ref());
+        } else if self.access.next(writer) == index {
+            self.access.add_run(writer, index.saturating_add(1));
+        }
         let tail = self.tails.entry(*writer).or_default();
         tail.given = index + 1;
+        self.ledger.count(u64::try_from(bytes).unwrap_or(u64::MAX));
         self.grown.insert(*writer);
+        self.note_invites(writer, index, entry.as_ref().map_or(&[], |entry| &entry.access));
         let Some(entry) = entry else { return Ok(()) };
-        tail.last_time = Some(entry.time);
-        if !entry.access.is_empty() {
-            self.stirred = true;
-            if entry.access.iter().any(|op| matches!(op, AccessOp::Grant(_))) {
-                tail.grants.push((index, entry.time));
-            }
-            for op in &entry.access {
-                if let AccessOp::Cut(cut) = op {
-                    self.note_cut(cut);
-                }
-            }
-            self.note_seals(files, writer, index, &entry)?;
+        if let Some(tail) = self.tails.get_mut(writer) {
+            tail.last_time = Some(entry.time);
         }
+        self.note_access(files, writer, index, &entry)?;
         fresh.bytes += bytes;
         fresh.entries.entry(*writer).or_default().insert(index, entry);
         Ok(())
+    }
+
+    /// Takes what an entry says about writers, whether it counts or not.
+    pub(super) fn note_access(
+        &mut self,
+        files: &Files,
+        writer: &PublicKey,
+        index: u64,
+        entry: &Entry,
+    ) -> Result<(), SpaceError> {
+        if entry.access.is_empty() {
+            return Ok(());
+        }
+        self.stirred = true;
+        if entry.access.iter().any(|op| matches!(op, AccessOp::Grant(_))) {
+            self.tails.entry(*writer).or_default().grants.push((index, entry.time));
+        }
+        for op in &entry.access {
+            if let AccessOp::Cut(cut) = op {
+                self.note_cut(cut);
+            }
+        }
+        self.note_seals(files, writer, index, entry)
     }
 
     /// Lets the access engine judge, and applies what it changed; opens feeds that are followed from now on, and takes
@@ -189,22 +182,24 @@ impl Space {
             // What is not simply shown may have waited for its rights, or lost them, and with it those it granted.
             self.stirred |= !shown;
             let mut retracted = Retracted::default();
-            for index in from..to.min(self.given(&writer)) {
-                let tail = self.tails.entry(writer).or_default();
-                let was_shown = tail.show(index, shown);
-                if !was_shown && !shown {
+            let range = from..to.min(self.given(&writer));
+            for (range, was_shown) in self.tails.entry(writer).or_default().shown.set(range, shown) {
+                // What a checkpoint shows rightly stays.
+                if (!was_shown && !shown) || (self.restoring && was_shown == shown) {
                     continue;
                 }
-                // What is pending may well come back with the next block.
-                let out = (!shown && status != Status::Pending).then_some(&mut retracted);
-                if let Some(entry) = fresh.entries.get(&writer).and_then(|entries| entries.get(&index)) {
-                    self.replace(&writer, index, entry, was_shown, shown);
-                    self.note_retracted(&writer, index, entry, out);
-                } else {
-                    self.stirred = true;
-                    if let (Some(entry), _) = self.block(files, &writer, index)? {
-                        self.replace(&writer, index, &entry, was_shown, shown);
-                        self.note_retracted(&writer, index, &entry, out);
+                for index in range {
+                    // What is pending may well come back with the next block.
+                    let out = (!shown && status != Status::Pending).then_some(&mut retracted);
+                    if let Some(entry) = fresh.entries.get(&writer).and_then(|entries| entries.get(&index)) {
+                        self.replace(&writer, index, entry, was_shown, shown);
+                        self.note_retracted(&writer, index, entry, out);
+                    } else {
+                        self.stirred = true;
+                        if let (Some(entry), _) = self.block(files, &writer, index)? {
+                            self.replace(&writer, index, &entry, was_shown, shown);
+                            self.note_retracted(&writer, index, &entry, out);
+                        }
                     }
                 }
             }
@@ -217,6 +212,8 @@ impl Space {
                 let tail = self.tails.entry(writer).or_default();
                 tail.given = from;
                 tail.grants.retain(|(index, _)| *index < from);
+                let number = self.numbers.number(&writer);
+                self.ledger.facts().forget(number, from);
                 again.push(writer);
             }
         }

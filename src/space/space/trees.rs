@@ -28,6 +28,16 @@ impl Numbers {
         number
     }
 
+    /// All writers by number.
+    pub(super) fn keys(&self) -> &[PublicKey] {
+        &self.keys
+    }
+
+    /// The number of a writer that has one.
+    pub(super) fn find(&self, writer: &PublicKey) -> Option<u32> {
+        self.numbers.get(writer).copied()
+    }
+
     /// The writer with a number.
     pub(super) fn key(&self, number: u32) -> PublicKey {
         let at = usize::try_from(number).unwrap_or(usize::MAX);
@@ -154,9 +164,13 @@ impl Trees for FeedTrees<'_> {
         let prefix = Prefix { length, tree_hash: *tree_hash };
         let proved = self.claims.proved.get(writer).is_some_and(|prefixes| prefixes.contains(&prefix))
             || self.claims.heads(writer).any(|head| (head.length, head.tree_hash) == (length, *tree_hash));
+        // Looking into trees costs reading, which what a head shows does not.
+        if proved {
+            return Signed::Yes;
+        }
         match self.held(writer, length) {
-            _ if proved || self.aside(writer, &prefix) => Signed::Yes,
             Some(held) if held == *tree_hash => Signed::Yes,
+            _ if self.aside(writer, &prefix) => Signed::Yes,
             // Of another branch only its head is known: what lies between fork and head may be what is asked for.
             Some(_) if self.claims.fork(writer).is_none_or(|fork| length <= fork) => Signed::Contradicted,
             _ => Signed::Unknown,
