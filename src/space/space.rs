@@ -72,8 +72,8 @@ use self::{
     invites::Announced,
     members::Notes,
     received::Received,
-    tail::Tail,
     seals::Epochs,
+    tail::Tail,
     trees::{Claims, Numbers},
 };
 use super::{

@@ -2,9 +2,7 @@
 
 use core::ops::Range;
 
-use crate::{
-    codec::{DecodeError, MAX_SAFE, Reader, Writer},
-};
+use crate::codec::{DecodeError, MAX_SAFE, Reader, Writer};
 
 /// A set of indexes, as spans: ascending, apart from one another, none empty.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

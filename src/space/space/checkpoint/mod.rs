@@ -20,7 +20,7 @@ mod facts;
 mod restore;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub(super) use facts::Facts;
 pub(super) use restore::Restored;

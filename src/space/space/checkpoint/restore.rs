@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     collections::Map,
-    space::{SpaceError, space::{Space, replay::Fresh}},
+    space::{
+        SpaceError,
+        space::{Space, replay::Fresh},
+    },
     storage::{Damage, Files, StorageError},
 };
 
@@ -25,7 +28,10 @@ pub(in crate::space::space) enum Restored {
 
 impl Space {
     /// Takes the checkpoint that is stored. The feeds are open; nothing was taken in yet.
-    pub(in crate::space::space) fn take_checkpoint(&mut self, files: &mut Files) -> Result<Restored, SpaceError> {
+    pub(in crate::space::space) fn take_checkpoint(
+        &mut self,
+        files: &mut Files,
+    ) -> Result<Restored, SpaceError> {
         match self.try_restore(files) {
             // What is stored of it is not what was written. Pages that are not in memory are another thing.
             Err(SpaceError::Storage(StorageError::Damaged { .. } | StorageError::OutOfRange { .. })) => {
