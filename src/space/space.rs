@@ -20,6 +20,7 @@
 
 mod acts;
 mod author;
+mod backlog;
 mod branches;
 mod chain;
 mod checkpoint;
@@ -33,6 +34,7 @@ mod invites;
 mod leave;
 mod load;
 mod members;
+mod moves;
 mod people;
 mod quarantine;
 mod reads;
@@ -67,6 +69,7 @@ pub use writers::WriterInfo;
 
 use self::{
     author::Own,
+    backlog::Backlog,
     branches::Side,
     checkpoint::{Ledger, Restored},
     invites::Announced,
@@ -136,6 +139,7 @@ pub struct Space {
     stirred: bool,
     events: VecDeque<SpaceEvent>,
     received: Received,
+    backlog: Backlog,
     ledger: Ledger,
     /// The view stands as stored while statuses are told anew.
     restoring: bool,
@@ -207,6 +211,7 @@ impl Space {
             stirred: false,
             events: VecDeque::new(),
             received: Received::default(),
+            backlog: Backlog::default(),
             ledger: Ledger::new(files, &key),
             restoring: false,
             files: ids,
@@ -240,6 +245,8 @@ impl Space {
         self.own = None;
         self.content.clear();
         self.message_keys.clear();
+        self.backlog.seals.clear();
+        self.backlog.private.clear();
         self.notes = Notes::default();
         let judge = trees::Judge { access: &self.access, numbers: &self.numbers };
         self.view.remove_private(&judge);

@@ -59,6 +59,8 @@ pub struct Access {
     /// Feeds whose heads, blocks or root cuts are news.
     grown: Set<Id>,
     records_grew: bool,
+    /// All judgements are to fall.
+    anew: bool,
     /// Feeds to judge on.
     todo: Set<Id>,
     /// By the writer waited for: (length needed, who waits, index).
@@ -78,6 +80,7 @@ impl Access {
             outcome: Outcome::default(),
             grown: Set::new(),
             records_grew: false,
+            anew: false,
             todo: Set::new(),
             waiting: Map::new(),
             headless: Map::new(),
@@ -185,6 +188,13 @@ impl Access {
     pub fn grew(&mut self, writer: &PublicKey) {
         let id = self.logs.intern(writer);
         self.grown.insert(id);
+    }
+
+    /// At the next settling everything is judged anew: an answer about what branches share was not the last word.
+    pub fn judge_anew(&mut self) {
+        self.anew = true;
+        let all = self.logs.iter().map(|(id, _)| id);
+        self.grown.extend(all.collect::<Vec<Id>>());
     }
 
     /// The next change of a status or order, or a feed to give again.

@@ -26,6 +26,7 @@ impl Access {
 
     fn settle_to(&mut self, trees: &dyn Trees, all: bool) {
         let mut fall = core::mem::take(&mut self.records_grew) && self.recount();
+        fall |= core::mem::take(&mut self.anew);
         let grown = core::mem::take(&mut self.grown);
         let mut rewound = Vec::new();
         for id in &grown {

@@ -1,6 +1,6 @@
 //! Seals that others made: noting them, opening those for this device, and what becomes readable by it.
 
-use super::{Space, spans::Spans};
+use super::{Space, backlog::present, spans::Spans};
 use crate::{
     collections::{Map, Set},
     crypto::{Hash, PublicKey, Signer},
@@ -71,20 +71,34 @@ impl Space {
 
     /// Opens every seal that is for this device.
     pub(super) fn open_seals(&mut self, files: &Files) -> Result<(), SpaceError> {
+        self.open_seals_of(files, self.epochs.seals.clone())
+    }
+
+    /// Opens the seals in these entries that are for this device, of those that can be read now.
+    pub(super) fn open_seals_of(
+        &mut self,
+        files: &Files,
+        entries: impl IntoIterator<Item = (u32, u64)>,
+    ) -> Result<(), SpaceError> {
         let mut opened = Vec::new();
-        for (writer, index) in self.epochs.seals.clone() {
-            if let Some(entry) = self.entry(files, &self.numbers.key(writer), index)? {
-                opened.extend(self.open_entry_seals(&entry));
+        for (number, index) in entries {
+            match present(self.entry(files, &self.numbers.key(number), index))? {
+                Some(entry) => opened.extend(entry.iter().flat_map(|entry| self.open_entry_seals(entry))),
+                None => {
+                    self.backlog.seals.insert((number, index));
+                }
             }
         }
         self.show_epochs(files, &opened)
     }
 
-    /// Opens every seal that is for the root.
+    /// Opens every seal that is for the root. Nothing is done if entries with seals are not in memory.
     pub(super) fn open_root_seals(&mut self, files: &Files, root: &Signer) -> Result<(), SpaceError> {
-        let mut opened = Vec::new();
-        for (writer, index) in self.epochs.seals.clone() {
-            let Some(entry) = self.entry(files, &self.numbers.key(writer), index)? else { continue };
+        let (mut opened, mut entries) = (Vec::new(), Vec::new());
+        for (writer, index) in &self.epochs.seals {
+            entries.extend(self.entry(files, &self.numbers.key(*writer), *index)?);
+        }
+        for entry in entries {
             for op in &entry.access {
                 let (epoch, sealed) = match op {
                     AccessOp::Epoch { id, root, .. } => (id, root),
@@ -121,12 +135,7 @@ impl Space {
         for epoch in opened {
             let entries = self.epochs.sealed.get(epoch).cloned().unwrap_or_default();
             for (number, spans) in entries.iter() {
-                let writer = self.numbers.key(*number);
-                for index in spans.indexes() {
-                    if let Some(entry) = self.entry(files, &writer, index)? {
-                        self.place_private(&writer, index, &entry, true);
-                    }
-                }
+                self.place_sealed(files, spans.indexes().map(|index| (*number, index)))?;
             }
         }
         Ok(())

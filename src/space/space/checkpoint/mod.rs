@@ -84,12 +84,16 @@ impl Space {
     /// Whether enough came since the last checkpoint for a new one to be worth its writing.
     pub fn is_checkpoint_due(&self) -> bool {
         let every = EVERY.saturating_add(self.ledger.state_length / BYTES_PER_ENTRY);
-        self.ledger.entries >= every || self.ledger.bytes >= BYTES
+        !self.is_waiting() && (self.ledger.entries >= every || self.ledger.bytes >= BYTES)
     }
 
     /// Stores what was computed so far, so that the space opens from there. To be called when it is due and there is
-    /// time. Nothing has changed if it fails.
-    pub fn write_checkpoint(&mut self, files: &mut Files) -> Result<(), SpaceError> {
+    /// time. Nothing has changed if it fails, as it does with [`SpaceError::is_absent`] if runs that are to be merged are
+    /// not in memory. `false` if something waits: then the view is not what it should be.
+    pub fn write_checkpoint(&mut self, files: &mut Files) -> Result<bool, SpaceError> {
+        if self.is_waiting() {
+            return Ok(false);
+        }
         let planned = self.view.plan(files)?;
         let mut trees: Map<PublicKey, Hash> = Map::new();
         for (writer, tail) in self.tails.iter().filter(|(_, tail)| tail.given > 0) {
@@ -113,7 +117,7 @@ impl Space {
         self.ledger.facts = Facts::default();
         self.ledger.state_length = files.len(self.ledger.state);
         (self.ledger.entries, self.ledger.bytes) = (0, 0);
-        Ok(())
+        Ok(true)
     }
 
     /// Throws the checkpoint away: at the next opening all is computed from the feeds.
