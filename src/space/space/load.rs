@@ -3,7 +3,7 @@
 //! Records, proofs and the manifest come again from any peer, and so do others' feeds; only an own feed whose length is
 //! no longer known must never be continued, since that would be a second history.
 
-use super::{Space, branches::Side};
+use super::{Space, branches::Side, checkpoint::Restored};
 use crate::{
     crypto::{Hash, PublicKey},
     feed::{EquivocationProof, Feed, FeedError},
@@ -13,8 +13,8 @@ use crate::{
 };
 
 impl Space {
-    /// Reads records, proofs, manifest and feeds back.
-    pub(super) fn load(&mut self, files: &mut Files) -> Result<(), SpaceError> {
+    /// Reads records, proofs, manifest and feeds back, then the checkpoint, and takes in what came after it.
+    pub(super) fn load(&mut self, files: &mut Files) -> Result<Restored, SpaceError> {
         self.load_pins(files)?;
         self.load_received(files)?;
         for bytes in stored_items(files, self.files.records)? {
@@ -68,12 +68,16 @@ impl Space {
         self.stirred = true;
         // Whoever opens a space reads it first: only what happens later is news.
         self.view.set_quiet(true);
+        let restored = self.take_checkpoint(files)?;
+        if restored == Restored::Unfit {
+            return Ok(restored);
+        }
         self.replay(files)?;
         self.pick_branches(files)?;
         self.view.set_quiet(false);
         self.view.take_touched();
         self.events.clear();
-        Ok(())
+        Ok(restored)
     }
 
     /// Opens a feed and remembers that it belongs here.

@@ -4,7 +4,7 @@ mod acts;
 mod data;
 mod faults;
 mod hyperdb;
-mod orders;
+pub(super) mod orders;
 mod quarantine;
 mod recovery;
 mod removal;
