@@ -50,6 +50,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod title;
+mod touch;
 mod trees;
 mod write;
 mod writers;

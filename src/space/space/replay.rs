@@ -46,7 +46,7 @@ impl Space {
                     None => match present(self.block(files, &writer, given))? {
                         Some(next) => next,
                         None => {
-                            self.backlog.feeds.insert(writer);
+                            self.wait_from(files, writer, given);
                             stack.pop();
                             continue;
                         }
@@ -81,7 +81,7 @@ impl Space {
         let mut fresh = Fresh::default();
         for index in self.given(writer)..self.givable(files, writer) {
             let Some((entry, bytes)) = present(self.block(files, writer, index))? else {
-                self.backlog.feeds.insert(*writer);
+                self.wait_from(files, *writer, index);
                 break;
             };
             if !self.give(files, writer, index, entry, bytes, &mut fresh)? {
