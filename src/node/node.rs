@@ -176,6 +176,7 @@ impl Node {
                 self.files.committed(seq);
                 self.durable.stored(seq);
                 self.finish_lock();
+                self.checkpoint_later();
                 if let Some(compaction) = self.files.compaction(false) {
                     self.durable.now(Output::Compact(compaction));
                 }
@@ -189,6 +190,7 @@ impl Node {
             }
             Input::Words { hash, words } => self.words_derived(&hash, words),
         }
+        self.mend_views();
         self.settle();
     }
 
