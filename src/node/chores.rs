@@ -45,7 +45,7 @@ impl Node {
     }
 
     pub(super) fn do_chores(&mut self) {
-        self.write_checkpoints();
+        self.store_checkpoints();
         if self.chores.seal_at.take_if(|at| *at <= self.now).is_some() {
             self.chore(|space, files, now, entropy| space.maintain(files, now, entropy));
         }

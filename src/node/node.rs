@@ -190,7 +190,6 @@ impl Node {
             }
             Input::Words { hash, words } => self.words_derived(&hash, words),
         }
-        self.mend_views();
         self.settle();
     }
 

@@ -23,28 +23,15 @@ impl Node {
         self.chores.store_at = Some(self.now.saturating_add(CALM_MS).min(latest));
     }
 
-    /// Computes views anew of which what was stored turned out to be damaged.
-    pub(in crate::node) fn mend_views(&mut self) {
-        if self.files.damage().is_empty() {
-            return;
-        }
-        let mut failed = Vec::new();
-        for joined in self.spaces.iter_mut() {
-            if joined.space.has_damaged_view(&self.files) {
-                failed.extend(joined.space.rebuild(&mut self.files).err());
-            }
-        }
-        for error in failed {
-            self.event(Event::Failed(NodeError::from(error)));
-        }
-    }
-
     /// Writes the checkpoints that are due.
-    pub(in crate::node) fn write_checkpoints(&mut self) {
+    pub(in crate::node) fn store_checkpoints(&mut self) {
         if self.chores.store_at.take_if(|at| *at <= self.now).is_none() {
             return;
         }
         self.chores.store_due = None;
+        if self.broken.is_some() || self.files.is_torn() {
+            return;
+        }
         let files: &mut Files = &mut self.files;
         let mut failed = Vec::new();
         for joined in self.spaces.iter_mut().filter(|joined| joined.space.is_checkpoint_due()) {

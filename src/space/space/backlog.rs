@@ -29,8 +29,8 @@ pub(super) struct Backlog {
     pub(super) seals: Set<(u32, u64)>,
     /// Entries whose sealed part is to be put into the view.
     pub(super) private: Set<(u32, u64)>,
-    /// All is to be computed anew: another branch of this feed was put in the place of the main one, if it is a feed.
-    pub(super) reopen: Option<Option<PublicKey>>,
+    /// Another branch of this feed was put in the place of the main one: all is to be computed anew.
+    pub(super) reopen: Option<PublicKey>,
 }
 
 impl Backlog {

@@ -239,7 +239,7 @@ impl Space {
             if let Some(at) = sides.iter().position(held)
                 && self.swap(files, &writer, at)?
             {
-                return self.reopen(files, Some(writer));
+                return self.reopen(files, writer);
             }
         }
         Ok(())
@@ -319,7 +319,7 @@ impl Space {
     }
 
     /// Computes everything anew from what is stored.
-    pub(super) fn reopen(&mut self, files: &mut Files, writer: Option<PublicKey>) -> Result<(), SpaceError> {
+    pub(super) fn reopen(&mut self, files: &mut Files, writer: PublicKey) -> Result<(), SpaceError> {
         // Names only say what may have changed: those that cannot be read now are not told.
         let mut keys = self.names(files).unwrap_or_default();
         self.backlog.reopen = Some(writer);
@@ -337,7 +337,7 @@ impl Space {
         }
         keys.extend(self.names(files).unwrap_or_default());
         events.push_back(SpaceEvent::Changed { keys: keys.into_iter().collect() });
-        events.extend(writer.map(|writer| SpaceEvent::Follows { writer }));
+        events.push_back(SpaceEvent::Follows { writer });
         events.push_back(SpaceEvent::Writers);
         self.events = events;
         Ok(())

@@ -12,9 +12,6 @@ use crate::{
 /// Bytes of entries that are given before they are judged: many at once, but not all of a large space.
 const BATCH: usize = 4 << 20;
 
-/// Entries that are wanted at once when one is not in memory.
-const AHEAD: u64 = 1024;
-
 /// Entries that were just given: they need not be read again when they are judged.
 #[derive(Default)]
 pub(super) struct Fresh {
@@ -49,7 +46,7 @@ impl Space {
                     None => match present(self.block(files, &writer, given))? {
                         Some(next) => next,
                         None => {
-                            self.wait_for(files, &writer, given);
+                            self.backlog.feeds.insert(writer);
                             stack.pop();
                             continue;
                         }
@@ -84,7 +81,7 @@ impl Space {
         let mut fresh = Fresh::default();
         for index in self.given(writer)..self.givable(files, writer) {
             let Some((entry, bytes)) = present(self.block(files, writer, index))? else {
-                self.wait_for(files, writer, index);
+                self.backlog.feeds.insert(*writer);
                 break;
             };
             if !self.give(files, writer, index, entry, bytes, &mut fresh)? {
@@ -96,16 +93,6 @@ impl Space {
         }
         self.access.grew(writer);
         self.settle(files, fresh)
-    }
-
-    /// Notes that a feed waits for its blocks from an index on, and wants many of them at once.
-    fn wait_for(&mut self, files: &Files, writer: &PublicKey, index: u64) {
-        self.backlog.feeds.insert(*writer);
-        let end = index.saturating_add(AHEAD).min(self.contiguous(writer));
-        if let Some(feed) = self.feeds.get(writer) {
-            // What is missed is noted by the files.
-            (index..end).for_each(|index| drop(feed.get(files, index)));
-        }
     }
 
     /// Gives one entry to the access engine; [`Space::settle`] does the rest. `false` if its tree is not in memory: then

@@ -130,18 +130,12 @@ impl Space {
         Ok(true)
     }
 
-    /// Whether a page of the stored view was found damaged since it was opened.
-    pub fn has_damaged_view(&self, files: &Files) -> bool {
+    /// Whether a page of the checkpoint was found damaged.
+    fn has_damaged_view(&self, files: &Files) -> bool {
         let ours = folder(&self.key);
         let is_ours =
             |damage: &Damage| matches!(damage, Damage::Page { file, .. } if file.starts_with(&ours));
         !files.damage().is_empty() && files.damage().iter().any(is_ours)
-    }
-
-    /// Throws the checkpoint away and computes everything anew from the feeds.
-    pub fn rebuild(&mut self, files: &mut Files) -> Result<(), SpaceError> {
-        Self::drop_checkpoint(files, &self.key);
-        self.reopen(files, None)
     }
 
     /// Throws the checkpoint away: at the next opening all is computed from the feeds.
