@@ -203,7 +203,9 @@ impl Node {
                 self.files.committed(seq);
                 self.durable.stored(seq);
                 self.finish_lock();
-                self.write_checkpoints();
+                self.checkpoint_later();
+                #[cfg(test)]
+                self.checkpoint_often();
                 self.compact();
             }
             Input::Loaded { pages } => self.loaded(pages),

@@ -66,8 +66,12 @@ impl File {
     pub(super) fn unfoldable(&self) -> impl Iterator<Item = PageKey> {
         let last = self.length.checked_sub(1).map(|last| last / PAGE);
         let grown = self.length != self.stored_length;
-        let needed = move |number: &u64, page: &Page| page.absent && (page.stale || grown && last == Some(*number));
-        self.pages.iter().filter(move |(number, page)| needed(number, page)).map(|(number, _)| self.key(*number))
+        let needed =
+            move |number: &u64, page: &Page| page.absent && (page.stale || grown && last == Some(*number));
+        self.pages
+            .iter()
+            .filter(move |(number, page)| needed(number, page))
+            .map(|(number, _)| self.key(*number))
     }
 
     /// Pages whose bytes are known to the disk alone.
@@ -268,7 +272,12 @@ impl File {
     }
 
     /// Page records that are to be put and deleted so that records say what the pages say.
-    pub(super) fn fold(&mut self, through: u64, puts: &mut Vec<(PageKey, Vec<u8>)>, deletes: &mut Vec<PageKey>) {
+    pub(super) fn fold(
+        &mut self,
+        through: u64,
+        puts: &mut Vec<(PageKey, Vec<u8>)>,
+        deletes: &mut Vec<PageKey>,
+    ) {
         if let Some(last) = self.length.checked_sub(1) {
             // The record of the last page tells the length.
             let page = self.pages.entry(last / PAGE).or_default();

@@ -516,5 +516,7 @@ fn a_compaction_waits_for_absent_pages() {
     files.committed(compaction.through);
     files.trim();
     assert_eq!(files.memory().clean, PAGE);
-    assert!(files.absent(&|_| true, 9).len() == 2 && Files::load(backend.snapshot()).unwrap().damage().is_empty());
+    assert!(
+        files.absent(&|_| true, 9).len() == 2 && Files::load(backend.snapshot()).unwrap().damage().is_empty()
+    );
 }

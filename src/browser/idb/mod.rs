@@ -201,7 +201,11 @@ impl Database {
     }
 
     /// Ends a transaction: stores what it asks for, or nothing of it.
-    async fn end(&self, transaction: idb::Transaction, guarded: Result<(), IdbError>) -> Result<(), IdbError> {
+    async fn end(
+        &self,
+        transaction: idb::Transaction,
+        guarded: Result<(), IdbError>,
+    ) -> Result<(), IdbError> {
         let result = match guarded {
             Ok(()) => finish(transaction).await,
             Err(error) => {

@@ -44,8 +44,7 @@ pub(super) async fn read_all(
     connection: &idb::Database,
     rule: Rule,
 ) -> Result<(Snapshot, f64, Seen), IdbError> {
-    let transaction =
-        connection.transaction(&[PAGES, JOURNAL, KEYS], idb::TransactionMode::ReadOnly)?;
+    let transaction = connection.transaction(&[PAGES, JOURNAL, KEYS], idb::TransactionMode::ReadOnly)?;
     let (pages, journal) = (transaction.object_store(PAGES)?, transaction.object_store(JOURNAL)?);
     // All are asked for before the first answer: each would wait for a turn of the browser.
     let fence = transaction.object_store(KEYS)?.get(JsValue::from_str(FENCE))?.into_future();

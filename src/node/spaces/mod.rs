@@ -4,6 +4,7 @@
 //! were told of, and the names of its devices.
 
 pub(super) mod acting;
+pub(super) mod checkpoints;
 pub(super) mod export;
 pub(super) mod following;
 pub(super) mod found;

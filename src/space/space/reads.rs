@@ -139,16 +139,27 @@ impl Space {
             return Ok(items);
         }
         let judge = Judge { access: &self.access, numbers: &self.numbers };
+        let (mut found, mut absent) = (0, Vec::new());
         self.view.each(files, range, &judge, &mut |key, slot| {
             let heads = heads(slot);
             if heads.first().is_some_and(|winner| !winner.delete) {
-                items.extend(loader.item(key, &heads)?);
+                match loader.item(key, &heads) {
+                    Ok(None) => return Ok(true),
+                    Ok(item) => items.extend(item),
+                    // All that is missed is wanted at once: going on costs less than coming again for each.
+                    Err(error) if error.is_absent() => absent.push(error),
+                    Err(error) => return Err(error),
+                }
+                found += 1;
             }
-            Ok(items.len() < limit)
+            Ok(found < limit && absent.len() < MISSED)
         })?;
-        Ok(items)
+        absent.pop().map_or(Ok(items), Err)
     }
 }
+
+/// Values of a listing that are looked for though they are not in memory.
+const MISSED: usize = 1000;
 
 /// Reads entries for one call; keeps some decoded, since neighbouring keys often stand in one entry.
 struct Loader<'a> {

@@ -70,15 +70,21 @@ impl Base {
         runs.iter().all(|run| run.is_whole(files)).then_some(Self { runs, next: note.next, covered })
     }
 
-    /// Makes the run that adds these records, ascending by key, and takes in as many of the last runs as it should.
-    pub(super) fn plan(&self, files: &Files, records: Vec<Record>) -> Result<Planned, StorageError> {
+    /// Makes the run that adds these records, ascending by key, and if `merge` takes in as many of the last runs as it
+    /// should.
+    pub(super) fn plan(
+        &self,
+        files: &Files,
+        records: Vec<Record>,
+        merge: bool,
+    ) -> Result<Planned, StorageError> {
         if records.is_empty() {
             return Ok(Planned { replaced: 0, run: None });
         }
         let mut size = records.iter().map(Record::size).fold(0, u64::saturating_add);
         let mut replaced = 0;
         for run in self.runs.iter().rev() {
-            if run.name.length > size.saturating_mul(RATIO) {
+            if !merge || run.name.length > size.saturating_mul(RATIO) {
                 break;
             }
             size = size.saturating_add(run.name.length);
@@ -88,6 +94,7 @@ impl Base {
         let kept = self.runs.len() - replaced;
         let mut sources = Vec::new();
         for run in self.runs.iter().skip(kept) {
+            run.want(files);
             sources.push(Source::Run(Cursor::new(run, files, &everything, false)?));
         }
         sources.push(Source::Memory(Box::new(records.into_iter())));
@@ -137,6 +144,15 @@ impl Base {
             }
         }
         Ok(found)
+    }
+
+    /// Wants of every run what a listing reads first: pages that are not in memory are noted by the files.
+    pub(super) fn want(&self, files: &Files, bounds: &Bounds, limit: Option<usize>) {
+        // A block has some hundred records.
+        let most = limit.map_or(usize::MAX, |limit| limit / 64 + 4);
+        for run in &self.runs {
+            run.want_some(files, bounds, most);
+        }
     }
 
     /// The runs as sources of a merge.

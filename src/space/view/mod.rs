@@ -180,7 +180,11 @@ impl View {
             }
             return Ok(());
         }
-        let mut sources = self.base.sources(files, &bounds, range.reverse)?;
+        let want = |error| {
+            self.base.want(files, &bounds, range.limit);
+            error
+        };
+        let mut sources = self.base.sources(files, &bounds, range.reverse).map_err(want)?;
         let record = |(key, delta): (&String, &Delta)| Record {
             key: key.clone(),
             gone: delta.gone().to_vec(),
@@ -188,7 +192,7 @@ impl View {
         };
         sources.push(Source::Memory(Box::new(core::iter::from_fn(move || overlay.next().map(record)))));
         let mut merge = Merge::new(files, range.reverse, sources);
-        while let Some(record) = merge.next()? {
+        while let Some(record) = merge.next().map_err(want)? {
             if !record.places.is_empty() && !take(&record.key, &Slot::of(record.places, causality))? {
                 break;
             }
@@ -196,10 +200,11 @@ impl View {
         Ok(())
     }
 
-    /// Makes the run that takes what is public in the overlay, without changing anything.
-    pub(super) fn plan(&self, files: &Files) -> Result<Planned, StorageError> {
+    /// Makes the run that takes what is public in the overlay, and those that it should be merged with if `merge`,
+    /// without changing anything.
+    pub(super) fn plan(&self, files: &Files, merge: bool) -> Result<Planned, StorageError> {
         let records = self.overlay.iter().filter_map(|(key, delta)| delta.record(key)).collect();
-        self.base.plan(files, records)
+        self.base.plan(files, records, merge)
     }
 
     /// Stores what was planned since the last change; `covered` tells how far of each writer that goes.

@@ -6,9 +6,9 @@
 //! ```
 //! The index comes into memory when the run is first looked at; blocks are read each time.
 
-use core::cell::OnceCell;
+use core::{cell::OnceCell, ops::Bound};
 
-use super::record::Record;
+use super::{merge::Bounds, record::Record};
 use crate::{
     codec::{DecodeError, Reader, Writer},
     crypto::PublicKey,
@@ -22,6 +22,7 @@ const BLOCK: usize = 4096;
 pub(super) struct Run {
     pub(super) name: RunName,
     file: FileId,
+    path: String,
     index: OnceCell<Vec<Block>>,
 }
 
@@ -92,7 +93,8 @@ impl RunWriter {
 
 impl Run {
     pub(super) fn open(files: &mut Files, space: &PublicKey, name: RunName) -> Self {
-        Self { name, file: file(files, space, name.number), index: OnceCell::new() }
+        let path = format!("space/{space}/view/run-{}", name.number);
+        Self { name, file: files.file(&path), path, index: OnceCell::new() }
     }
 
     /// Stores what a writer made.
@@ -117,6 +119,29 @@ impl Run {
     /// Whether the file is as long as it should be.
     pub(super) fn is_whole(&self, files: &Files) -> bool {
         files.len(self.file) == self.name.length
+    }
+
+    /// All of it is wanted in memory.
+    pub(super) fn want(&self, files: &Files) {
+        files.want(self.file, 0, self.name.length);
+    }
+
+    /// Some of its blocks within bounds are wanted, from both ends; its index, if that is not in memory.
+    pub(super) fn want_some(&self, files: &Files, bounds: &Bounds, most: usize) {
+        let Ok(index) = self.index(files) else { return };
+        let at = |bound: &Bound<String>| match bound {
+            Bound::Included(key) | Bound::Excluded(key) => {
+                Some(index.partition_point(|block| *block.first <= **key).saturating_sub(1))
+            }
+            Bound::Unbounded => None,
+        };
+        let first = at(&bounds.0).unwrap_or(0);
+        let last = at(&bounds.1).unwrap_or_else(|| index.len().saturating_sub(1));
+        for (number, block) in index.iter().enumerate().skip(first).take(last.saturating_sub(first) + 1) {
+            if number - first < most || last - number < most {
+                files.want(self.file, block.start, u64::try_from(block.length).unwrap_or(u64::MAX));
+            }
+        }
     }
 
     /// How many blocks it has.
@@ -155,8 +180,7 @@ impl Run {
 
     /// Pages are checked when they are read, so this is none that was written so.
     fn damage(&self) -> StorageError {
-        let file = format!("view/run-{}", self.name.number);
-        StorageError::Damaged { what: Damage::Page { file, page: 0 } }
+        StorageError::Damaged { what: Damage::Page { file: self.path.clone(), page: 0 } }
     }
 }
 
@@ -171,8 +195,4 @@ fn decode_index(bytes: &[u8]) -> Result<Vec<Block>, DecodeError> {
     }
     reader.end()?;
     Ok(index)
-}
-
-fn file(files: &mut Files, space: &PublicKey, number: u64) -> FileId {
-    files.file(&format!("space/{space}/view/run-{number}"))
 }

@@ -63,7 +63,7 @@ impl Causality for History {
 
 /// Stores what is public in a view.
 fn store(view: &mut View, files: &mut Files, history: &History) {
-    let planned = view.plan(files).unwrap();
+    let planned = view.plan(files, true).unwrap();
     let covered = (0..4).map(|writer| (writer, u64::MAX)).collect();
     view.write(files, &PublicKey([7; 32]), planned, covered, history).unwrap();
     // What is opened from the note says the same.

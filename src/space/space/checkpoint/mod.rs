@@ -31,7 +31,7 @@ use crate::{
     crypto::{Hash, PublicKey},
     feed::Feed,
     space::SpaceError,
-    storage::{FileId, Files},
+    storage::{Damage, FileId, Files},
 };
 
 /// Entries after which a checkpoint is due, if its state is small.
@@ -40,6 +40,9 @@ const EVERY: u64 = 1024;
 const BYTES_PER_ENTRY: u64 = 64;
 /// Bytes of entries after which it is due all the same.
 const BYTES: u64 = 4 << 20;
+
+/// How often runs that are to be merged may be found not to be in memory, one time after the other.
+const PATIENCE: u8 = 4;
 
 /// What the next checkpoint has to tell.
 pub(super) struct Ledger {
@@ -53,6 +56,8 @@ pub(super) struct Ledger {
     /// Entries taken in since the last writing, and their bytes.
     entries: u64,
     bytes: u64,
+    /// How often runs that were to be merged were not in memory.
+    missed: u8,
 }
 
 impl Ledger {
@@ -65,6 +70,7 @@ impl Ledger {
             state_length: 0,
             entries: 0,
             bytes: 0,
+            missed: 0,
         }
     }
 
@@ -89,12 +95,16 @@ impl Space {
 
     /// Stores what was computed so far, so that the space opens from there. To be called when it is due and there is
     /// time. Nothing has changed if it fails, as it does with [`SpaceError::is_absent`] if runs that are to be merged are
-    /// not in memory. `false` if something waits: then the view is not what it should be.
+    /// not in memory: to be called again when they are. If that never comes they are left as they are. `false` if
+    /// something waits: then the view is not what it should be.
     pub fn write_checkpoint(&mut self, files: &mut Files) -> Result<bool, SpaceError> {
         if self.is_waiting() {
             return Ok(false);
         }
-        let planned = self.view.plan(files)?;
+        let merge = self.ledger.missed < PATIENCE;
+        let planned = self.view.plan(files, merge).inspect_err(|error| {
+            self.ledger.missed += u8::from(error.is_absent());
+        })?;
         let mut trees: Map<PublicKey, Hash> = Map::new();
         for (writer, tail) in self.tails.iter().filter(|(_, tail)| tail.given > 0) {
             let hash = self.feeds.get(writer).map(|feed| feed.tree_hash_at(files, tail.given)).transpose()?;
@@ -116,14 +126,23 @@ impl Space {
         files.write(self.ledger.state, 0, &state)?;
         self.ledger.facts = Facts::default();
         self.ledger.state_length = files.len(self.ledger.state);
-        (self.ledger.entries, self.ledger.bytes) = (0, 0);
+        (self.ledger.entries, self.ledger.bytes, self.ledger.missed) = (0, 0, 0);
         Ok(true)
+    }
+
+    /// Whether a page of the checkpoint was found damaged.
+    fn has_damaged_view(&self, files: &Files) -> bool {
+        let ours = folder(&self.key);
+        let is_ours =
+            |damage: &Damage| matches!(damage, Damage::Page { file, .. } if file.starts_with(&ours));
+        !files.damage().is_empty() && files.damage().iter().any(is_ours)
     }
 
     /// Throws the checkpoint away: at the next opening all is computed from the feeds.
     pub fn drop_checkpoint(files: &mut Files, space: &PublicKey) {
         for name in files.names(&folder(space)) {
             let file = files.file(&name);
+            // What is damaged is told of no more.
             files.heal(file);
             files.truncate(file, 0);
         }

@@ -12,7 +12,7 @@ use crate::{
         SpaceError,
         space::{Space, replay::Fresh},
     },
-    storage::{Damage, Files, StorageError},
+    storage::{Files, StorageError},
 };
 
 /// What became of a checkpoint.
@@ -53,9 +53,8 @@ impl Space {
             // Perhaps it is there, but cannot be told any more.
             return Ok(if files.names(&folder).is_empty() { Restored::Nothing } else { Restored::Unfit });
         }
-        let ours = |damage: &Damage| matches!(damage, Damage::Page { file, .. } if file.starts_with(&folder));
         // Where records have gone, zeros stand in the place of what they held.
-        if files.is_incomplete() || files.damage().iter().any(ours) {
+        if files.is_incomplete() || self.has_damaged_view(files) {
             return Ok(Restored::Unfit);
         }
         let length = usize::try_from(files.len(self.ledger.state)).unwrap_or(usize::MAX);
