@@ -83,6 +83,8 @@ pub(super) struct Weather {
     pub(super) changed: u32,
 }
 
+/// The same hub, named as one that may relay.
+pub(super) const RELAY: &str = "y-webrtc+ws://127.0.0.1:1#relay=1";
 pub(super) const HUB: &str = "y-webrtc+ws://127.0.0.1:1";
 
 impl World {
@@ -114,9 +116,13 @@ impl World {
             link: None,
             hubs: vec![HUB.to_owned()],
             replica: false,
+            quota: None,
+            space_quota: None,
+            max_links: None,
             relaxed: false,
             tabs: true,
             webrtc: true,
+            relay: None,
         };
         let lookup = link.map_or(Lookup::Missing, |key| Lookup::Found(format!("hypha://{key}\n")));
         self.browsers.push(Browser {
@@ -162,8 +168,7 @@ impl World {
     /// Opens a node of which nearly nothing is in memory, and stays there: four pages, folded and checkpointed all the time.
     fn open_lazy(&mut self, at: usize, seed: u64) -> Node {
         let Browser { backend, options, remembered, .. } = &self.browsers[at];
-        let mut files =
-            Files::load_lazy(backend.lazy_snapshot(residency), residency, 4 * 16 * 1024).unwrap();
+        let mut files = Files::load_lazy(backend.lazy_snapshot(residency), residency, 4 * 16 * 1024).unwrap();
         files.set_journal_limit(2048);
         want_opening(&mut files);
         let mut rounds = 0;
@@ -545,6 +550,7 @@ impl World {
             }
             // Each browser here is another profile: no tab hears it.
             MeshOutput::TabPost { .. } => {}
+            MeshOutput::RelaySend { .. } => panic!("the node makes it a frame for the hub"),
         }
     }
 

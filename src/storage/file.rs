@@ -158,7 +158,8 @@ impl File {
         for (number, start, end) in Self::pieces(offset, wide(bytes.len())) {
             let Some((piece, tail)) = rest.split_at_checked(end - start) else { break };
             rest = tail;
-            let whole = (self.damaged > 0 || self.residency != Residency::Always) && self.is_whole(number, start, end);
+            let whole = (self.damaged > 0 || self.residency != Residency::Always)
+                && self.is_whole(number, start, end);
             let page = self.pages.entry(number).or_default();
             if page.absent && whole {
                 page.fill(&[]);

@@ -79,7 +79,12 @@ pub fn absent_at_open(keys: &[PageKey], rule: Rule) -> Vec<PageKey> {
     let followed = |key: &&(&PageKey, Option<&PageKey>)| key.1.is_some_and(|next| next.file == key.0.file);
     let next = keys.iter().skip(1).map(Some).chain([None]);
     let pairs: Vec<_> = keys.iter().zip(next).collect();
-    pairs.iter().filter(followed).filter(|(key, _)| rule(&key.file) != Residency::Always).map(|(key, _)| (*key).clone()).collect()
+    pairs
+        .iter()
+        .filter(followed)
+        .filter(|(key, _)| rule(&key.file) != Residency::Always)
+        .map(|(key, _)| (*key).clone())
+        .collect()
 }
 
 impl Lazy {
@@ -170,7 +175,8 @@ impl Files {
         let durable = self.durable;
         let mut clean: Vec<(u64, usize, u64, u64)> = Vec::new();
         let mut bytes = 0_u64;
-        for (at, file) in self.files.iter().enumerate().filter(|(_, file)| file.residency == Residency::Lazy) {
+        for (at, file) in self.files.iter().enumerate().filter(|(_, file)| file.residency == Residency::Lazy)
+        {
             for (number, page) in &file.pages {
                 if page.is_clean(durable) {
                     let size = wide(page.bytes.len());

@@ -212,7 +212,8 @@ pub fn prove_from(
 
 /// [`Replica::prove_head`] for a feed in files.
 pub fn prove_head_from(feed: &Feed, files: &Files, from: u64, to: u64) -> Result<Proof, ReplicaError> {
-    let missed = |error: FeedError| if error.is_absent() { ReplicaError::Absent } else { ReplicaError::NotHeld };
+    let missed =
+        |error: FeedError| if error.is_absent() { ReplicaError::Absent } else { ReplicaError::NotHeld };
     feed.prove(files, &ProofRequest { blocks: from..from, from, to }).map_err(missed)
 }
 

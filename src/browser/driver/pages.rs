@@ -66,7 +66,10 @@ impl Driver {
                 Err(more) => missed = more,
             }
         }
-        Err(NodeError::new(ErrorCode::Storage, "the stored data keep changing while they are read; try again"))
+        Err(NodeError::new(
+            ErrorCode::Storage,
+            "the stored data keep changing while they are read; try again",
+        ))
     }
 
     /// What is read, or the pages that were missed.

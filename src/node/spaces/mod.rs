@@ -44,6 +44,8 @@ pub(super) struct Joined {
     stamp: (usize, u64, usize),
     /// The title as it was read last.
     title: RefCell<Option<String>>,
+    /// Since when a successor waits to be pinned, ms since 1970.
+    pub(super) unpinned: Option<u64>,
 }
 
 impl Joined {
@@ -56,6 +58,7 @@ impl Joined {
             told: Vec::new(),
             stamp: (0, 0, 0),
             title: RefCell::new(None),
+            unpinned: None,
         };
         joined.untold();
         joined

@@ -122,7 +122,9 @@ impl Space {
         tail.given = index + 1;
         self.ledger.count(u64::try_from(bytes).unwrap_or(u64::MAX));
         self.grown.insert(*writer);
-        self.note_invites(writer, index, entry.as_ref().map_or(&[], |entry| &entry.access));
+        let access: &[AccessOp] = entry.as_ref().map_or(&[], |entry| &entry.access);
+        self.note_invites(writer, index, access);
+        self.note_pins(writer, index, access);
         let Some(entry) = entry else { return Ok(true) };
         if let Some(tail) = self.tails.get_mut(writer) {
             tail.last_time = Some(entry.time);
