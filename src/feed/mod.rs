@@ -25,6 +25,7 @@ mod error;
 mod flat;
 mod graft;
 mod head;
+mod held;
 mod log;
 mod node;
 mod paths;
@@ -43,6 +44,7 @@ pub use error::FeedError;
 pub use head::SignedHead;
 pub use log::{Feed, HeadCheck};
 pub use node::{Node, tree_hash};
+pub use paths::want_opening;
 pub use proof::{Proof, ProofRequest};
 pub use read::{Blocks, Chunk};
 

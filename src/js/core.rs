@@ -15,9 +15,10 @@ use zeroize::Zeroizing;
 
 use super::argument::{bytes, flag, optional_count, optional_text, property, text};
 use super::error::{bad_input, to_js};
+use super::replicas::optional_bytes;
 use super::value::object;
 use super::{event, item, ops, snapshot};
-use crate::browser::driver::{Config, Driver, Page, Pending};
+use crate::browser::driver::{Config, Driver, Looked, Page, Pending, Reading};
 use crate::crypto::{
     Hash, Host, KdfError, Link, PublicKey, RootSecret, hex, index_of, parse_hex, parse_hex32, word,
 };
@@ -37,7 +38,7 @@ pub struct Core {
 
 #[wasm_bindgen]
 impl Core {
-    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, tabs, relaxed?, replica, database?, iceServers?,
+    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, tabs, relaxed?, replica, quota?, spaceQuota?, maxPeers?, database?, iceServers?,
     /// keys? }`; `page`:
     /// `{ event(name, detail), deriveWords(hash) → Promise<string[]>, lookUp(domain) → Promise<{ found?, missing?, failed? }> }`.
     #[wasm_bindgen]
@@ -69,11 +70,13 @@ impl Core {
     /// `{ [writer]: length }`, if one is given.
     pub fn get(&self, space: &JsValue, key: &JsValue, clock: &JsValue) -> Result<JsValue, JsValue> {
         let (space, key, clock) = (space_key(space)?, text("key", key)?, optional_clock(clock)?);
-        let found = self.read(|node| match &clock {
-            Some(clock) => node.get_at(space, clock, &key),
-            None => node.get(space, &key),
-        })?;
-        Ok(found.as_ref().map_or(JsValue::UNDEFINED, item::found))
+        self.look(Box::new(move |node| {
+            let found = match &clock {
+                Some(clock) => node.get_at(space, clock, &key)?,
+                None => node.get(space, &key)?,
+            };
+            Ok(found.as_ref().map_or(JsValue::UNDEFINED, item::found))
+        }))
     }
 
     /// The entries of `{ prefix?, gt?, gte?, lt?, lte?, reverse?, limit? }`; as of a clock, if one is given.
@@ -89,11 +92,13 @@ impl Core {
             reverse: flag("reverse", &property(range, "reverse"))?,
             limit: optional_count("limit", &property(range, "limit"))?,
         };
-        let found = self.read(|node| match &clock {
-            Some(clock) => node.list_at(space, clock, &range),
-            None => node.list(space, &range),
-        })?;
-        Ok(item::all_found(&found))
+        self.look(Box::new(move |node| {
+            let found = match &clock {
+                Some(clock) => node.list_at(space, clock, &range)?,
+                None => node.list(space, &range)?,
+            };
+            Ok(item::all_found(&found))
+        }))
     }
 
     /// Every operation that counts, of one key or of all, in order: those after a version, at most so many.
@@ -107,8 +112,9 @@ impl Core {
         let (space, key) = (space_key(space)?, optional_text("key", key)?);
         let after = optional_text("after", after)?.as_deref().map(ops::read_version).transpose()?;
         let limit = optional_count("limit", limit)?;
-        let found = self.read(|node| node.history(space, key.as_deref(), after.as_ref(), limit))?;
-        Ok(item::all_found(&found))
+        self.look(Box::new(move |node| {
+            Ok(item::all_found(&node.history(space, key.as_deref(), after.as_ref(), limit)?))
+        }))
     }
 
     /// The next piece of the whole node as a file: `{ bytes, next }`; `next` is what to give the next time, undefined behind the
@@ -117,9 +123,13 @@ impl Core {
     pub fn export_piece(&self, cursor: &JsValue) -> Result<JsValue, JsValue> {
         let cursor = cursor.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec);
         let cursor = cursor.map(|bytes| ExportCursor::decode(&bytes)).transpose().map_err(bad_input)?;
-        let (bytes, next) = self.read(|node| Ok(node.export(&cursor.unwrap_or_default())))?;
-        let next = next.map_or(JsValue::UNDEFINED, |next| Uint8Array::from(next.encode().as_slice()).into());
-        Ok(object([("bytes", Uint8Array::from(bytes.as_slice()).into()), ("next", next)]))
+        let cursor = cursor.unwrap_or_default();
+        self.look(Box::new(move |node| {
+            let (bytes, next) = node.export(&cursor);
+            let next = next.map(|next| Uint8Array::from(next.encode().as_slice()).into());
+            let next = next.unwrap_or(JsValue::UNDEFINED);
+            Ok(object([("bytes", Uint8Array::from(bytes.as_slice()).into()), ("next", next)]))
+        }))
     }
 
     /// Takes in one part of such a file, its checksum and its body: "new", "known", or "later" if it rests on others.
@@ -222,8 +232,9 @@ impl Core {
     #[wasm_bindgen(js_name = otherBranches)]
     pub fn other_branches(&self, space: &JsValue) -> Result<JsValue, JsValue> {
         let space = space_key(space)?;
-        let taken = self.read(|node| node.other_branches(space))?;
-        Ok(taken.iter().map(item::taken).collect::<Array>().into())
+        self.look(Box::new(move |node| {
+            Ok(node.other_branches(space)?.iter().map(item::taken).collect::<Array>().into())
+        }))
     }
 
     /// What was taken away, of one writer or of all: those after a version, at most so many.
@@ -238,8 +249,10 @@ impl Core {
         let writer = if writer.is_undefined() { None } else { Some(public_key("writer", writer)?) };
         let after = optional_text("after", after)?.as_deref().map(ops::read_version).transpose()?;
         let limit = optional_count("limit", limit)?;
-        let taken = self.read(|node| node.quarantine(space, writer.as_ref(), after.as_ref(), limit))?;
-        Ok(taken.iter().map(item::taken).collect::<Array>().into())
+        self.look(Box::new(move |node| {
+            let taken = node.quarantine(space, writer.as_ref(), after.as_ref(), limit)?;
+            Ok(taken.iter().map(item::taken).collect::<Array>().into())
+        }))
     }
 
     /// Joins one more hub.
@@ -268,8 +281,14 @@ impl Core {
         })
     }
 
-    pub(super) fn read<T>(&self, read: impl FnOnce(&Node) -> Result<T, NodeError>) -> Result<T, JsValue> {
-        self.driver.read(read).and_then(|found| found).map_err(|error| to_js(&error))
+    /// Reads the node: a value, or a promise of it while the disk is asked.
+    pub(super) fn look(&self, read: Reading) -> Result<JsValue, JsValue> {
+        match self.driver.look(read) {
+            Looked::Now(found) => found.map_err(|error| to_js(&error)),
+            Looked::Later(found) => {
+                Ok(future_to_promise(async move { found.await.map_err(|error| to_js(&error)) }).into())
+            }
+        }
     }
 
     pub(super) fn act(&self, space: &JsValue, act: SpaceCall) -> Result<Promise, JsValue> {
@@ -365,6 +384,9 @@ fn read_config(options: &JsValue) -> Result<Config, JsValue> {
         link,
         hubs,
         replica: flag("replica", &field("replica"))?,
+        quota: optional_bytes("quota", &field("quota"))?,
+        space_quota: optional_bytes("spaceQuota", &field("spaceQuota"))?,
+        max_links: optional_count("maxPeers", &field("maxPeers"))?,
         relaxed: flag("relaxed", &field("relaxed"))?,
         tabs: flag("tabs", &field("tabs"))?,
         webrtc: flag("webrtc", &field("webrtc"))?,
@@ -374,7 +396,7 @@ fn read_config(options: &JsValue) -> Result<Config, JsValue> {
     Ok(Config { database, ice_servers: field("iceServers"), keys, options })
 }
 
-fn parse_link(link: &str) -> Result<PublicKey, JsValue> {
+pub(super) fn parse_link(link: &str) -> Result<PublicKey, JsValue> {
     Link::parse(link).map(|link| link.0).map_err(bad_link)
 }
 

@@ -4,6 +4,7 @@ use crate::{
     crypto::{Hash, KdfError, PublicKey, RootSecret},
     mesh::MeshInput,
     space::{InviteLink, Role, Version, WriteOp},
+    storage::PageKey,
 };
 
 use super::{CallId, Lookup, Words};
@@ -30,6 +31,11 @@ pub enum Input {
     Committed {
         /// Which: all up to it are.
         seq: u64,
+    },
+    /// Answer to [`Output::Load`](super::Output::Load), or pages that a read missed.
+    Loaded {
+        /// Each with its record; `None` if there is none.
+        pages: Vec<(PageKey, Option<Vec<u8>>)>,
     },
     /// Answer to [`Output::LookUp`](super::Output::LookUp).
     LookedUp(Lookup),
@@ -94,6 +100,13 @@ pub enum Call {
         space: Option<PublicKey>,
         /// What.
         act: SpaceCall,
+    },
+    /// Hold a space, as a replica.
+    Hold {
+        /// Which.
+        space: PublicKey,
+        /// Bytes that may be held of it; if nothing is said, as of every other.
+        quota: Option<u64>,
     },
     /// Take in one part of an exported file.
     Import {
@@ -226,6 +239,18 @@ pub enum SpaceCall {
     },
     /// Read the space no more.
     Leave,
+    /// Rely on a replica: its receipts count.
+    PinReplica {
+        /// Its key.
+        replica: PublicKey,
+        /// What people call it; anybody reads it.
+        label: String,
+    },
+    /// Rely on a replica no more.
+    UnpinReplica {
+        /// Its key.
+        replica: PublicKey,
+    },
     /// Take an invite back.
     RevokeInvite {
         /// Public half of its key.

@@ -12,11 +12,13 @@ mod error;
 mod hostile;
 mod input;
 pub(crate) mod links;
+mod loading;
 #[expect(clippy::module_inception, reason = "the file is named for its noun")]
 mod node;
 mod options;
 mod output;
 mod persist;
+mod replicas;
 #[cfg(test)]
 mod adversary;
 #[cfg(test)]
@@ -34,13 +36,17 @@ pub use calls::CallId;
 pub use error::{ErrorCode, NodeError};
 pub use input::{Call, Input, SpaceCall};
 pub use links::PeerView;
+pub use links::carriers::PeerPath;
 pub use links::ephemeral::{PageMessage, Refused};
 pub use links::known_heads::KnownHead;
 pub use links::peer_message::MAX_PAYLOAD;
 pub use links::presence::{MAX_STATE, Present};
+pub use loading::residency;
 pub use node::Node;
 pub use options::Options;
 pub use output::{Event, Output, Reply};
+pub use replicas::holding::HeldSpace;
+pub use replicas::safety::{ReplicaView, Safety};
 pub use spaces::export::{ExportCursor, Imported};
 pub use spaces::found::Found;
 pub use spaces::reading::SpaceView;

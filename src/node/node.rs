@@ -22,9 +22,14 @@ use super::{
     calls::{Calls, Outcome},
     chores::Chores,
     durable::Durable,
-    links::Links,
     links::ephemeral::Ephemeral,
     links::syncing::Syncing,
+    links::{Links, carriers::relaying},
+    loading::Loading,
+    replicas::{
+        Promises,
+        holding::{Holding, suits_replica},
+    },
     spaces::Spaces,
     spaces::memberships::Memberships,
     spaces::writing::Writing,
@@ -62,6 +67,9 @@ pub struct Node {
     pub(super) locking: Option<Locking>,
     pub(super) mesh: Mesh,
     pub(super) links: Links,
+    pub(super) loading: Loading,
+    pub(super) promises: Promises,
+    pub(super) holding: Holding,
     pub(super) durable: Durable,
     /// Keys of this turn's drafts; told once they are stored.
     pub(super) drafted: Vec<String>,
@@ -121,19 +129,39 @@ impl Node {
         mut files: Files,
         options: Options,
         remembered: Option<&[u8]>,
+        entropy: Box<dyn Entropy>,
+        now: u64,
+    ) -> Result<Self, NodeError> {
+        Self::try_open(&mut files, options, remembered, entropy, now)
+    }
+
+    /// The same with files that may lack pages: after an error they are still there, and may want some
+    /// ([`Files::take_wanted`]).
+    pub fn try_open(
+        files: &mut Files,
+        options: Options,
+        remembered: Option<&[u8]>,
         mut entropy: Box<dyn Entropy>,
         now: u64,
     ) -> Result<Self, NodeError> {
-        let account = Account::load(&mut files)?;
-        let memberships = Memberships::load(&mut files)?;
-        let calls = Calls::load(&mut files)?;
-        let mesh = Mesh::new(entropy.as_mut());
+        let account = Account::load(files)?;
+        let memberships = Memberships::load(files)?;
+        let calls = Calls::load(files)?;
+        let mut mesh = Mesh::new(entropy.as_mut());
+        mesh.set_transports(options.webrtc, relaying(options.relay));
+        if let Some(max) = options.max_links {
+            mesh.set_max_links(max);
+        }
+        let (holding, remember) = Holding::open(&options, remembered, files, entropy.as_mut())?;
+        let remembered = remembered.filter(|_| !options.replica);
         let mut node = Self {
-            requests: RequestQueue::load(&mut files)?,
+            requests: RequestQueue::load(files)?,
             links: Links::new(entropy.as_mut()),
+            promises: Promises::default(),
+            holding,
             options,
             entropy,
-            files,
+            files: core::mem::take(files),
             account,
             memberships,
             reclaims: Vec::new(),
@@ -148,6 +176,7 @@ impl Node {
             syncing: Vec::new(),
             calls,
             chores: Chores::new(now),
+            loading: Loading::default(),
             locking: None,
             mesh,
             durable: Durable::default(),
@@ -159,13 +188,25 @@ impl Node {
             own_writes: false,
             now,
         };
-        node.start()?;
+        if let Err(error) = node.start(remember) {
+            *files = node.files;
+            return Err(error);
+        }
         node.settle();
+        node.ask_for_pages();
         Ok(node)
     }
 
-    /// Takes one input in.
+    /// Takes one input in. What has to wait for pages is taken in when they have come.
     pub fn handle(&mut self, now: u64, input: Input) {
+        let mut next = self.loading.hold(input);
+        while let Some(input) = next {
+            self.take(now, input);
+            next = self.loading.next();
+        }
+    }
+
+    fn take(&mut self, now: u64, input: Input) {
         // A clock that is set back must not make timers wait for hours.
         self.now = now;
         self.spaces.iter_mut().for_each(|joined| joined.space.note_time(now));
@@ -177,12 +218,13 @@ impl Node {
                 self.durable.stored(seq);
                 self.finish_lock();
                 self.checkpoint_later();
-                if let Some(compaction) = self.files.compaction(false) {
-                    self.durable.now(Output::Compact(compaction));
-                }
+                #[cfg(test)]
+                self.checkpoint_often();
+                self.compact();
             }
+            Input::Loaded { pages } => self.loaded(pages),
             Input::LookedUp(answer) => self.looked_up(answer),
-            Input::Mesh(input) => self.mesh.handle(input, now, self.entropy.as_mut()),
+            Input::Mesh(input) => self.mesh_input(input),
             Input::Tick => {
                 self.mesh.tick(now, self.entropy.as_mut());
                 self.tick_links();
@@ -191,13 +233,15 @@ impl Node {
             Input::Words { hash, words } => self.words_derived(&hash, words),
         }
         self.settle();
+        self.ask_for_pages();
     }
 
     /// The next output; `None` when there is nothing more to do until the next input.
     pub fn poll(&mut self) -> Option<Output> {
-        if !self.writes.is_empty() {
+        if !self.writes.is_empty() && !self.loading.is_holding() {
             self.flush_writes();
             self.settle();
+            self.ask_for_pages();
         }
         self.durable.poll()
     }
@@ -234,12 +278,15 @@ impl Node {
         self.told.is_some()
     }
 
-    fn start(&mut self) -> Result<(), NodeError> {
+    fn start(&mut self, remember: Option<Zeroizing<Vec<u8>>>) -> Result<(), NodeError> {
         let hubs = self.options.hubs.clone();
         for url in hubs {
             if let Err(error) = self.add_hub(&url) {
                 self.event(Event::Failed(error));
             }
+        }
+        if self.options.replica {
+            return self.start_replica(remember);
         }
         match (self.account.pinned, self.options.link) {
             // A device stays what it is; a reader who gives another link means it.
@@ -337,6 +384,11 @@ impl Node {
         self.pump_links();
         self.check_syncing();
         self.store(false);
+        if self.tend_receipts() {
+            self.pump_links();
+        }
+        // What was promised here, and is noted.
+        self.store(false);
         let given = self.durable.last_given();
         if let Some(locking) = &mut self.locking {
             locking.after.get_or_insert(given);
@@ -362,6 +414,13 @@ impl Node {
                 && name.starts_with("feed/")
                 && !ours.iter().any(|ours| name.starts_with(ours))
         };
+        if self.files.is_torn()
+            && self.files.has_pending()
+            && let Some(compaction) = self.files.checkpoint()
+        {
+            self.durable.given(compaction.through, own);
+            self.durable.now(Output::Compact(compaction));
+        }
         if let Some(batch) = self.files.take_batch_where(&others) {
             self.durable.given(batch.seq, own);
             if self.broken.is_none() {
@@ -437,6 +496,7 @@ impl Node {
             self.durable.now(Output::Reply { id, result });
             return;
         }
+        let Some(call) = self.park(id, call) else { return };
         let call = match call {
             Call::Once { id: once, again, call } => {
                 let done = if again { self.repeated(&once, &call) } else { None };
@@ -448,6 +508,10 @@ impl Node {
             }
             other => other,
         };
+        if self.options.replica && !suits_replica(&call) {
+            let why = "a replica has no account and writes nothing; open a node of a person for that";
+            return self.reply(id, Err(NodeError::bad_input(why)));
+        }
         let result = match call {
             Call::AddHub { url } => self.add_hub(&url),
             Call::Approve { request, words } => self.approve(request, words),
@@ -468,6 +532,10 @@ impl Node {
                 Err(error) => Err(error),
             },
             Call::Forget => self.forget(),
+            Call::Hold { space, quota } => match self.hold(space, quota) {
+                Ok(reply) => return self.reply(id, Ok(reply)),
+                Err(error) => Err(error),
+            },
             Call::Import { part } => match self.import(&part) {
                 Ok(reply) => return self.reply(id, Ok(reply)),
                 Err(error) => Err(error),

@@ -3,6 +3,7 @@
 use super::{
     Damage, PAGE, PAGE_SIZE, PageKey, StorageError,
     changes::{Changes, Kind},
+    lazy::Residency,
     page::{self, Page},
     place, wide,
 };
@@ -25,8 +26,8 @@ pub(super) struct File {
     pub(super) dropped: Set<u64>,
     /// How many pages are damaged.
     pub(super) damaged: usize,
-    /// Whether its pages need not be in memory.
-    pub(super) lazy: bool,
+    /// Where its pages are.
+    pub(super) residency: Residency,
 }
 
 /// Most absent pages that one error names.
@@ -157,7 +158,8 @@ impl File {
         for (number, start, end) in Self::pieces(offset, wide(bytes.len())) {
             let Some((piece, tail)) = rest.split_at_checked(end - start) else { break };
             rest = tail;
-            let whole = (self.damaged > 0 || self.lazy) && self.is_whole(number, start, end);
+            let whole = (self.damaged > 0 || self.residency != Residency::Always)
+                && self.is_whole(number, start, end);
             let page = self.pages.entry(number).or_default();
             if page.absent && whole {
                 page.fill(&[]);

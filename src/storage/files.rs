@@ -87,6 +87,8 @@ pub struct Files {
     pub(super) durable: u64,
     /// Bytes of journal since the last compaction.
     pub(super) journal: u64,
+    /// Bytes of it after which it is folded into pages.
+    limit: u64,
     pub(super) damage: Vec<Damage>,
     pub(super) lazy: Lazy,
     /// The journal ended in its middle: until all is pages, nothing may be added to it.
@@ -104,6 +106,7 @@ impl Default for Files {
             next_seq: 1,
             durable: 0,
             journal: 0,
+            limit: JOURNAL_LIMIT,
             damage: Vec::new(),
             lazy: Lazy::default(),
             torn: false,
@@ -117,14 +120,20 @@ impl Files {
         Self::default()
     }
 
+    /// Folds the journal into pages after so many bytes, in place of [`JOURNAL_LIMIT`].
+    #[cfg(test)]
+    pub(crate) const fn set_journal_limit(&mut self, bytes: u64) {
+        self.limit = bytes;
+    }
+
     /// The id of a name. Does not make the file exist: writing does.
     pub fn file(&mut self, name: &str) -> FileId {
         if let Some(id) = self.names.get(name) {
             return *id;
         }
         let id = FileId(self.files.len());
-        let lazy = self.lazy.is_lazy(name);
-        self.files.push(File { name: name.to_owned(), lazy, ..File::default() });
+        let residency = self.lazy.residency(name);
+        self.files.push(File { name: name.to_owned(), residency, ..File::default() });
         self.names.insert(name.to_owned(), id);
         id
     }
@@ -283,7 +292,7 @@ impl Files {
     /// `None` while something is pending: take that first. It makes the batches before it superfluous, also those that
     /// are still on their way: should it overtake them, they are ignored when loading.
     pub fn compaction(&mut self, force: bool) -> Option<Compaction> {
-        let due = force || self.torn || self.is_incomplete() || self.journal > JOURNAL_LIMIT;
+        let due = force || self.torn || self.is_incomplete() || self.journal > self.limit;
         if !due || !self.pending.is_empty() {
             return None;
         }
@@ -335,10 +344,10 @@ impl Files {
 
     /// What is to be made durable next: a batch, or pages at once if the journal would grow past its limit.
     pub fn take_commit(&mut self) -> Option<Commit> {
-        if self.pending.is_empty() && self.journal <= JOURNAL_LIMIT {
+        if self.pending.is_empty() && self.journal <= self.limit {
             return None;
         }
-        if (self.torn || self.journal.saturating_add(self.pending_bytes()) > JOURNAL_LIMIT)
+        if (self.torn || self.journal.saturating_add(self.pending_bytes()) > self.limit)
             && let Some(compaction) = self.checkpoint()
         {
             return Some(Commit::Compaction(compaction));

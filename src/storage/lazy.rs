@@ -19,8 +19,20 @@ use core::cell::{Cell, RefCell};
 use super::{Damage, FileId, Files, PageKey, StorageError, page, wide};
 use crate::collections::{Set, sort_by};
 
-/// Whether a file, by name, is lazy.
-pub type Rule = fn(&str) -> bool;
+/// Where the pages of a file are.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Residency {
+    /// In memory from the opening on.
+    #[default]
+    Always,
+    /// Absent when opening; once read they stay.
+    Once,
+    /// Absent when opening; clean ones are let go.
+    Lazy,
+}
+
+/// Where the pages of a file are, by its name.
+pub type Rule = fn(&str) -> Residency;
 
 /// Bytes of clean pages of lazy files that are kept, unless told otherwise.
 pub const BUDGET: u64 = 16 << 20;
@@ -61,18 +73,23 @@ pub struct Memory {
     pub evicted: u64,
 }
 
-/// Of the names of all page records, in order, those that opening may leave on the disk: all of lazy files but the last
-/// page of each, which tells the length and is where the file grows.
+/// Of the names of all page records, in order, those that opening may leave on the disk: of files that need not be
+/// in memory all but the last page, which tells the length and is where the file grows.
 pub fn absent_at_open(keys: &[PageKey], rule: Rule) -> Vec<PageKey> {
     let followed = |key: &&(&PageKey, Option<&PageKey>)| key.1.is_some_and(|next| next.file == key.0.file);
     let next = keys.iter().skip(1).map(Some).chain([None]);
     let pairs: Vec<_> = keys.iter().zip(next).collect();
-    pairs.iter().filter(followed).filter(|(key, _)| rule(&key.file)).map(|(key, _)| (*key).clone()).collect()
+    pairs
+        .iter()
+        .filter(followed)
+        .filter(|(key, _)| rule(&key.file) != Residency::Always)
+        .map(|(key, _)| (*key).clone())
+        .collect()
 }
 
 impl Lazy {
-    pub(super) fn is_lazy(&self, name: &str) -> bool {
-        self.rule.is_some_and(|rule| rule(name))
+    pub(super) fn residency(&self, name: &str) -> Residency {
+        self.rule.map(|rule| rule(name)).unwrap_or_default()
     }
 
     pub(super) fn now(&self) -> u64 {
@@ -97,7 +114,7 @@ impl Files {
     pub fn set_lazy(&mut self, rule: Rule, budget: u64) {
         (self.lazy.rule, self.lazy.budget) = (Some(rule), budget);
         for file in &mut self.files {
-            file.lazy = rule(&file.name);
+            file.residency = rule(&file.name);
         }
     }
 
@@ -158,7 +175,8 @@ impl Files {
         let durable = self.durable;
         let mut clean: Vec<(u64, usize, u64, u64)> = Vec::new();
         let mut bytes = 0_u64;
-        for (at, file) in self.files.iter().enumerate().filter(|(_, file)| file.lazy) {
+        for (at, file) in self.files.iter().enumerate().filter(|(_, file)| file.residency == Residency::Lazy)
+        {
             for (number, page) in &file.pages {
                 if page.is_clean(durable) {
                     let size = wide(page.bytes.len());
@@ -193,7 +211,7 @@ impl Files {
                 let bytes = wide(page.bytes.len());
                 memory.resident = memory.resident.saturating_add(bytes);
                 memory.absent += usize::from(page.absent);
-                if file.lazy && page.is_clean(self.durable) {
+                if file.residency == Residency::Lazy && page.is_clean(self.durable) {
                     memory.clean = memory.clean.saturating_add(bytes);
                 }
             }

@@ -57,6 +57,15 @@ impl MemoryBackend {
         snapshot
     }
 
+    /// Page records by name.
+    pub fn read(&self, keys: Vec<PageKey>) -> Vec<(PageKey, Option<Vec<u8>>)> {
+        let read = |key: PageKey| {
+            let record = self.pages.get(&key).cloned();
+            (key, record)
+        };
+        keys.into_iter().map(read).collect()
+    }
+
     /// A page record, if there is one.
     pub fn page(&self, key: &PageKey) -> Option<&[u8]> {
         self.pages.get(key).map(Vec::as_slice)

@@ -42,7 +42,7 @@ mod tests;
 
 pub use error::{Damage, StorageError};
 pub use files::{Batch, Commit, Compaction, Durability, FileId, Files};
-pub use lazy::{BUDGET, Memory, Rule, absent_at_open};
+pub use lazy::{BUDGET, Memory, Residency, Rule, absent_at_open};
 pub use load::Snapshot;
 pub use memory::MemoryBackend;
 pub use page::PageKey;

@@ -1,13 +1,13 @@
-//! Developer commands of Hypha: `cargo xtask <serve|build|test|bench|sim|check|size>`.
+//! Developer commands of Hypha: `cargo xtask <serve|build|test|bench|sim|fuzz|check|size>`.
 //!
 //! ```text
 //! main      which command
 //! package   Rust → wasm → pkg/            tools, npm, browsers   what it takes, found or installed
 //! serve     listens; http reads requests; site answers them; hub is the signalling; claim the one PUT
 //! test      rings of tests, added up by tally; check, licences, size are rings of their own
-//! hostile   the package as the adversary of the tests has it
+//! hostile   the package as the adversary of the tests has it; native   a peer on webrtc-rs, a Nostr relay, a broker
 //! bench     this package beside others
-//! sim       thousands of nodes in one simulated network
+//! sim       thousands of nodes in one simulated network; fuzz   bytes that were nearly right
 //! layers    the architecture as a test
 //! process   child processes that cannot hang or outlive us; step   progress
 //! ```
@@ -17,12 +17,14 @@ mod bench;
 mod browsers;
 mod check;
 mod claim;
+mod fuzz;
 mod hostile;
 mod http;
 mod hub;
 #[cfg(test)]
 mod layers;
 mod licences;
+mod native;
 mod npm;
 mod outbox;
 mod package;
@@ -60,6 +62,9 @@ Usage: cargo xtask <command>
   sim     a crowd of whole nodes in one simulated network: a table, JSON, a chart
             --nodes LIST how many (default 32,1000,10000)
             --seed N     default 1; the same seed gives the same run
+  fuzz    every decoder and the connection's state machine under bytes that were nearly right
+            --seconds N  for how long (default 600)
+            --seed N     default: the time; the same seed gives the same inputs
   check   format, lints for host and wasm, licences, size
   size    what a page loads before its first write, gzipped
 
@@ -78,6 +83,7 @@ fn main() -> ExitCode {
         "test" => test::run(&rest),
         "bench" => bench::run(&rest).map(|()| true),
         "sim" => sim::run(&rest).map(|()| true),
+        "fuzz" => fuzz::run(&rest).map(|()| true),
         "check" => no_options(&rest).and_then(|()| check::run()),
         "size" => no_options(&rest).and_then(|()| size::run()),
         "" | "help" | "-h" | "--help" => {

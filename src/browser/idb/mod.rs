@@ -31,7 +31,7 @@ use std::rc::Rc;
 use futures_util::future::{Either, join, select};
 use gloo_timers::future::TimeoutFuture;
 use idb::DatabaseEvent as _;
-use js_sys::{Array, Function, Object, Reflect, Uint8Array};
+use js_sys::{Array, Function, Object, Reflect};
 use rexie::{ObjectStore, Rexie};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{IdbDatabase, IdbTransaction};
@@ -40,7 +40,7 @@ pub use error::IdbError;
 pub(crate) use error::words;
 
 use self::records::{Seen, bytes, number, page_key, to_bytes};
-use crate::storage::{Commit, Durability, PageKey, Rule, Snapshot};
+use crate::storage::{Commit, Durability, PageKey, Residency, Rule, Snapshot};
 
 /// An open database, behind its fence.
 pub struct Database {
@@ -57,7 +57,7 @@ pub struct Database {
 impl Database {
     /// Opens or makes the database and reads all there is.
     pub async fn open(name: &str) -> Result<(Self, Snapshot), IdbError> {
-        Self::open_lazy(name, |_| false).await
+        Self::open_lazy(name, |_| Residency::Always).await
     }
 
     /// Opens or makes the database and reads what is needed at once: of files that are lazy by the rule only the last pages.

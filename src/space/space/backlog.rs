@@ -94,6 +94,14 @@ impl Space {
         self.pick_branches(files)
     }
 
+    /// A feed is taken in further once its blocks from one on are in memory.
+    pub(super) fn wait_from(&mut self, files: &Files, writer: PublicKey, index: u64) {
+        self.backlog.feeds.insert(writer);
+        if let Some(feed) = self.feeds.get(&writer) {
+            feed.want_from(files, index);
+        }
+    }
+
     /// Moves entries to where they belong by now.
     fn move_back(&mut self, files: &Files, moves: Map<(PublicKey, u64), bool>) -> Result<(), SpaceError> {
         let mut retracted: Map<PublicKey, Retracted> = Map::new();

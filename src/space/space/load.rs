@@ -49,6 +49,15 @@ impl Space {
             let feed = feed?;
             self.feeds.insert(writer, feed);
         }
+        // The last entries of any feed may be among what was lost, and nobody could tell.
+        let torn: Vec<PublicKey> = match files.is_torn() {
+            true => self.feeds.keys().filter(|key| !self.lost.contains(*key)).copied().collect(),
+            false => Vec::new(),
+        };
+        for writer in torn {
+            store_key(files, self.files.lost, &writer)?;
+            self.lost.insert(writer);
+        }
         for (writer, index, leaf) in stored_sides(files, self.files.sides)? {
             // What is damaged comes again.
             let (Ok(side), Some(main)) = (Side::open(files, writer, index, leaf), self.feeds.get(&writer))

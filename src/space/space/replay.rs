@@ -46,7 +46,7 @@ impl Space {
                     None => match present(self.block(files, &writer, given))? {
                         Some(next) => next,
                         None => {
-                            self.backlog.feeds.insert(writer);
+                            self.wait_from(files, writer, given);
                             stack.pop();
                             continue;
                         }
@@ -83,7 +83,7 @@ impl Space {
         let mut fresh = Fresh::default();
         for index in self.given(writer)..self.givable(files, writer) {
             let Some((entry, bytes)) = present(self.block(files, writer, index))? else {
-                self.backlog.feeds.insert(*writer);
+                self.wait_from(files, *writer, index);
                 break;
             };
             if !self.give(files, writer, index, entry, bytes, &mut fresh)? {
@@ -124,7 +124,9 @@ impl Space {
         tail.given = index + 1;
         self.ledger.count(u64::try_from(bytes).unwrap_or(u64::MAX));
         self.grown.insert(*writer);
-        self.note_invites(writer, index, entry.as_ref().map_or(&[], |entry| &entry.access));
+        let access: &[AccessOp] = entry.as_ref().map_or(&[], |entry| &entry.access);
+        self.note_invites(writer, index, access);
+        self.note_pins(writer, index, access);
         let Some(entry) = entry else { return Ok(true) };
         if let Some(tail) = self.tails.get_mut(writer) {
             tail.last_time = Some(entry.time);

@@ -171,6 +171,14 @@ impl Space {
         }
     }
 
+    /// Reads what writing an operation reads.
+    pub(super) fn touch_write(&self, files: &Files, op: &WriteOp) {
+        let _ = self.check_expect(files, op);
+        if !matches!(op, WriteOp::Put { private: false, .. }) {
+            let _ = self.is_public(files, op.key());
+        }
+    }
+
     fn check_expect(&self, files: &Files, op: &WriteOp) -> Result<(), SpaceError> {
         let judge = Judge { access: &self.access, numbers: &self.numbers };
         let winner = || -> Result<_, SpaceError> {

@@ -110,6 +110,7 @@ impl Space {
         }
         if let Some(entry) = &entry {
             self.note_invites(&writer, fact.index, &entry.access);
+            self.note_pins(&writer, fact.index, &entry.access);
             self.note_access(files, &writer, fact.index, entry)?;
         }
         Ok(true)
