@@ -52,8 +52,10 @@ impl Space {
                         }
                     },
                 };
+                // A feed that waits for blocks is not waited for.
                 let missing = entry.iter().flat_map(|entry| &entry.deps).find(|dep| {
                     self.given(&dep.writer) < dep.length.min(self.givable(files, &dep.writer))
+                        && !self.backlog.feeds.contains(&dep.writer)
                         && !stack.iter().any(|frame| frame.writer == dep.writer)
                 });
                 if let Some(dep) = missing {

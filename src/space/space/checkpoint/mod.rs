@@ -17,6 +17,8 @@
 //! of sealed parts is not stored; which entries have one is, so that they are found when the space is unlocked.
 
 mod facts;
+#[cfg(test)]
+mod lazy_tests;
 mod restore;
 mod state;
 #[cfg(test)]

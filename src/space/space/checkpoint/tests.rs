@@ -22,7 +22,7 @@ use crate::{
 
 /// All that can be read of a space.
 #[derive(Debug, PartialEq)]
-struct Readable {
+pub(super) struct Readable {
     all: Vec<Item>,
     all_then: Vec<Item>,
     backwards: Vec<Item>,
@@ -41,7 +41,7 @@ struct Readable {
     has_message_key: bool,
 }
 
-fn readable(space: &Space, files: &Files) -> Readable {
+pub(super) fn readable(space: &Space, files: &Files) -> Readable {
     let mut history = space.history(files, None, None, None).unwrap();
     // Of operations of the same rank there are none, but who knows.
     history.sort_by_key(|item| (item.key.clone(), item.version));
