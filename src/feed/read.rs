@@ -39,12 +39,28 @@ impl Chunk {
 impl Feed {
     /// A block; `None` if it is not held. Costs one look at the tree per level.
     pub fn get(&self, files: &Files, index: u64) -> Result<Option<Vec<u8>>, FeedError> {
+        self.get_next(files, index, &mut None)
+    }
+
+    /// The same for one block after another: `place` is where the next one lies, as the one before left it, if it did.
+    pub fn get_next(
+        &self,
+        files: &Files,
+        index: u64,
+        place: &mut Option<(u64, u64)>,
+    ) -> Result<Option<Vec<u8>>, FeedError> {
         if !self.has(index) {
             return Ok(None);
         }
         // Both are looked up before either fails, so that all pages that are missed are wanted at once.
-        let (size, offset) = (self.block_size(files, index), self.offset(files, index));
-        Ok(Some(files.read(self.paths.data, offset?, size?)?))
+        let size = self.block_size(files, index);
+        let offset = match place.filter(|(next, _)| *next == index) {
+            Some((_, offset)) => offset,
+            None => self.offset(files, index)?,
+        };
+        let size = size?;
+        *place = Some((index.saturating_add(1), offset.saturating_add(wide(size))));
+        Ok(Some(files.read(self.paths.data, offset, size)?))
     }
 
     /// Held blocks of a range in order, one after the other without looking up each place anew.
@@ -178,7 +194,11 @@ impl Blocks<'_> {
             None => self.feed.offset(self.files, index)?,
         };
         let size = self.feed.block_size(self.files, index)?;
-        let bytes = self.files.read(self.feed.paths.data, offset, size)?;
+        let bytes = self.files.read(self.feed.paths.data, offset, size);
+        if bytes.as_ref().is_err_and(StorageError::is_absent) {
+            self.files.want(self.feed.paths.data, offset, AHEAD);
+        }
+        let bytes = bytes?;
         self.place = Some(offset.saturating_add(wide(size)));
         Ok((index, bytes))
     }

@@ -47,6 +47,7 @@ mod seals;
 mod secrets;
 mod siblings;
 mod spans;
+mod sparse;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -151,6 +152,8 @@ pub struct Space {
     ledger: Ledger,
     /// The view stands as stored while statuses are told anew.
     restoring: bool,
+    /// Only some entries are here: those that are said to be are taken in.
+    sparse: bool,
     files: SpaceFiles,
     #[cfg(any(test, feature = "hostile"))]
     hostile: Hostile,
@@ -171,16 +174,20 @@ struct SpaceFiles {
 impl Space {
     /// Opens what is stored of a space, or begins an empty one.
     pub fn open(files: &mut Files, key: PublicKey) -> Result<Self, SpaceError> {
-        let mut space = Self::empty(files, key);
+        Self::open_as(files, key, false)
+    }
+
+    fn open_as(files: &mut Files, key: PublicKey, sparse: bool) -> Result<Self, SpaceError> {
+        let mut space = Self::empty(files, key, sparse);
         if space.load(files)? == Restored::Unfit {
             Self::drop_checkpoint(files, &key);
-            space = Self::empty(files, key);
+            space = Self::empty(files, key, sparse);
             space.load(files)?;
         }
         Ok(space)
     }
 
-    fn empty(files: &mut Files, key: PublicKey) -> Self {
+    fn empty(files: &mut Files, key: PublicKey, sparse: bool) -> Self {
         let mut file = |name| files.file(&format!("space/{key}/{name}"));
         let ids = SpaceFiles {
             feeds: file("feeds"),
@@ -224,6 +231,7 @@ impl Space {
             backlog: Backlog::default(),
             ledger: Ledger::new(files, &key),
             restoring: false,
+            sparse,
             files: ids,
             #[cfg(any(test, feature = "hostile"))]
             hostile: Hostile::default(),

@@ -17,6 +17,7 @@ mod bench;
 mod browsers;
 mod check;
 mod claim;
+mod engine;
 mod fuzz;
 mod hostile;
 mod http;

@@ -11,6 +11,7 @@ pub(super) mod found;
 pub(super) mod joining;
 pub(super) mod memberships;
 pub(super) mod reading;
+pub(super) mod static_snapshot;
 pub(super) mod writing;
 
 use core::cell::RefCell;

@@ -43,7 +43,7 @@ impl Space {
                 let writer = frame.writer;
                 let (entry, bytes) = match frame.next.take() {
                     Some(next) => next,
-                    None => match present(self.block(files, &writer, given))? {
+                    None => match present(self.block(files, &writer, given, &mut None))? {
                         Some(next) => next,
                         None => {
                             self.wait_from(files, writer, given);
@@ -80,9 +80,9 @@ impl Space {
 
     /// Takes in what a feed has more than before, and all that follows from it.
     pub(super) fn advance(&mut self, files: &mut Files, writer: &PublicKey) -> Result<(), SpaceError> {
-        let mut fresh = Fresh::default();
+        let (mut fresh, mut place) = (Fresh::default(), None);
         for index in self.given(writer)..self.givable(files, writer) {
-            let Some((entry, bytes)) = present(self.block(files, writer, index))? else {
+            let Some((entry, bytes)) = present(self.block(files, writer, index, &mut place))? else {
                 self.wait_from(files, *writer, index);
                 break;
             };
@@ -231,15 +231,17 @@ impl Space {
         Ok(())
     }
 
-    /// An entry that is held, decoded (`None` if it does not decode or is not held), and its bytes.
+    /// An entry that is held, decoded (`None` if it does not decode or is not held), and its bytes. `place` is the feed's,
+    /// for entries in a row.
     fn block(
         &self,
         files: &Files,
         writer: &PublicKey,
         index: u64,
+        place: &mut Option<(u64, u64)>,
     ) -> Result<(Option<Entry>, usize), SpaceError> {
         let Some(feed) = self.feeds.get(writer) else { return Ok((None, 0)) };
-        let block = feed.get(files, index)?.unwrap_or_default();
+        let block = feed.get_next(files, index, place)?.unwrap_or_default();
         Ok((Entry::decode(&block).ok(), block.len()))
     }
 
@@ -250,7 +252,7 @@ impl Space {
         writer: &PublicKey,
         index: u64,
     ) -> Result<Option<Entry>, SpaceError> {
-        Ok(self.block(files, writer, index)?.0)
+        Ok(self.block(files, writer, index, &mut None)?.0)
     }
 
     /// Facts about signed feeds.
