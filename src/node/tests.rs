@@ -2,6 +2,7 @@
 
 mod calls;
 mod export;
+mod lazy;
 mod level;
 mod rivals;
 mod relaying;
