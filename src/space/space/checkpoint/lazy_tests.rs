@@ -16,11 +16,14 @@ use crate::{
             },
         },
     },
-    storage::{Files, MemoryBackend, Rule},
+    storage::{Files, MemoryBackend, Residency, Rule},
 };
 
-fn is_lazy(name: &str) -> bool {
-    name.ends_with("/data") || name.ends_with("/tree") || name.contains("/view/")
+fn is_lazy(name: &str) -> Residency {
+    match name.ends_with("/data") || name.ends_with("/tree") || name.contains("/view/") {
+        true => Residency::Lazy,
+        false => Residency::Always,
+    }
 }
 
 /// A device of which hardly anything is in memory.
@@ -161,7 +164,7 @@ proptest! {
         }
         // The third device is left alone from here on, and then hears all.
         let mut lazy = Lazy::of(&mut devices[2], is_lazy);
-        let mut eager = Lazy::of(&mut devices[2], |_| false);
+        let mut eager = Lazy::of(&mut devices[2], |_| Residency::Always);
         if !locked {
             for device in [&mut lazy, &mut eager] {
                 let signer = devices[2].signer();
