@@ -13,7 +13,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use zeroize::Zeroizing;
 
-use super::argument::{bytes, flag, optional_count, optional_text, property, text};
+use super::argument::{bytes, flag, optional_count, optional_text, property, read_range, text};
 use super::error::{bad_input, to_js};
 use super::replicas::optional_bytes;
 use super::value::object;
@@ -26,7 +26,7 @@ use crate::node::{
     Call, CallId, ErrorCode, Event, ExportCursor, Imported, Lookup, Node, NodeError, Options, Reply,
     SpaceCall, Words,
 };
-use crate::space::{Clock, Range};
+use crate::space::Clock;
 
 /// A running node.
 #[wasm_bindgen]
@@ -38,7 +38,8 @@ pub struct Core {
 
 #[wasm_bindgen]
 impl Core {
-    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, tabs, relaxed?, replica, quota?, spaceQuota?, maxPeers?, database?, iceServers?,
+    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, relay?, tabs, relaxed?, replica, quota?, spaceQuota?,
+    /// maxPeers?, database?, iceServers?,
     /// keys? }`; `page`:
     /// `{ event(name, detail), deriveWords(hash) → Promise<string[]>, lookUp(domain) → Promise<{ found?, missing?, failed? }> }`.
     #[wasm_bindgen]
@@ -80,16 +81,7 @@ impl Core {
     /// The entries of `{ prefix?, gt?, gte?, lt?, lte?, reverse?, limit? }`; as of a clock, if one is given.
     pub fn list(&self, space: &JsValue, range: &JsValue, clock: &JsValue) -> Result<JsValue, JsValue> {
         let (space, clock) = (space_key(space)?, optional_clock(clock)?);
-        let bound = |name: &str| optional_text(name, &property(range, name));
-        let range = Range {
-            prefix: bound("prefix")?,
-            gt: bound("gt")?,
-            gte: bound("gte")?,
-            lt: bound("lt")?,
-            lte: bound("lte")?,
-            reverse: flag("reverse", &property(range, "reverse"))?,
-            limit: optional_count("limit", &property(range, "limit"))?,
-        };
+        let range = read_range(range)?;
         let found = self.read(|node| match &clock {
             Some(clock) => node.list_at(space, clock, &range),
             None => node.list(space, &range),
@@ -299,6 +291,7 @@ fn to_value(reply: &Reply) -> JsValue {
             Imported::New => "new",
         }
         .into(),
+        Reply::Paired { pairing, text } => super::offline::paired(*pairing, text),
         Reply::Invite(text) => text.as_str().into(),
         Reply::Space(key) => hex(key.as_bytes()).into(),
         Reply::SignedUp { key, claim } => snapshot::signed_up(key, claim.as_ref()),
@@ -398,7 +391,7 @@ pub(super) fn space_key(key: &JsValue) -> Result<Option<PublicKey>, JsValue> {
     if key.is_undefined() { Ok(None) } else { public_key("space", key).map(Some) }
 }
 
-fn optional_clock(clock: &JsValue) -> Result<Option<Clock>, JsValue> {
+pub(super) fn optional_clock(clock: &JsValue) -> Result<Option<Clock>, JsValue> {
     if clock.is_undefined() {
         return Ok(None);
     }

@@ -145,6 +145,23 @@ impl Negotiator {
         new
     }
 
+    /// The answer comes by hand: it is waited for.
+    pub(crate) const fn await_answer_until(&mut self, until: u64) {
+        self.phase = Phase::Dialing { until };
+    }
+
+    /// The answer came by hand, to the first offer.
+    pub(crate) fn pair(&mut self, description: Description, now: u64) {
+        self.phase = Phase::Dialing { until: now.saturating_add(PAIR_MS) };
+        let (attempt, round) = (self.attempt, self.round);
+        self.signal(Direct::Answer { attempt, round, past: 0, description }, now);
+    }
+
+    /// From now on it is as if this attempt had led here.
+    pub(crate) const fn become_of(&mut self, attempt: u64, role: Role) {
+        (self.attempt, self.role) = (attempt, role);
+    }
+
     pub(crate) const fn attempt(&self) -> u64 {
         self.attempt
     }
@@ -555,6 +572,8 @@ impl Negotiator {
 
 /// From the first offer to an open channel.
 const DIAL_MS: u64 = 15_000;
+/// The same where two persons press a button each.
+const PAIR_MS: u64 = 40_000;
 /// A connection that is `disconnected` mostly comes back by itself.
 const GRACE_MS: u64 = 5_000;
 const POLITE_MS: u64 = 2_000;
