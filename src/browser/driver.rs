@@ -55,6 +55,8 @@ pub struct Config {
     pub options: Options,
 }
 
+type Answer = oneshot::Sender<Result<Reply, NodeError>>;
+
 /// A running node.
 pub struct Driver {
     node: RefCell<Node>,
@@ -63,7 +65,7 @@ pub struct Driver {
     soon: Cell<bool>,
     closed: Cell<bool>,
     /// In the order in which they came, which is that of the answers, nearly always.
-    calls: RefCell<VecDeque<(u32, oneshot::Sender<Result<Reply, NodeError>>)>>,
+    calls: RefCell<VecDeque<(u32, Answer)>>,
     last_call: Cell<u32>,
     timer: RefCell<Option<(u64, Timeout)>>,
     page: Box<dyn Page>,
