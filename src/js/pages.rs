@@ -14,7 +14,10 @@ impl Core {
     /// kept of these; pages that are on the disk alone; pages read back and let go so far.
     pub fn pages(&self) -> Result<JsValue, JsValue> {
         let memory = self.driver.read(Node::memory).map_err(|error| to_js(&error))?;
-        #[expect(clippy::as_conversions, reason = "bytes of this machine's memory; std has no other conversion")]
+        #[expect(
+            clippy::as_conversions,
+            reason = "bytes of this machine's memory; std has no other conversion"
+        )]
         let number = |count: u64| JsValue::from_f64(count as f64);
         let count = |count: usize| number(u64::try_from(count).unwrap_or(u64::MAX));
         Ok(object([

@@ -36,7 +36,9 @@ fn peers_are_served_and_rights_are_taken_from_what_is_on_the_disk() {
     for at in [first, second] {
         world.reload(at);
     }
-    world.until("found again", |world| private(world) && keys(world, second).contains(&"posts/theirs".to_owned()));
+    world.until("found again", |world| {
+        private(world) && keys(world, second).contains(&"posts/theirs".to_owned())
+    });
     let writer = world.node(second).own_writer().unwrap();
     let before = world.loads;
     world.call(first, of_home(SpaceCall::Cut { writer, secret: None, descendants: false })).unwrap();
@@ -72,7 +74,8 @@ fn what_is_lost_on_the_disk_comes_again_from_a_peer() {
     world.restore(second, (backend, remembered));
     world.until("all of it again", |world| {
         let found = world.node(second).list(None, &crate::space::Range::default());
-        let whole = found.is_ok_and(|found| found.iter().map(|found| found.item.key.clone()).eq(names.iter().cloned()));
+        let whole = found
+            .is_ok_and(|found| found.iter().map(|found| found.item.key.clone()).eq(names.iter().cloned()));
         whole && world.node(second).memory().absent == 0
     });
 }

@@ -117,7 +117,8 @@ impl Space {
             _ => return group.into_iter().map(|ops| self.write(files, now, entropy, ops)).collect(),
         };
         let mut drafts = Vec::new();
-        let ready: Vec<_> = group.into_iter().map(|ops| self.prepare(files, entropy, ops, &mut drafts)).collect();
+        let ready: Vec<_> =
+            group.into_iter().map(|ops| self.prepare(files, entropy, ops, &mut drafts)).collect();
         match self.append(files, now, entropy, drafts) {
             Ok(first) => ready.into_iter().map(|ready| Ok(ready?.written(me, first, now))).collect(),
             // One of them is too large, say: each for itself, so that the others stand.
