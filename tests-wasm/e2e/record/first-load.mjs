@@ -1,0 +1,37 @@
+// Drives the page over a module that tells which of its functions run, through what a page does until its first write.
+// Prints them: `ran 1,2,3`. Started by `cargo xtask profile`.
+
+import { Browser } from "../lib/browser.mjs";
+import { address, inState, post, reads, setUp } from "../lib/person.mjs";
+import { startServer } from "../lib/servers.mjs";
+
+const server = await startServer({ pkg: process.env.HYPHA_PKG });
+const browser = await Browser.launch("chrome");
+try {
+  const ran = new Set();
+  const told = async (tab, what) => {
+    const before = ran.size;
+    for (const at of await tab.run(() => [...globalThis.hyphaRan])) ran.add(at);
+    console.log(`${what}: ${ran.size - before} more`);
+  };
+  const tab = await browser.open(address(server.claim, { hub: server.hub }));
+  await inState(tab, "uninitialised");
+  await told(tab, "opened");
+  await setUp(tab, { device: "first device", remember: true });
+  await told(tab, "signed up");
+  await post(tab, "one");
+  await told(tab, "written");
+  console.log(`first ${[...ran].join(",")}`);
+  await post(tab, "two");
+  await told(tab, "written again");
+  await tab.reload();
+  await inState(tab, "writer");
+  await reads(tab, ["one", "two"]);
+  await told(tab, "opened again");
+  await post(tab, "three");
+  await told(tab, "written after that");
+  console.log(`ran ${[...ran].join(",")}`);
+} finally {
+  await browser.stop();
+  await server.stop();
+}

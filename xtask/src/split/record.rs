@@ -1,0 +1,134 @@
+//! A module that tells which of its functions run.
+//!
+//! Each function says so once, by its index in the module given, to the import `hypha.ran`.
+
+use super::Module;
+use anyhow::Result;
+use std::convert::Infallible;
+use wasm_encoder::reencode::{Reencode, RoundtripReencoder, utils};
+use wasm_encoder::{
+    CodeSection, ConstExpr, DataCountSection, ElementSection, Elements, EntityType, ExportSection, Function,
+    FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction, MemorySection, RawSection, SectionId,
+    TableSection, TypeSection, ValType,
+};
+use wasmparser::FunctionBody;
+
+/// Where the import that is added stands; all functions with bodies move up by one.
+struct Shifted {
+    at: u32,
+}
+
+impl Reencode for Shifted {
+    type Error = Infallible;
+
+    fn function_index(&mut self, function: u32) -> Result<u32, wasm_encoder::reencode::Error<Infallible>> {
+        Ok(function + u32::from(function >= self.at))
+    }
+}
+
+/// `module`, telling.
+pub fn record(module: &Module<'_>) -> Result<Vec<u8>> {
+    let mut out = wasm_encoder::Module::new();
+    let mut shift = Shifted { at: u32::try_from(module.imported())? };
+    let round = &mut RoundtripReencoder;
+
+    let mut types = TypeSection::new();
+    for ty in &module.types {
+        types.ty().func_type(&round.func_type(ty.clone())?);
+    }
+    let told = types.len();
+    types.ty().function([ValType::I32], []);
+    out.section(&types);
+
+    let mut imports = ImportSection::new();
+    for import in &module.imports {
+        imports.import(import.module, import.name, round.entity_type(import.ty)?);
+    }
+    imports.import("hypha", "ran", EntityType::Function(told));
+    out.section(&imports);
+
+    let mut functions = FunctionSection::new();
+    for ty in module.functions.iter().skip(module.imported()) {
+        functions.function(*ty);
+    }
+    out.section(&functions);
+
+    let mut tables = TableSection::new();
+    for table in &module.tables {
+        utils::parse_table(round, &mut tables, table.clone())?;
+    }
+    out.section(&tables);
+    let mut memories = MemorySection::new();
+    for memory in &module.memories {
+        memories.memory(round.memory_type(*memory)?);
+    }
+    out.section(&memories);
+
+    let mut globals = GlobalSection::new();
+    for global in &module.globals {
+        utils::parse_global(round, &mut globals, global.clone())?;
+    }
+    let first_flag = globals.len();
+    for _ in &module.bodies {
+        let flag = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
+        globals.global(flag, &ConstExpr::i32_const(0));
+    }
+    out.section(&globals);
+
+    let mut exports = ExportSection::new();
+    for export in &module.exports {
+        utils::parse_export(&mut shift, &mut exports, *export)?;
+    }
+    out.section(&exports);
+
+    let mut elements = ElementSection::new();
+    for (slot, function) in &module.slots {
+        let function = [shift.function_index(*function)?];
+        elements.active(
+            Some(module.table).filter(|table| *table != 0),
+            &ConstExpr::i32_const(i32::try_from(*slot)?),
+            Elements::Functions((&function[..]).into()),
+        );
+    }
+    out.section(&elements);
+    out.section(&DataCountSection { count: module.data.0 });
+
+    let mut code = CodeSection::new();
+    for (at, body) in module.bodies.iter().enumerate() {
+        let at = u32::try_from(at)?;
+        let mut function = shift.new_function_with_parsed_locals(body)?;
+        for instruction in telling(first_flag + at, shift.at + at, shift.at)? {
+            function.instruction(&instruction);
+        }
+        all_of(&mut shift, body, &mut function)?;
+        code.function(&function);
+    }
+    out.section(&code);
+    out.section(&RawSection { id: SectionId::Data.into(), data: module.data.1 });
+    Ok(out.finish())
+}
+
+fn telling(flag: u32, index: u32, ran: u32) -> Result<[Instruction<'static>; 8]> {
+    Ok([
+        Instruction::GlobalGet(flag),
+        Instruction::I32Eqz,
+        Instruction::If(wasm_encoder::BlockType::Empty),
+        Instruction::I32Const(1),
+        Instruction::GlobalSet(flag),
+        Instruction::I32Const(i32::try_from(index)?),
+        Instruction::Call(ran),
+        Instruction::End,
+    ])
+}
+
+/// Puts the instructions of `body` behind what `function` has.
+pub fn all_of<R: Reencode>(by: &mut R, body: &FunctionBody<'_>, function: &mut Function) -> Result<()>
+where
+    R::Error: std::error::Error + Send + Sync + 'static,
+{
+    let mut reader = body.get_operators_reader()?;
+    while !reader.eof() {
+        function.instruction(&by.parse_instruction(&mut reader)?);
+    }
+    Ok(())
+}
