@@ -39,6 +39,8 @@ pub mod browser;
 #[cfg(target_arch = "wasm32")]
 pub mod js;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod vectors;

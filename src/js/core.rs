@@ -13,7 +13,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use zeroize::Zeroizing;
 
-use super::argument::{bytes, flag, optional_count, optional_text, property, text, time};
+use super::argument::{bytes, flag, optional_count, optional_text, property, text};
 use super::error::{bad_input, to_js};
 use super::value::object;
 use super::{event, item, ops, snapshot};
@@ -25,7 +25,7 @@ use crate::node::{
     Call, CallId, ErrorCode, Event, ExportCursor, Imported, Lookup, Node, NodeError, Options, Reply,
     SpaceCall, Words,
 };
-use crate::space::{Clock, Destination, Range, Role};
+use crate::space::{Clock, Range};
 
 /// A running node.
 #[wasm_bindgen]
@@ -39,7 +39,8 @@ pub struct Core {
 impl Core {
     /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, tabs, relaxed?, replica, database?, iceServers?,
     /// keys? }`; `page`:
-    /// `{ event(name, detail), deriveWords(hash) → Promise<string[]>, lookUp(domain) → Promise<{ found?, missing?, failed? }> }`.
+    /// `{ event(name, detail), deriveWords(hash) → Promise<string[]>, lookUp(domain) → Promise<{ found?, missing?, failed? }>,
+    /// rest() → Promise, or undefined once the rest of the module is there }`.
     #[wasm_bindgen]
     pub async fn open(options: JsValue, page: JsValue) -> Result<Core, JsValue> {
         let config = read_config(&options)?;
@@ -218,37 +219,6 @@ impl Core {
         Ok(self.call(Call::Deny { request: request_id(request)?, block }))
     }
 
-    /// Removes a device: for good with the root secret, else provisionally.
-    pub fn cut(
-        &self,
-        space: &JsValue,
-        writer: &JsValue,
-        root: &JsValue,
-        descendants: bool,
-    ) -> Result<Promise, JsValue> {
-        let writer = public_key("writer", writer)?;
-        let secret = if root.is_undefined() { None } else { Some(secret(root)?) };
-        self.act(space, SpaceCall::Cut { writer, secret, descendants })
-    }
-
-    /// Shows nothing that a writer wrote since a time, unix milliseconds.
-    pub fn hide(&self, space: &JsValue, writer: &JsValue, since: &JsValue) -> Result<Promise, JsValue> {
-        let (writer, since) = (public_key("writer", writer)?, time("since", since)?);
-        self.act(space, SpaceCall::Hide { writer, since })
-    }
-
-    /// Shows again what was hidden of a writer.
-    pub fn unhide(&self, space: &JsValue, writer: &JsValue) -> Result<Promise, JsValue> {
-        self.act(space, SpaceCall::Unhide { writer: public_key("writer", writer)? })
-    }
-
-    /// Writes again what is in the quarantine; the new entry.
-    /// `other_branch`: of what `otherBranches` lists.
-    pub fn adopt(&self, space: &JsValue, version: &JsValue, other_branch: bool) -> Result<Promise, JsValue> {
-        let version = ops::read_version(&text("version", version)?)?;
-        self.act(space, SpaceCall::Adopt { version, other_branch })
-    }
-
     /// What stands on other branches of forked feeds than the ones held.
     #[wasm_bindgen(js_name = otherBranches)]
     pub fn other_branches(&self, space: &JsValue) -> Result<JsValue, JsValue> {
@@ -271,79 +241,6 @@ impl Core {
         let limit = optional_count("limit", limit)?;
         let taken = self.read(|node| node.quarantine(space, writer.as_ref(), after.as_ref(), limit))?;
         Ok(taken.iter().map(item::taken).collect::<Array>().into())
-    }
-
-    /// Makes a space of this person's own; its key.
-    #[wasm_bindgen(js_name = createSpace)]
-    pub fn create_space(&self, title: &JsValue) -> Result<Promise, JsValue> {
-        Ok(self.call(Call::CreateSpace { title: text("title", title)? }))
-    }
-
-    /// Reads the space of a link beside the domain's; with the text of an invite, asks to be let in. Its key.
-    pub fn join(&self, link: &JsValue) -> Result<Promise, JsValue> {
-        let (space, invite) = match Destination::parse(&text("link", link)?).map_err(bad_link)? {
-            Destination::Code(_) => {
-                let why =
-                    "six words are read out to compare spaces; to join one, its link or an invite is needed";
-                return Err(to_js(&NodeError::new(ErrorCode::Unsupported, why)));
-            }
-            Destination::Invite(invite) => (invite.space(), Some(invite)),
-            Destination::Space(space) => (space, None),
-        };
-        Ok(self.call(Call::Join { space, invite }))
-    }
-
-    /// Reads a space no more.
-    pub fn leave(&self, space: &JsValue) -> Result<Promise, JsValue> {
-        self.act(space, SpaceCall::Leave)
-    }
-
-    /// Announces an invite; its text. `uses` 0: any number; `expires`: unix milliseconds, or undefined for never.
-    pub fn invite(
-        &self,
-        space: &JsValue,
-        admin: bool,
-        uses: &JsValue,
-        expires: &JsValue,
-    ) -> Result<Promise, JsValue> {
-        let role = if admin { Role::Admin } else { Role::Writer };
-        let uses = optional_count("uses", uses)?.unwrap_or_default();
-        let uses = u64::try_from(uses).unwrap_or_default();
-        let expires = if expires.is_undefined() { 0 } else { time("expires", expires)? };
-        self.act(space, SpaceCall::Invite { role, uses, expires })
-    }
-
-    /// Takes an invite back.
-    #[wasm_bindgen(js_name = revokeInvite)]
-    pub fn revoke_invite(&self, space: &JsValue, invite: &JsValue) -> Result<Promise, JsValue> {
-        self.act(space, SpaceCall::RevokeInvite { key: public_key("invite", invite)? })
-    }
-
-    /// Gives a space a title; an empty one takes it away.
-    #[wasm_bindgen(js_name = setTitle)]
-    pub fn set_title(&self, space: &JsValue, title: &JsValue) -> Result<Promise, JsValue> {
-        self.act(space, SpaceCall::SetTitle { title: text("title", title)? })
-    }
-
-    /// Sends a value, encoded, over the ephemeral channel of a space: to one key, to devices (`true`), to
-    /// everybody (`false`), or to devices where this is one of several (undefined).
-    pub fn send(
-        &self,
-        space: &JsValue,
-        data: &JsValue,
-        to: &JsValue,
-        private: &JsValue,
-    ) -> Result<Promise, JsValue> {
-        let to = if to.is_undefined() { None } else { Some(public_key("to", to)?) };
-        let private = if private.is_undefined() { None } else { Some(flag("private", private)?) };
-        self.act(space, SpaceCall::Send { data: encoded("a message", data)?, to, private })
-    }
-
-    /// Says this value of the node in a space, until another is said; undefined: nothing any more.
-    #[wasm_bindgen(js_name = setPresence)]
-    pub fn set_presence(&self, space: &JsValue, state: &JsValue) -> Result<Promise, JsValue> {
-        let state = if state.is_undefined() { None } else { Some(encoded("a presence", state)?) };
-        self.act(space, SpaceCall::SetPresence { state })
     }
 
     /// Joins one more hub.
@@ -372,15 +269,15 @@ impl Core {
         })
     }
 
-    fn read<T>(&self, read: impl FnOnce(&Node) -> Result<T, NodeError>) -> Result<T, JsValue> {
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Node) -> Result<T, NodeError>) -> Result<T, JsValue> {
         self.driver.read(read).and_then(|found| found).map_err(|error| to_js(&error))
     }
 
-    fn act(&self, space: &JsValue, act: SpaceCall) -> Result<Promise, JsValue> {
+    pub(super) fn act(&self, space: &JsValue, act: SpaceCall) -> Result<Promise, JsValue> {
         Ok(self.call(Call::In { space: space_key(space)?, act }))
     }
 
-    fn call(&self, call: Call) -> Promise {
+    pub(super) fn call(&self, call: Call) -> Promise {
         let call = match self.once.take() {
             Some((id, again)) => Call::Once { id, again, call: Box::new(call) },
             None => call,
@@ -455,6 +352,11 @@ impl Page for JsPage {
             Lookup::Failed(why.unwrap_or_else(|| "the look-up gave no answer".to_owned()))
         })
     }
+
+    fn rest(&self) -> Option<Pending<()>> {
+        let promise: Promise = self.method("rest", &[]).ok()?.dyn_into().ok()?;
+        Some(Box::pin(async move { drop(JsFuture::from(promise).await) }))
+    }
 }
 
 fn read_config(options: &JsValue) -> Result<Config, JsValue> {
@@ -482,21 +384,16 @@ fn parse_link(link: &str) -> Result<PublicKey, JsValue> {
     Link::parse(link).map(|link| link.0).map_err(bad_link)
 }
 
-fn bad_link(error: impl core::fmt::Display) -> JsValue {
+pub(super) fn bad_link(error: impl core::fmt::Display) -> JsValue {
     to_js(&NodeError::new(ErrorCode::BadLink, error))
 }
 
-fn public_key(name: &'static str, key: &JsValue) -> Result<PublicKey, JsValue> {
+pub(super) fn public_key(name: &'static str, key: &JsValue) -> Result<PublicKey, JsValue> {
     Ok(PublicKey(parse_hex32(&text(name, key)?).map_err(bad_input)?))
 }
 
-fn space_key(key: &JsValue) -> Result<Option<PublicKey>, JsValue> {
+pub(super) fn space_key(key: &JsValue) -> Result<Option<PublicKey>, JsValue> {
     if key.is_undefined() { Ok(None) } else { public_key("space", key).map(Some) }
-}
-
-fn encoded(what: &str, value: &JsValue) -> Result<Vec<u8>, JsValue> {
-    let bytes = value.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec);
-    bytes.ok_or_else(|| bad_input(format!("{what} must be an encoded value")))
 }
 
 fn optional_clock(clock: &JsValue) -> Result<Option<Clock>, JsValue> {
@@ -512,7 +409,7 @@ fn optional_clock(clock: &JsValue) -> Result<Option<Clock>, JsValue> {
     Object::entries(object).iter().map(length).collect::<Result<Clock, JsValue>>().map(Some)
 }
 
-fn secret(root: &JsValue) -> Result<RootSecret, JsValue> {
+pub(super) fn secret(root: &JsValue) -> Result<RootSecret, JsValue> {
     let root = Zeroizing::new(bytes::<32>("root secret", root)?);
     Ok(RootSecret::from_bytes(*root))
 }

@@ -2,6 +2,7 @@
 //!
 //! Everything here is thin: JavaScript in, a call on the layers below, plain objects out.
 
+mod acts;
 mod argument;
 pub mod core;
 mod error;

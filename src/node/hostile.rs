@@ -3,7 +3,10 @@
 //! Exists in tests and under the feature `hostile` only. Each act is one turn: it ends as every input does, so what was
 //! written is stored and goes to the peers.
 
-use super::{Node, NodeError, approving::no_space, request_queue::MAX_LIFE_MS, sign_in_message::Request};
+use super::{
+    Node, NodeError, accounts::approving::no_space, accounts::request_queue::MAX_LIFE_MS,
+    accounts::sign_in_message::Request,
+};
 use crate::{
     crypto::{PublicKey, SecretKey32, Signer},
     space::{Space, SpaceError, WriteOp},

@@ -1,7 +1,8 @@
 //! The node's own small files.
 
 use super::{
-    ErrorCode, Node, NodeError, account::Account, memberships::Memberships, request_queue::RequestQueue,
+    ErrorCode, Node, NodeError, accounts::account::Account, accounts::request_queue::RequestQueue,
+    spaces::memberships::Memberships,
 };
 use crate::storage::Files;
 

@@ -42,8 +42,8 @@ pub use record::{MAX_ITEMS, MAX_LINKS, MAX_RECORD, RecordError, RootItem, RootRe
 #[cfg(any(test, feature = "hostile"))]
 pub use space::Hostile;
 pub use space::{
-    DeviceGrant, GrantInfo, InviteInfo, Keys, MAX_TITLE, Member, Membership, Space, TITLE_KEY, WriterInfo,
-    to_cut, to_grant,
+    DeviceGrant, GrantInfo, Install, InviteInfo, Keys, MAX_TITLE, Member, Membership, Space, TITLE_KEY,
+    WriterInfo, to_cut, to_grant,
 };
 pub use space_error::SpaceError;
 pub use version::{Version, VersionError};

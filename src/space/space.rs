@@ -50,7 +50,7 @@ mod writers;
 
 use std::collections::VecDeque;
 
-pub use acts::DeviceGrant;
+pub use acts::{DeviceGrant, Install};
 pub use grants::GrantInfo;
 #[cfg(any(test, feature = "hostile"))]
 pub use hostile::Hostile;

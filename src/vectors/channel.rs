@@ -7,7 +7,7 @@ use crate::{
     codec::{Value, Writer, encode_value},
     crypto::{Entropy, Hash, Namespace, PublicKey, SecretKey32, Signer, hex},
     feed::SignedHead,
-    node::peer_message::{Around, PeerMessage, public_key, topic},
+    node::links::peer_message::{Around, PeerMessage, public_key, topic},
     sync::{Envelope, EnvelopeKind},
     testing::Seeded,
 };

@@ -6,7 +6,7 @@ use super::check;
 use crate::{
     codec::{MAX_SAFE, Writer},
     crypto::{Hash, Namespace, Signer, hex, request_words},
-    node::sign_in_message::{Answer, Request, SignInMessage, Verdict},
+    node::accounts::sign_in_message::{Answer, Request, SignInMessage, Verdict},
 };
 
 const TIME: u64 = 1_700_000_000_000;

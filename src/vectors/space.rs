@@ -6,7 +6,7 @@ use super::{check, mutations};
 use crate::{
     codec::Writer,
     crypto::{Entropy, Hash, Signer, hex},
-    node::{WellKnown, sign_up::sign_claim},
+    node::{WellKnown, accounts::sign_up::sign_claim},
     space::{Kind, Manifest},
     testing::Seeded,
     value::SignedValue,

@@ -33,8 +33,8 @@ const FIRST_IMPURE: &str = "browser";
 /// What tests of any layer may use, and nothing else may. It may use every pure layer itself.
 const TESTING: &str = "testing";
 
-/// Tests of the protocol as a whole, which may use every pure layer and which nothing may use.
-const VECTORS: &str = "vectors";
+/// Tests of the whole, which may use every pure layer and which nothing may use.
+const OF_THE_WHOLE: &[&str] = &["fuzz", "vectors"];
 
 /// What no pure layer may name: web APIs, clocks, system randomness, threads, async. Tests may.
 const IMPURE: &[&str] = &[
@@ -64,7 +64,11 @@ const MAX_LINES: usize = 600;
 fn faults(inside: &Path, source: &str, for_tests: &[String]) -> Vec<String> {
     let place: Vec<String> = module_path(inside);
     let Some(own) = place.first() else { return Vec::new() };
-    let rank = if own == TESTING || own == VECTORS { rank_of_impure().checked_sub(1) } else { rank(own) };
+    let rank = if own == TESTING || OF_THE_WHOLE.contains(&own.as_str()) {
+        rank_of_impure().checked_sub(1)
+    } else {
+        rank(own)
+    };
     let Some(rank) = rank else {
         return vec![format!("`{own}` is no layer; name it in xtask/src/layers.rs")];
     };

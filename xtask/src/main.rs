@@ -1,4 +1,4 @@
-//! Developer commands of Hypha: `cargo xtask <serve|build|test|bench|sim|profile|check|size>`.
+//! Developer commands of Hypha: `cargo xtask <serve|build|test|bench|sim|fuzz|profile|check|size>`.
 //!
 //! ```text
 //! main      which command
@@ -8,7 +8,7 @@
 //! test      rings of tests, added up by tally; check, licences, size are rings of their own
 //! hostile   the package as the adversary of the tests has it
 //! bench     this package beside others
-//! sim       thousands of nodes in one simulated network
+//! sim       thousands of nodes in one simulated network; fuzz   bytes that were nearly right
 //! layers    the architecture as a test
 //! process   child processes that cannot hang or outlive us; step   progress
 //! ```
@@ -18,6 +18,7 @@ mod bench;
 mod browsers;
 mod check;
 mod claim;
+mod fuzz;
 mod hostile;
 mod http;
 mod hub;
@@ -65,6 +66,9 @@ Usage: cargo xtask <command>
             --seed N     default 1; the same seed gives the same run
   profile which functions a page runs until its first write, as a browser tells: xtask/first-load.txt,
           by which the module is cut in two. To be done anew when much was changed; about a minute
+  fuzz    every decoder and the connection's state machine under bytes that were nearly right
+            --seconds N  for how long (default 600)
+            --seed N     default: the time; the same seed gives the same inputs
   check   format, lints for host and wasm, licences, size
   size    what a page loads before its first write, gzipped
 
@@ -84,6 +88,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(&rest).map(|()| true),
         "sim" => sim::run(&rest).map(|()| true),
         "profile" => no_options(&rest).and_then(|()| profile::run()).map(|()| true),
+        "fuzz" => fuzz::run(&rest).map(|()| true),
         "check" => no_options(&rest).and_then(|()| check::run()),
         "size" => no_options(&rest).and_then(|()| size::run()),
         "" | "help" | "-h" | "--help" => {

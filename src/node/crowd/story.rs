@@ -232,7 +232,7 @@ fn mischief(world: &mut World, crooks: &[usize], wrote: bool) {
 /// That everything of the first node's feeds is held.
 fn announcement(world: &mut World) -> Option<Message> {
     let Node { spaces, files, .. } = world.all[0].node.as_deref_mut()?;
-    let replica = super::super::replica::SpaceReplica::new(spaces.home_mut()?, files);
+    let replica = super::super::links::replica::SpaceReplica::new(spaces.home_mut()?, files);
     let claim = |status: crate::sync::FeedStatus| Announcement {
         feed: status.feed,
         contiguous: status.head.length,

@@ -1,8 +1,8 @@
 //! Acts of this device: granting, cutting, hiding.
 
-use super::{Space, author::Draft};
+use super::{Keys, Space, author::Draft};
 use crate::{
-    crypto::{Entropy, Hash, PublicKey},
+    crypto::{Entropy, Hash, MessageKey, PublicKey},
     feed::FeedError,
     space::{AccessOp, Citation, Cut, Grant, PersonId, Role, SpaceError, WriterStanding},
     storage::Files,
@@ -17,6 +17,16 @@ pub struct DeviceGrant {
     pub install_id: [u8; 16],
     /// Its name, which only writers read. At most 1,000 bytes.
     pub name: String,
+}
+
+/// This device as a root lets it in.
+pub struct Install<'a> {
+    /// What is granted.
+    pub grant: &'a DeviceGrant,
+    /// The secrets behind it.
+    pub keys: Keys,
+    /// For a home: the sign-in message key, written down in private where it is not yet.
+    pub message_key: Option<&'a MessageKey>,
 }
 
 /// Longest device name, bytes.

@@ -3,10 +3,10 @@
 //! A created space has a random root key, used once and then kept only in the home, sealed to the home's root
 //! (`secrets.rs`). Its creator is the first person in it, with the id that the creating device's key founds.
 
-use super::{DeviceGrant, Keys, Space};
+use super::{Install, Space};
 use crate::{
     crypto::{Entropy, PublicKey, Signer},
-    space::{Kind, SpaceError},
+    space::SpaceError,
     storage::Files,
 };
 
@@ -21,16 +21,14 @@ impl Space {
         now: u64,
         entropy: &mut dyn Entropy,
         root: &Signer,
-        device: &DeviceGrant,
-        keys: Keys,
+        install: Install<'_>,
     ) -> Result<(), SpaceError> {
-        self.begin(files, now, entropy, root, device, keys, None, (Kind::Space, ""))
+        self.begin(files, now, entropy, root, install, None)
     }
 
     /// Comes back into a created space with its root alone: the root grants this device under the creator's person, and
     /// closes the feeds of `cut`, keys of this person, as [`Space::succeed`] does. Content keys are opened with the root's
     /// key and sealed to this device; if somebody is cut, a new epoch begins.
-    #[expect(clippy::too_many_arguments, reason = "all that a recovery has in hand")]
     pub fn restore(
         &mut self,
         files: &mut Files,
@@ -38,33 +36,29 @@ impl Space {
         entropy: &mut dyn Entropy,
         root: &Signer,
         cut: &[PublicKey],
-        device: &DeviceGrant,
-        keys: Keys,
+        install: Install<'_>,
     ) -> Result<(), SpaceError> {
         self.check_root(root)?;
-        self.unlock(files, keys)?;
         self.open_root_seals(files, root)?;
-        self.readmit(files, now, entropy, root, device, None, cut, !cut.is_empty())
+        let gone = if cut.is_empty() { None } else { Some(cut) };
+        self.readmit(files, now, entropy, root, install, gone)
     }
 
     /// Hands a created space over to another root: the old one signs its successor, the new one closes the feeds of
     /// `cut`, keys of this person, at what is held of them (at 0 where nothing is) and grants this device's new key
     /// under the same person; a new epoch begins, and all content keys are sealed anew to it and the new root. What
     /// others were granted stands. [`Space::own_writers`] tells which keys `cut` should name.
-    #[expect(clippy::too_many_arguments, reason = "all that a change of passphrase has in hand")]
     pub fn succeed(
         &mut self,
         files: &mut Files,
         now: u64,
         entropy: &mut dyn Entropy,
-        old: &Signer,
-        new: &Signer,
+        (old, new): (&Signer, &Signer),
         cut: &[PublicKey],
-        device: &DeviceGrant,
-        keys: Keys,
+        install: Install<'_>,
     ) -> Result<(), SpaceError> {
-        self.hand_over(files, old, new, keys)?;
-        self.readmit(files, now, entropy, new, device, None, cut, true)
+        self.hand_over(files, old, new)?;
+        self.readmit(files, now, entropy, new, install, Some(cut))
     }
 
     /// Keys of the person that created the space whose feeds are open: what a recovery that cuts the others closes.

@@ -1,6 +1,6 @@
 //! Acts of the root: founding a space, closing a feed for good, coming back with the passphrase alone.
 
-use super::{DeviceGrant, Keys, Space, author::Draft};
+use super::{Install, Space, author::Draft};
 use crate::{
     collections::sort,
     crypto::{Entropy, Hash, MessageKey, PublicKey, Signer},
@@ -15,47 +15,43 @@ use crate::{
 impl Space {
     /// Begins a home: grants this device, signs the manifest, and appends the first entry: an epoch sealed to this
     /// device and the root, and the sign-in message key in private.
-    #[expect(clippy::too_many_arguments, reason = "all that a sign-up has in hand")]
     pub fn found(
         &mut self,
         files: &mut Files,
         now: u64,
         entropy: &mut dyn Entropy,
         root: &Signer,
-        device: &DeviceGrant,
-        keys: Keys,
-        message_key: &MessageKey,
+        install: Install<'_>,
         domain: &str,
     ) -> Result<(), SpaceError> {
-        self.begin(files, now, entropy, root, device, keys, Some(message_key), (Kind::Home, domain))
+        self.begin(files, now, entropy, root, install, Some(domain))
     }
 
-    /// Begins a space of either kind.
-    #[expect(clippy::too_many_arguments, reason = "what its two callers have in hand")]
+    /// Begins the home of a domain, or a space of no domain.
     pub(super) fn begin(
         &mut self,
         files: &mut Files,
         now: u64,
         entropy: &mut dyn Entropy,
         root: &Signer,
-        device: &DeviceGrant,
-        keys: Keys,
-        message_key: Option<&MessageKey>,
-        (kind, domain): (Kind, &str),
+        install: Install<'_>,
+        domain: Option<&str>,
     ) -> Result<(), SpaceError> {
         self.check_root(root)?;
         if !self.records.is_empty() {
             return Err(SpaceError::NotAuthorised {
-                writer: device.writer,
+                writer: install.grant.writer,
                 why: "the space has begun already",
             });
         }
+        let Install { grant: device, keys, message_key } = install;
         self.unlock(files, keys)?;
         let epoch = self.content.generate(entropy);
         let person = PersonId::founded_by(&device.writer);
         let grant = self.sealed_grant(epoch, device, person, Role::Admin, entropy)?;
         self.sign_record(files, root, vec![RootItem::Grant(grant)])?;
-        self.sign_manifest(files, root, kind, domain)?;
+        let kind = if domain.is_some() { Kind::Home } else { Kind::Space };
+        self.sign_manifest(files, root, kind, domain.unwrap_or_default())?;
         let (op, _) = self.publish_epoch(epoch, vec![device.writer], entropy)?;
         let private = message_key.map(|key| (epoch, vec![message_key_op(key)]));
         self.append(files, now, entropy, vec![Draft { access: vec![op], private, ..Draft::default() }])?;
@@ -109,42 +105,34 @@ impl Space {
 
     /// Comes back with the passphrase alone: the root grants this device and, if wished, cuts all others. Content keys
     /// are opened with the root's key and sealed to this device (and the others, if they stay).
-    #[expect(clippy::too_many_arguments, reason = "all that a recovery has in hand")]
     pub fn recover(
         &mut self,
         files: &mut Files,
         now: u64,
         entropy: &mut dyn Entropy,
         root: &Signer,
-        device: &DeviceGrant,
-        keys: Keys,
-        message_key: &MessageKey,
+        install: Install<'_>,
         cut_others: bool,
     ) -> Result<(), SpaceError> {
         self.check_root(root)?;
-        self.unlock(files, keys)?;
         self.open_root_seals(files, root)?;
-        let gone = if cut_others { self.open_feeds(&device.writer) } else { Vec::new() };
-        self.readmit(files, now, entropy, root, device, Some(message_key), &gone, cut_others)
+        let gone = if cut_others { Some(self.open_feeds(&install.grant.writer)) } else { None };
+        self.readmit(files, now, entropy, root, install, gone.as_deref())
     }
 
     /// Hands the space over to another root: the old one signs its successor, the new one cuts every writer at what is
     /// held of it and grants this device's new install; a new epoch begins, and all content keys are sealed anew.
-    #[expect(clippy::too_many_arguments, reason = "all that a change of passphrase has in hand")]
     pub fn change_root(
         &mut self,
         files: &mut Files,
         now: u64,
         entropy: &mut dyn Entropy,
-        old: &Signer,
-        new: &Signer,
-        device: &DeviceGrant,
-        keys: Keys,
-        message_key: &MessageKey,
+        (old, new): (&Signer, &Signer),
+        install: Install<'_>,
     ) -> Result<(), SpaceError> {
-        self.hand_over(files, old, new, keys)?;
-        let gone = self.open_feeds(&device.writer);
-        self.readmit(files, now, entropy, new, device, Some(message_key), &gone, true)
+        self.hand_over(files, old, new)?;
+        let gone = self.open_feeds(&install.grant.writer);
+        self.readmit(files, now, entropy, new, install, Some(&gone))
     }
 
     /// The old root opens what is sealed to it and signs its successor.
@@ -153,31 +141,29 @@ impl Space {
         files: &mut Files,
         old: &Signer,
         new: &Signer,
-        keys: Keys,
     ) -> Result<(), SpaceError> {
         self.check_root(old)?;
         self.open_root_seals(files, old)?;
-        self.unlock(files, keys)?;
         let record = self.sign_record(files, old, vec![RootItem::Successor(new.public())])?;
         // Whoever changes the passphrase follows it, whatever rivals the old one may have signed.
         self.pin(files, old.public(), record)?;
         self.check_root(new)
     }
 
-    /// The root grants this device and closes the feeds of those that are gone; `renew`: under a new epoch, and with all
-    /// content keys sealed to the root once more. All content keys are held.
-    #[expect(clippy::too_many_arguments, reason = "what its callers have in hand")]
+    /// The root grants this device and closes the feeds of those that are gone. If they are named, even if there are none,
+    /// it does so under a new epoch, and seals all content keys to the root once more. All content keys are held.
     pub(super) fn readmit(
         &mut self,
         files: &mut Files,
         now: u64,
         entropy: &mut dyn Entropy,
         root: &Signer,
-        device: &DeviceGrant,
-        message_key: Option<&MessageKey>,
-        gone: &[PublicKey],
-        renew: bool,
+        install: Install<'_>,
+        gone: Option<&[PublicKey]>,
     ) -> Result<(), SpaceError> {
+        let Install { grant: device, keys, message_key } = install;
+        self.unlock(files, keys)?;
+        let renew = gone.is_some();
         // A name needs an epoch that the others can open; if they go, or there is none, it is the new one.
         let usable = if renew { None } else { self.usable_epoch() };
         let held: Vec<Hash> = self.content.ids().collect();
@@ -185,7 +171,7 @@ impl Space {
         let person = self.first_person().unwrap_or_else(|| PersonId::founded_by(&device.writer));
         let mut items =
             vec![RootItem::Grant(self.sealed_grant(epoch, device, person, Role::Admin, entropy)?)];
-        for writer in gone.iter().filter(|writer| **writer != device.writer) {
+        for writer in gone.unwrap_or_default().iter().filter(|writer| **writer != device.writer) {
             // Of a key that nothing is known of here, nothing may come later either.
             let length = if self.feeds.contains_key(writer) { None } else { Some(0) };
             items.push(RootItem::Cut { cut: self.cut_at(files, *writer, length)?, voids: Vec::new() });

@@ -70,7 +70,16 @@ impl Device {
         let mut device = Self::new(seed);
         let (grant, keys) = (device.grant_of(), device.keys());
         let Self { files, space, entropy, .. } = &mut device;
-        space.found(files, 1000, entropy, &root(), &grant, keys, &message_key(), "example.org").unwrap();
+        space
+            .found(
+                files,
+                1000,
+                entropy,
+                &root(),
+                Install { grant: &grant, keys, message_key: Some(&message_key()) },
+                "example.org",
+            )
+            .unwrap();
         device
     }
 

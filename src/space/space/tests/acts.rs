@@ -131,7 +131,16 @@ fn the_passphrase_alone_brings_everything_back() {
     c.pull_all(&visitor);
     let (grant, keys, now) = (c.grant_of(), c.keys(), c.time());
     let Device { files, space, entropy, .. } = &mut c;
-    space.recover(files, now, entropy, &root(), &grant, keys, &message_key(), true).unwrap();
+    space
+        .recover(
+            files,
+            now,
+            entropy,
+            &root(),
+            Install { grant: &grant, keys, message_key: Some(&message_key()) },
+            true,
+        )
+        .unwrap();
     assert_eq!(c.names(), ["a", "b"]);
     assert!(c.space.is_writable());
     c.put_private("c", "3");
@@ -158,7 +167,16 @@ fn a_recovery_that_cuts_nobody_leaves_the_others_writing() {
     c.pull_all(&a);
     let (grant, keys, now) = (c.grant_of(), c.keys(), c.time());
     let Device { files, space, entropy, .. } = &mut c;
-    space.recover(files, now, entropy, &root(), &grant, keys, &message_key(), false).unwrap();
+    space
+        .recover(
+            files,
+            now,
+            entropy,
+            &root(),
+            Install { grant: &grant, keys, message_key: Some(&message_key()) },
+            false,
+        )
+        .unwrap();
     c.put_private("c", "3");
     meet(&mut a, &mut c);
     a.put_private("a", "4");
@@ -209,7 +227,15 @@ fn a_new_passphrase_shuts_everybody_out_and_keeps_the_data() {
     a.seed = 11;
     let (grant, keys) = (a.grant_of(), a.keys());
     let Device { files, space, entropy, .. } = &mut a;
-    space.change_root(files, now, entropy, &root(), &next, &grant, keys, &key).unwrap();
+    space
+        .change_root(
+            files,
+            now,
+            entropy,
+            (&root(), &next),
+            Install { grant: &grant, keys, message_key: Some(&key) },
+        )
+        .unwrap();
     assert_eq!((a.space.root(), a.space.key()), (next.public(), root().public()));
     a.put_private("after", "4");
     b.put("b", "too late");
@@ -229,7 +255,9 @@ fn a_new_passphrase_shuts_everybody_out_and_keeps_the_data() {
     c.pull_all(&b);
     let (grant, keys) = (c.grant_of(), c.keys());
     let Device { files, space, entropy, .. } = &mut c;
-    space.recover(files, now, entropy, &next, &grant, keys, &key, false).unwrap();
+    space
+        .recover(files, now, entropy, &next, Install { grant: &grant, keys, message_key: Some(&key) }, false)
+        .unwrap();
     assert_eq!(c.names(), ["a", "after", "b", "open"]);
     let mut again = c.reopened();
     assert_eq!(again.space.root(), next.public());

@@ -29,7 +29,14 @@ fn held_by_a_visitor() -> (Device, [PublicKey; 2]) {
 fn recover(device: &mut Device, by: &Signer, key: &MessageKey, cut_others: bool) -> Result<(), SpaceError> {
     let (grant, keys, now) = (device.grant_of(), device.keys(), device.time());
     let Device { files, space, entropy, .. } = device;
-    space.recover(files, now, entropy, by, &grant, keys, key, cut_others)
+    space.recover(
+        files,
+        now,
+        entropy,
+        by,
+        Install { grant: &grant, keys, message_key: Some(key) },
+        cut_others,
+    )
 }
 
 #[test]
@@ -99,7 +106,15 @@ fn changed() -> (Device, Device, RootRecord, Signer, MessageKey) {
     a.seed = 11;
     let (grant, keys, now) = (a.grant_of(), a.keys(), a.time());
     let Device { files, space, entropy, .. } = &mut a;
-    space.change_root(files, now, entropy, &root(), &next, &grant, keys, &key).unwrap();
+    space
+        .change_root(
+            files,
+            now,
+            entropy,
+            (&root(), &next),
+            Install { grant: &grant, keys, message_key: Some(&key) },
+        )
+        .unwrap();
     a.put_private("after", "2");
     (a, b, unknown, next, key)
 }

@@ -31,7 +31,9 @@ pub(super) fn creator(seed: u8) -> Device {
     let mut device = visitor(seed);
     let (grant, keys) = (device.grant_of(), device.keys());
     let Device { files, space, entropy, .. } = &mut device;
-    space.create(files, 1000, entropy, &shared_root(), &grant, keys).unwrap();
+    space
+        .create(files, 1000, entropy, &shared_root(), Install { grant: &grant, keys, message_key: None })
+        .unwrap();
     device
 }
 
@@ -92,11 +94,12 @@ fn a_created_space_has_its_creator_and_no_domain() {
     assert_eq!(again.values("k"), ["private"]);
     let (grant, keys) = (a.grant_of(), a.keys());
     let Device { files, space, entropy, .. } = &mut a;
-    let error = space.create(files, 1, entropy, &shared_root(), &grant, keys);
+    let error =
+        space.create(files, 1, entropy, &shared_root(), Install { grant: &grant, keys, message_key: None });
     assert!(matches!(error, Err(SpaceError::NotAuthorised { .. })));
     let (mut other, keys) = (visitor(3), a.keys());
     let Device { files, space, entropy, .. } = &mut other;
-    let error = space.create(files, 1, entropy, &root(), &grant, keys);
+    let error = space.create(files, 1, entropy, &root(), Install { grant: &grant, keys, message_key: None });
     assert!(matches!(error, Err(SpaceError::Root { .. })));
 }
 
@@ -224,14 +227,21 @@ fn a_successor_takes_over_and_others_stay() {
         files,
         now,
         entropy,
-        &new,
-        &new,
+        (&new, &new),
         &old,
-        &grant,
-        Keys { signer: Signer::from_seed(&[11; 32]) },
+        Install { grant: &grant, keys: Keys { signer: Signer::from_seed(&[11; 32]) }, message_key: None },
     );
     assert!(matches!(wrong, Err(SpaceError::Root { .. })));
-    space.succeed(files, now, entropy, &shared_root(), &new, &old, &grant, keys).unwrap();
+    space
+        .succeed(
+            files,
+            now,
+            entropy,
+            (&shared_root(), &new),
+            &old,
+            Install { grant: &grant, keys, message_key: None },
+        )
+        .unwrap();
     assert_eq!((a.space.root(), a.space.key()), (new.public(), shared_root().public()));
     assert_eq!(a.space.manifest().unwrap().kind, Kind::Space);
     a.put_private("after", "3");
@@ -265,7 +275,16 @@ fn a_successor_takes_over_and_others_stay() {
     let error = space.root_cut(files, now, entropy, &shared_root(), q.key(), None, Vec::new(), false);
     assert!(matches!(error, Err(SpaceError::Root { .. })));
     let third = Signer::from_seed(&[212; 32]);
-    space.succeed(files, now, entropy, &new, &third, &[a.key()], &grant, keys).unwrap();
+    space
+        .succeed(
+            files,
+            now,
+            entropy,
+            (&new, &third),
+            &[a.key()],
+            Install { grant: &grant, keys, message_key: None },
+        )
+        .unwrap();
     assert_eq!(c.names(), ["after", "before", "q"]);
     assert_eq!((c.persons_of(&c), c.standing_of(a.key())), (person, WriterStanding::RootCut));
 }
@@ -283,9 +302,25 @@ fn the_root_alone_brings_its_person_back_into_a_created_space() {
         let (grant, now) = (c.grant_of(), c.time());
         let keys = || Keys { signer: Signer::from_seed(&[seed; 32]) };
         let Device { files, space, entropy, .. } = &mut c;
-        let error = space.restore(files, now, entropy, &root(), &cut, &grant, keys());
+        let error = space.restore(
+            files,
+            now,
+            entropy,
+            &root(),
+            &cut,
+            Install { grant: &grant, keys: keys(), message_key: None },
+        );
         assert!(matches!(error, Err(SpaceError::Root { .. })));
-        space.restore(files, now, entropy, &shared_root(), &cut, &grant, keys()).unwrap();
+        space
+            .restore(
+                files,
+                now,
+                entropy,
+                &shared_root(),
+                &cut,
+                Install { grant: &grant, keys: keys(), message_key: None },
+            )
+            .unwrap();
         assert_eq!(c.names(), ["a", "q"]);
         assert_eq!((c.role_of(&c), c.persons_of(&c)), (Some(Role::Admin), person.clone()));
         let standing = if cut.is_empty() { WriterStanding::Active } else { WriterStanding::RootCut };

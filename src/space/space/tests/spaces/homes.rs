@@ -201,7 +201,14 @@ fn the_root_of_a_created_space_is_there_for_who_has_the_passphrase() {
     a.seed = 11;
     let (grant, keys, now) = (a.grant_of(), a.keys(), a.time());
     let Device { files, space: home, entropy, .. } = &mut a;
-    home.change_root(files, now, entropy, &root(), &next, &grant, keys, &key).unwrap();
+    home.change_root(
+        files,
+        now,
+        entropy,
+        (&root(), &next),
+        Install { grant: &grant, keys, message_key: Some(&key) },
+    )
+    .unwrap();
     assert!(home.space_secrets(&next).is_empty());
     assert_eq!(home.reseal_space_secrets(files, now, entropy, &root()).unwrap(), 2);
     let of = |seed: u8| home.space_secret(&next, &space, &Signer::from_seed(&[seed; 32]).public());
@@ -216,7 +223,8 @@ fn the_root_of_a_created_space_is_there_for_who_has_the_passphrase() {
     c.pull_all(&a);
     let (grant, keys, now) = (c.grant_of(), c.keys(), c.time());
     let Device { files, space: home, entropy, .. } = &mut c;
-    home.recover(files, now, entropy, &next, &grant, keys, &key, true).unwrap();
+    home.recover(files, now, entropy, &next, Install { grant: &grant, keys, message_key: Some(&key) }, true)
+        .unwrap();
     assert_eq!(*c.space.space_secrets(&next)[0].1, [211; 32]);
     assert!(c.space.announce_membership(&mut c.files, 1, &mut c.entropy, space, here.key(), false).unwrap());
 }
@@ -242,7 +250,14 @@ fn after_a_new_passphrase_the_old_key_lets_the_new_one_in() {
     a.seed = 11;
     let (grant, keys, now) = (a.grant_of(), a.keys(), a.time());
     let Device { files, space: home, entropy, .. } = &mut a;
-    home.change_root(files, now, entropy, &root(), &next, &grant, keys, &key).unwrap();
+    home.change_root(
+        files,
+        now,
+        entropy,
+        (&root(), &next),
+        Install { grant: &grant, keys, message_key: Some(&key) },
+    )
+    .unwrap();
     // The old key is still in memory and still counts in the other space.
     here.seed = 111;
     let grant = here.grant_of();

@@ -1,0 +1,301 @@
+//! A whole node as one file: all that it has of every space, as it would give it to a peer, and no secret of its own.
+//!
+//! ```text
+//! file   "hypha export" │ 01 │ parts
+//! part   u32 size of the body (≤ 2 MiB) │ H128(body) 16 │ body
+//! body   01 │ space 32 │ flag u8, 1: the domain's                             before all else of that space
+//!        02 │ space 32 │ kind u8 (0 record, 1 manifest, 2 equivocation) │ item
+//!        03 │ space 32 │ feed 32 │ bytes: proof │ varint blocks, each: bytes   a proof with its head, from 0
+//!        05 │ space 32 │ feed 32 │ u64 index │ leaf 32 │ bytes: proof │ varint blocks, each: bytes   of another branch
+//!        04 │ u64 parts before this one: the last part
+//! ```
+//! Each part stands alone: where one is damaged, the others are of use. Whoever takes one in verifies it as if a stranger
+//! had sent it, so the file itself need not be trusted, and parts may come in any order, those twice that came too early.
+//! The file is made and read piece by piece, so that neither needs memory for all of it.
+
+use crate::node::{
+    ErrorCode, Event, Node, NodeError, Reply,
+    links::replica::{SpaceReplica, items},
+};
+use crate::{
+    codec::{DecodeError, Reader, Writer},
+    crypto::{Hash, PublicKey, blake2b_128},
+    feed::Proof,
+    sync::{ItemKind, Replica, ReplicaError, prove_from},
+};
+
+/// Where an export stands: what comes next.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ExportCursor {
+    /// Spaces that are done.
+    spaces: usize,
+    /// Items of this space that are done; `None`: not even the space itself.
+    items: Option<usize>,
+    /// Feeds before this one are done; of it, 0 or one more than its other branches that are done; and blocks of that
+    /// before this one.
+    at: Option<(PublicKey, usize, u64)>,
+    /// Parts so far.
+    parts: u64,
+}
+
+impl ExportCursor {
+    /// For whoever asks for the next piece later: varints spaces, items + 1 or 0, parts, and if one was begun the feed 32
+    /// and varints branch and block.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        out.count(self.spaces)
+            .count(self.items.map_or(0, |items| items.saturating_add(1)))
+            .varint(self.parts);
+        if let Some((feed, branch, block)) = &self.at {
+            out.raw(&feed.0).count(*branch).varint(*block);
+        }
+        out.finish()
+    }
+
+    /// Reads it.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let (spaces, items) = (reader.count("spaces", MAX_PLACE)?, reader.count("items", MAX_PLACE)?);
+        let mut cursor = Self { spaces, items: items.checked_sub(1), at: None, parts: reader.varint()? };
+        if reader.end().is_err() {
+            cursor.at =
+                Some((PublicKey(reader.array()?), reader.count("branches", MAX_PLACE)?, reader.varint()?));
+        }
+        Ok(cursor)
+    }
+}
+
+/// What came of a part that was taken in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Imported {
+    /// Nothing new.
+    Known,
+    /// New.
+    New,
+    /// What it rests on is not here yet: it may be taken in after others.
+    Later,
+}
+
+impl Node {
+    /// The next piece of the file, of about 256 KiB, and where to go on; `None` behind the last one.
+    pub fn export(&self, cursor: &ExportCursor) -> (Vec<u8>, Option<ExportCursor>) {
+        let mut out = Vec::new();
+        let mut next = cursor.clone();
+        if next.parts == 0 {
+            out.extend_from_slice(MAGIC);
+            out.push(1);
+        }
+        while out.len() < PIECE {
+            let Some(body) = self.export_part(&mut next) else {
+                let mut end = Writer::new();
+                end.u8(END).u64(next.parts);
+                seal(&mut out, end.as_slice());
+                return (out, None);
+            };
+            seal(&mut out, &body);
+            next.parts += 1;
+        }
+        (out, Some(next))
+    }
+
+    fn export_part(&self, cursor: &mut ExportCursor) -> Option<Vec<u8>> {
+        loop {
+            // The domain's comes first: whoever reads the file learns at once whose it is.
+            let home = self.spaces.home_key();
+            let others = self.spaces.keys().into_iter().filter(|key| Some(*key) != home);
+            let key = home.into_iter().chain(others).nth(cursor.spaces)?;
+            let Some(space) = self.spaces.get(&key).map(|joined| &joined.space) else {
+                cursor.spaces += 1;
+                continue;
+            };
+            let mut body = Writer::new();
+            let Some(done) = cursor.items else {
+                cursor.items = Some(0);
+                body.u8(SPACE).raw(&key.0).u8(u8::from(home == Some(key)));
+                return Some(body.finish());
+            };
+            let mut before = 0;
+            for (number, kind) in (0..).zip([ItemKind::Record, ItemKind::Manifest, ItemKind::Evidence]) {
+                let of_kind = items(space, kind);
+                if let Some(item) = done.checked_sub(before).and_then(|at| of_kind.get(at)) {
+                    cursor.items = Some(done + 1);
+                    body.u8(ITEM).raw(&key.0).u8(number).raw(item);
+                    return Some(body.finish());
+                }
+                before += of_kind.len();
+            }
+            let (from, branch, block) = cursor.at.unwrap_or((PublicKey([0; 32]), 0, 0));
+            let Some(feed) = space.feeds().find(|feed| feed.key() >= from) else {
+                *cursor = ExportCursor {
+                    spaces: cursor.spaces + 1,
+                    parts: cursor.parts,
+                    ..ExportCursor::default()
+                };
+                continue;
+            };
+            let key_of = feed.key();
+            let (branch, block) = if key_of == from { (branch, block) } else { (0, 0) };
+            let proved = match branch.checked_sub(1) {
+                None => {
+                    body.u8(BLOCKS).raw(&key.0).raw(&key_of.0);
+                    let start = feed.next_held(block).filter(|start| *start < feed.length());
+                    start.and_then(|start| {
+                        let end = feed.next_missing(start).min(feed.length());
+                        prove_from(feed, &self.files, start..end, 0, PIECE).ok()
+                    })
+                }
+                Some(side) => {
+                    let Some((index, leaf)) = space.sides_held(&key_of).into_iter().nth(side) else {
+                        cursor.at = Some((after(key_of)?, 0, 0));
+                        continue;
+                    };
+                    body.u8(SIDE).raw(&key.0).raw(&key_of.0).u64(index).raw(&leaf.0);
+                    space.prove_side(&self.files, &key_of, (index, &leaf), block.max(index), 0, PIECE).ok()
+                }
+            };
+            let Some((proof, blocks)) = proved else {
+                // Past its end, or what is left of it cannot be read: on with the next.
+                cursor.at = Some((key_of, branch.saturating_add(1), 0));
+                continue;
+            };
+            cursor.at = Some((key_of, branch, proof.blocks_start.saturating_add(count(blocks.len()))));
+            body.bytes(&proof.encode()).count(blocks.len());
+            for block in &blocks {
+                body.bytes(block);
+            }
+            return Some(body.finish());
+        }
+    }
+
+    /// Takes in one part of a file: checksum and body. [`ErrorCode::Corrupt`] if it is damaged or proves nothing,
+    /// [`ErrorCode::Pinned`] if it is of the domain's space and another one is read here.
+    pub(in crate::node) fn import(&mut self, part: &[u8]) -> Result<Reply, NodeError> {
+        let (sum, body) = part.split_first_chunk::<16>().ok_or_else(damaged)?;
+        if blake2b_128(&[body]) != *sum {
+            return Err(damaged());
+        }
+        let refused = |error: DecodeError| NodeError::new(ErrorCode::Corrupt, error);
+        let mut reader = Reader::new(body);
+        let kind = reader.u8().map_err(refused)?;
+        if kind == END {
+            return Ok(Reply::Imported(Imported::Known));
+        }
+        let key = PublicKey(reader.array().map_err(refused)?);
+        if kind == SPACE {
+            return self.import_space(key, reader.u8().map_err(refused)? == 1);
+        }
+        let Some(joined) = self.spaces.get_mut(&key) else { return Ok(Reply::Imported(Imported::Later)) };
+        let mut replica = SpaceReplica::new(&mut joined.space, &mut self.files);
+        let taken = take(&mut replica, kind, &mut reader);
+        let SpaceReplica { grown, gained, .. } = replica;
+        self.spread(key, &grown, gained);
+        Ok(Reply::Imported(match taken {
+            Ok(true) => Imported::New,
+            Ok(false) => Imported::Known,
+            Err(ReplicaError::NotHeld | ReplicaError::Stale) => Imported::Later,
+            Err(ReplicaError::Local(error)) => return Err(NodeError::new(ErrorCode::Storage, error)),
+            Err(error) => return Err(NodeError::new(ErrorCode::Corrupt, error)),
+        }))
+    }
+
+    fn import_space(&mut self, key: PublicKey, home: bool) -> Result<Reply, NodeError> {
+        let known = self.spaces.get(&key).is_some();
+        match (home, self.account.pinned) {
+            (true, None) if self.beginning.is_none() => self.pin(key)?,
+            (true, pinned) if pinned != Some(key) => {
+                return Err(NodeError::new(
+                    ErrorCode::Pinned,
+                    format!(
+                        "the file is of hypha://{key}, and another space is read here; import it under another database name"
+                    ),
+                ));
+            }
+            (true, _) => {}
+            (false, _) => drop(self.join(key, None)?),
+        }
+        self.event(Event::Spaces);
+        Ok(Reply::Imported(if known { Imported::Known } else { Imported::New }))
+    }
+}
+
+/// Takes one item or run of blocks in; whether it is new.
+fn take(replica: &mut SpaceReplica<'_>, kind: u8, reader: &mut Reader<'_>) -> Result<bool, ReplicaError> {
+    let wrong = |error: DecodeError| ReplicaError::Peer(error.to_string());
+    match kind {
+        ITEM => {
+            let kind = match reader.u8().map_err(wrong)? {
+                0 => ItemKind::Record,
+                1 => ItemKind::Manifest,
+                2 => ItemKind::Evidence,
+                // Of a newer version.
+                _ => return Ok(false),
+            };
+            replica.accept_item(kind, reader.rest())
+        }
+        BLOCKS | SIDE => {
+            let feed = PublicKey(reader.array().map_err(wrong)?);
+            let side = match kind {
+                SIDE => Some((reader.u64().map_err(wrong)?, Hash(reader.array().map_err(wrong)?))),
+                _ => None,
+            };
+            let proof = reader.bytes("proof", Proof::MAX_ENCODED).map_err(wrong)?;
+            let proof = Proof::decode(proof).map_err(wrong)?;
+            let mut blocks = Vec::new();
+            for _ in 0..reader.count("blocks", MAX_PART).map_err(wrong)? {
+                blocks.push(reader.bytes("block", MAX_PART).map_err(wrong)?.to_vec());
+            }
+            reader.end().map_err(wrong)?;
+            if let Some((index, leaf)) = side {
+                // Without the proof that there are two nobody wants the other.
+                if replica.fork_bound(&feed).is_none_or(|bound| bound == u64::MAX) || !replica.wanted(&feed) {
+                    return Err(ReplicaError::NotHeld);
+                }
+                return replica.accept_side(&feed, index, &leaf, &proof, &blocks).map(|()| true);
+            }
+            let end = proof.blocks_start.saturating_add(count(blocks.len()));
+            if replica.wanted(&feed) && replica.missing(&feed, proof.blocks_start..end).is_none() {
+                return Ok(false);
+            }
+            replica.accept(&feed, &proof, &blocks).map(|()| true)
+        }
+        _ => Ok(false),
+    }
+}
+
+fn seal(out: &mut Vec<u8>, body: &[u8]) {
+    let mut part = Writer::new();
+    part.u32(u32::try_from(body.len()).unwrap_or(u32::MAX)).raw(&blake2b_128(&[body])).raw(body);
+    out.extend(part.finish());
+}
+
+/// The next key in order.
+fn after(mut key: PublicKey) -> Option<PublicKey> {
+    for byte in key.0.iter_mut().rev() {
+        *byte = byte.wrapping_add(1);
+        if *byte != 0 {
+            return Some(key);
+        }
+    }
+    None
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+fn damaged() -> NodeError {
+    NodeError::new(ErrorCode::Corrupt, "a part of the file is damaged")
+}
+
+const MAGIC: &[u8; 12] = b"hypha export";
+const SPACE: u8 = 1;
+const ITEM: u8 = 2;
+const BLOCKS: u8 = 3;
+const END: u8 = 4;
+const SIDE: u8 = 5;
+/// No place in a file is further than this.
+const MAX_PLACE: usize = 1 << 30;
+/// About how many bytes a piece has; a block may be larger.
+const PIECE: usize = 256 * 1024;
+/// Largest body: a piece of blocks, the largest block on top, and their proof.
+const MAX_PART: usize = 2 * 1024 * 1024;
