@@ -25,9 +25,12 @@ export class Hypha extends EventTarget {
   #told; // the state that listeners know
   #early = []; // what was heard before anybody could listen
 
-  /** Says from where WebAssembly comes: an address, a response, bytes or a module. Not needed beside a plain server. */
-  static async init(source) {
-    await wasm(source);
+  /**
+   * Says from where WebAssembly comes: an address, a response, bytes or a module; `rest`, an address or a module, is its
+   * second part. Not needed beside a plain server.
+   */
+  static async init(source, { rest } = {}) {
+    await wasm(source, rest);
   }
 
   /** Draws a passphrase: 8 words are 103 bits. */

@@ -2,7 +2,7 @@
 //!
 //! A page loads the module in two parts, and the second only once it is of use. Whatever comes from other nodes needs
 //! it: the first such input asks for it, and all that comes meanwhile from hubs, tabs and peers waits, in its order. A
-//! hub that says no more than that it is there has to wait for nothing.
+//! hub that says no more than that it is there, or that nobody else is, has to wait for nothing.
 
 use std::collections::VecDeque;
 
@@ -52,11 +52,19 @@ impl Later {
 fn is_plain(heard: &MeshInput) -> bool {
     match heard {
         MeshInput::HubOpened { .. } | MeshInput::Awake => true,
-        MeshInput::HubFrame { frame: HubFrame::Text(text), .. } => text == PONG,
+        MeshInput::HubFrame { frame: HubFrame::Text(text), .. } => text == PONG || is_alone(text),
         _ => false,
     }
 }
 
+/// Whether a y-webrtc hub gives back what this node said, and nobody else is there to have said it.
+fn is_alone(text: &str) -> bool {
+    let after = text.split_once(ALONE).and_then(|(_, after)| after.bytes().next());
+    after.is_some_and(|byte| !byte.is_ascii_digit())
+}
+
+/// How many hear a publication, its author among them.
+const ALONE: &str = r#""clients":1"#;
 /// What a y-webrtc hub answers when it is asked whether it is there.
 const PONG: &str = r#"{"type":"pong"}"#;
 /// Most inputs that wait.

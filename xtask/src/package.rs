@@ -147,6 +147,7 @@ fn core(whole: &Path) -> Result<PathBuf> {
         println!("  {first} functions first, {stubs} of them lead to the rest; {rest} in the rest");
         fs::write(out.join("core_bg.wasm"), parts.first)?;
         fs::write(out.join("core_rest.wasm"), parts.rest)?;
+        fs::write(out.join("first-names.txt"), parts.names)?;
         let glue = fs::read_to_string(whole.join("core.js"))?;
         Ok(fs::write(out.join("core.js"), split::glue(&glue)?)?)
     })?;

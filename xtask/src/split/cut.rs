@@ -5,15 +5,16 @@
 //!         n … n + s      functions that stay and that the rest calls
 //!         … + m          room for functions that moved and had no slot, but are called by ones that stay
 //! first   imports what its functions need of the glue, and `b.l`, which loads the rest;
-//!         exports what it did, and `_0` memory, `_1` … tables, then globals, then the mark as name of the memory again
-//! rest    imports what its functions need of the glue; of the module called as the mark: `_0` … as above, and functions
+//!         exports what it did, memory, tables and globals as `_m`, `_t` (of functions), `_t1` …, `_g0` …, and the
+//!         memory once more as the mark
+//! rest    imports what its functions need of the glue; of the module called as the mark: `_m` … as above, and functions
 //!         by the slot where they stand in the first; exports nothing. When it is started, the table has been filled
 //!         and a global says so.
 //! ```
 
 use super::module::Module;
 use super::record::all_of;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use wasm_encoder::reencode::{Error, Reencode, RoundtripReencoder, utils};
 use wasm_encoder::{
@@ -27,6 +28,8 @@ use wasmparser::{ExternalKind, FuncType};
 pub struct Parts {
     pub first: Vec<u8>,
     pub rest: Vec<u8>,
+    /// Names of the functions in the first by their indexes there, to read a stack by; a stub's begins with `→`.
+    pub names: String,
     /// Functions in the first, stubs among them, stubs, and functions in the rest.
     pub counts: [usize; 3],
 }
@@ -40,6 +43,7 @@ pub fn cut(module: &Module<'_>, mark: &str, stays: &dyn Fn(u32) -> bool) -> Resu
     Ok(Parts {
         first: plan.first(module, mark)?,
         rest: plan.rest(module, mark)?,
+        names: plan.names(module),
         counts: [plan.first.len(), plan.stubs.len(), module.functions.len() - plan.kept.len()],
     })
 }
@@ -192,6 +196,17 @@ impl Plan {
         Ok(out.finish())
     }
 
+    fn names(&self, module: &Module<'_>) -> String {
+        let mut lines: Vec<(u32, String)> = Vec::new();
+        for (old, new) in &self.first {
+            let name = usize::try_from(*old).ok().and_then(|at| module.names.get(at)).map_or("", |name| name);
+            let arrow = if self.stubs.contains_key(old) { "→ " } else { "" };
+            lines.push((*new, format!("{new} {arrow}{name}\n")));
+        }
+        lines.sort();
+        lines.into_iter().map(|(_, line)| line).collect()
+    }
+
     fn stub(&self, ty: &FuncType, type_index: u32, slot: u32, table_index: u32) -> Result<Function> {
         let mut instructions = vec![Instruction::Call(self.ensure)];
         instructions.extend((0..u32::try_from(ty.params().len())?).map(Instruction::LocalGet));
@@ -214,24 +229,23 @@ impl Plan {
         for (function, slot) in &self.shared {
             imports.import(mark, &slot.to_string(), EntityType::Function(type_of(module, *function)));
         }
-        for (at, (name, kind, index)) in lent(module)?.into_iter().enumerate() {
-            let at_table = usize::try_from(index)?;
+        for (name, kind, index) in lent(module)? {
+            let at = usize::try_from(index)?;
             let ty = match kind {
                 ExportKind::Memory => EntityType::Memory(round.memory_type(module.memories[0])?),
                 ExportKind::Table => {
-                    let mut ty = module.tables[at_table].ty;
+                    let mut ty = module.tables[at].ty;
                     if index == module.table {
                         ty.initial = self.size.into();
                         ty.maximum = ty.maximum.map(|_| self.size.into());
                     }
                     EntityType::Table(round.table_type(ty)?)
                 }
-                _ => EntityType::Global(match module.globals.get(at_table) {
+                _ => EntityType::Global(match module.globals.get(at) {
                     Some(global) => round.global_type(global.ty)?,
                     None => GlobalType { val_type: ValType::I32, mutable: true, shared: false },
                 }),
             };
-            ensure!(at < 100, "too much is lent");
             imports.import(mark, &name, ty);
         }
         out.section(&imports);
@@ -284,10 +298,14 @@ impl std::error::Error for NotHere {}
 
 /// What the first gives to the rest, in order: name, kind, index.
 fn lent(module: &Module<'_>) -> Result<Vec<(String, ExportKind, u32)>> {
-    let tables = (0..u32::try_from(module.tables.len())?).map(|at| (ExportKind::Table, at));
-    let globals = (0..=u32::try_from(module.globals.len())?).map(|at| (ExportKind::Global, at));
-    let all = [(ExportKind::Memory, 0)].into_iter().chain(tables).chain(globals);
-    Ok(all.zip(0..).map(|((kind, index), at)| (format!("_{at}"), kind, index)).collect())
+    let mut all = vec![("_m".to_owned(), ExportKind::Memory, 0)];
+    for at in 0..u32::try_from(module.tables.len())? {
+        all.push((if at == module.table { "_t".to_owned() } else { format!("_t{at}") }, ExportKind::Table, at));
+    }
+    for at in 0..=u32::try_from(module.globals.len())? {
+        all.push((format!("_g{at}"), ExportKind::Global, at));
+    }
+    Ok(all)
 }
 
 /// All types, and that of a function that takes and gives nothing.

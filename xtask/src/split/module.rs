@@ -1,6 +1,8 @@
 //! A module of WebAssembly, read as far as the other files here need it.
 
 use anyhow::{Context, Result, bail, ensure};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use wasmparser::{
     Element, ElementItems, ElementKind, Export, FuncType, FunctionBody, Global, Import, KnownCustom, MemoryType,
     Name, Operator, Parser, Payload, Table, TypeRef,
@@ -24,8 +26,8 @@ pub struct Module<'a> {
     pub bodies: Vec<FunctionBody<'a>>,
     /// Body of the section, and how many segments it has.
     pub data: (u32, &'a [u8]),
-    /// As the compiler called them; empty without one.
-    pub names: Vec<&'a str>,
+    /// As the compiler called them; see [`Module::nameless`] for those that it did not.
+    pub names: Vec<Cow<'a, str>>,
 }
 
 impl<'a> Module<'a> {
@@ -38,7 +40,8 @@ impl<'a> Module<'a> {
         let imported = module.imported();
         ensure!(module.functions.len() == imported + module.bodies.len(), "functions without bodies");
         ensure!(module.memories.len() == 1, "{} memories, not one", module.memories.len());
-        module.names.resize(module.functions.len(), "");
+        module.names.resize(module.functions.len(), "".into());
+        module.nameless()?;
         Ok(module)
     }
 
@@ -84,9 +87,9 @@ impl<'a> Module<'a> {
                             let naming = naming?;
                             let at = usize::try_from(naming.index)?;
                             ensure!(at < self.functions.len(), "a name for a function that is not there");
-                            self.names.resize(self.functions.len(), "");
+                            self.names.resize(self.functions.len(), "".into());
                             if let Some(name) = self.names.get_mut(at) {
-                                *name = naming.name;
+                                *name = naming.name.into();
                             }
                         }
                     }
@@ -109,6 +112,21 @@ impl<'a> Module<'a> {
         self.table = table_index.unwrap_or(0);
         for (at, function) in functions.into_iter().enumerate() {
             self.slots.push((u32::try_from(value)? + u32::try_from(at)?, function?));
+        }
+        Ok(())
+    }
+
+    /// Names functions that have no name by how long they are and what they call.
+    fn nameless(&mut self) -> Result<()> {
+        let calls = self.calls()?;
+        let named = self.names.clone();
+        for ((name, calls), body) in self.names.iter_mut().skip(self.imports.len()).zip(calls).zip(&self.bodies) {
+            if name.is_empty() {
+                let calls = calls.iter().filter_map(|one| named.get(usize::try_from(*one).ok()?));
+                let calls: BTreeSet<&str> = calls.map(|name| &**name).collect();
+                let calls: Vec<&str> = calls.into_iter().collect();
+                *name = format!("nameless of {} bytes, calls {}", body.range().len(), calls.join(", ")).into();
+            }
         }
         Ok(())
     }
