@@ -69,9 +69,16 @@ export interface OpenOptions {
   name?: string;
   /** `"relaxed"`: others' entries need not have reached the disk to count as stored. One's own always must. `"strict"` unless given. */
   durability?: "strict" | "relaxed";
-  /** A replica holds and serves a space without any key. */
+  /**
+   * A replica holds spaces by their links (`hold`), serves and relays, and has no key of any: `state` is `"replica"`, and there
+   * is no account. Its database must be another than a person's.
+   */
   role?: "person" | "replica";
-  /** Has no effect yet. */
+  /** Bytes that a replica may hold of all spaces together; no limit unless given. Counted are the blocks of feeds. */
+  quota?: number;
+  /** Bytes that a replica may hold of each space that got no quota of its own with `hold`. */
+  spaceQuota?: number;
+  /** Most connections at a time over all spaces, 1 to 32; 32 unless given. */
   maxPeers?: number;
 }
 
@@ -87,6 +94,10 @@ export interface HyphaEventMap {
   recovered: CustomEvent<undefined>;
   revoked: CustomEvent<undefined>;
   writers: CustomEvent<undefined>;
+  /** Key of a space of which what this device wrote is held by more, or by fewer: see `Space.safety`. */
+  safety: CustomEvent<string>;
+  /** Key of a space of which there is more than this replica may hold. */
+  full: CustomEvent<string>;
   peer: CustomEvent<undefined>;
   hub: CustomEvent<undefined>;
   equivocation: CustomEvent<HyphaError | { writer: string }>;
@@ -143,6 +154,12 @@ export class Hypha extends EventTarget {
    * `spaces` tells so, when one of their devices has answered. Rejects with `BAD_LINK`.
    */
   join(linkOrInvite: string): Promise<Space>;
+  /** As a replica: holds the space of this link from now on. `quota` in bytes; without one, `spaceQuota` holds. */
+  hold(link: string, o?: { quota?: number }): Promise<Space>;
+  /** This node as a replica; `undefined` for a person's. */
+  readonly replica: ReplicaNode | undefined;
+  /** The replicas that are relied on, in all spaces. */
+  replicas(): (Replica & { space: Space })[];
   peers(): PeerInfo[];
   addHub(url: string): Promise<void>;
   removeHub(url: string): Promise<void>;
@@ -210,6 +227,47 @@ export interface Range {
   limit?: number;
 }
 
+/** A replica that is relied on. */
+export interface Replica {
+  /** 64 hexadecimal digits. */
+  key: string;
+  /** What people call it; may be empty. */
+  label: string;
+  /** Writer key of the device that pinned it. */
+  pinnedBy: string;
+  /** How many of this device's entries it holds, as it has shown; `undefined` without a receipt that counts. */
+  length: number | undefined;
+  /** Until when it promises that. */
+  expires: Date | undefined;
+  connected: boolean;
+  /** It has no room for more. */
+  full: boolean;
+}
+
+/** Who holds what this device wrote in a space. */
+export interface Safety {
+  /** Pinned replicas that hold all of it. */
+  replicas: number;
+  /** This person's other devices that hold all of it. */
+  devices: number;
+  /** Entries that none of these holds. */
+  unreplicated: number;
+  /** How many replicas are pinned. */
+  pinned: number;
+  /** How many other devices this person has here. */
+  others: number;
+}
+
+/** A node that runs as a replica. Sizes are bytes of blocks. */
+export interface ReplicaNode {
+  key: string;
+  /** What `pinReplica` takes: `hypha-replica://…` */
+  link: string;
+  used: number;
+  quota: number | undefined;
+  spaces: { key: string; bytes: number; quota: number | undefined; full: boolean }[];
+}
+
 export class Space extends EventTarget {
   private constructor();
   /** `hypha://…` */
@@ -236,8 +294,13 @@ export class Space extends EventTarget {
   /** Writer → length of its feed here. */
   clock(): Clock;
   writers(): Writer[];
-  /** None can be pinned in this version: always empty. */
-  replicas(): never[];
+  /** Replicas that are relied on, ascending by key. */
+  replicas(): Replica[];
+  /**
+   * Who else holds all that this device wrote. Only pinned replicas and this person's other devices count, and only after
+   * each has shown random blocks of it. The event `safety` tells when it changes.
+   */
+  safety(): Safety;
   /**
    * Removes a device: for good with the passphrase, else provisionally. `descendants`: with all that it let in, and they.
    * Private entries that are written from then on it cannot read.
@@ -246,10 +309,9 @@ export class Space extends EventTarget {
   /** Resolves when level with every connected peer; `TIMEOUT` otherwise. `timeout` in ms, 30,000 unless given. */
   sync(o?: { timeout?: number }): Promise<void>;
 
-  /** Not in this version: rejects with `UNSUPPORTED`. */
-  pinReplica(key: string): Promise<void>;
-  /** Not in this version: rejects with `UNSUPPORTED`. */
-  unpinReplica(key: string): Promise<void>;
+  /** Relies on a replica: its key or link (`hypha-replica://…`). Anybody can read the label, at most 64 bytes. Admins only. */
+  pinReplica(keyOrLink: string, o?: { label?: string }): Promise<void>;
+  unpinReplica(keyOrLink: string): Promise<void>;
   /**
    * Shows nothing that a writer wrote since a date (all of it unless given), by its own clock or by when it came here.
    * What it granted or cut stands. `undo` shows it again.

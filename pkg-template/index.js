@@ -53,7 +53,7 @@ export class Hypha extends EventTarget {
 
   async #open(options) {
     const { core } = await wasm();
-    const { hubs = [], transports = {}, name = "hypha", storage = "indexeddb", durability = "strict", role = "person", link, iceServers } = options;
+    const { hubs = [], transports = {}, name = "hypha", storage = "indexeddb", durability = "strict", role = "person", link, iceServers, quota, spaceQuota, maxPeers } = options;
     if (!["indexeddb", "memory"].includes(storage)) throw new HyphaError("BAD_INPUT", "storage must be \"indexeddb\" or \"memory\"");
     if (!["strict", "relaxed"].includes(durability)) throw new HyphaError("BAD_INPUT", "durability must be \"strict\" or \"relaxed\"");
     if (!["person", "replica"].includes(role)) throw new HyphaError("BAD_INPUT", "role must be \"person\" or \"replica\"");
@@ -67,6 +67,9 @@ export class Hypha extends EventTarget {
       tabs: transports.tabs !== false,
       relaxed: durability === "relaxed",
       replica: role === "replica",
+      quota,
+      spaceQuota,
+      maxPeers,
       database: storage === "memory" ? undefined : name,
       iceServers,
       persist: options.persist !== false,
@@ -188,6 +191,19 @@ export class Hypha extends EventTarget {
     return this.#space(await this.#node.call("join", linkOrInvite));
   }
 
+  /** As a replica: holds the space of this link from now on; `quota` in bytes. */
+  async hold(link, { quota } = {}) {
+    return this.#space(await this.#node.call("hold", link, quota));
+  }
+
+  /** As a replica: `{ key, link, used, quota, spaces }`, with what is held of each space. */
+  get replica() { return this.#node.snapshot.replica; }
+
+  /** The replicas that are relied on, in all spaces. */
+  replicas() {
+    return this.spaces().flatMap((space) => space.replicas().map((replica) => ({ ...replica, space })));
+  }
+
   /** What this browser had here before and has lost: `{ link, device }`. */
   get evicted() { return this.#staying?.evicted; }
   /** Has `evicted` be undefined from now on. */
@@ -280,6 +296,10 @@ export class Hypha extends EventTarget {
       return fire(type ?? "error", error);
     }
     if (["granted", "message", "retracted"].includes(name)) this.#spaces.get(detail.space)?.dispatchEvent(new CustomEvent(name, { detail }));
+    if (name === "safety") {
+      const space = this.#spaces.get(detail);
+      space?.dispatchEvent(new CustomEvent(name, { detail: space.safety() }));
+    }
     if (name === "presence") return this.#spaces.get(detail)?.dispatchEvent(new CustomEvent(name));
     if (name === "message") return;
     fire({ hubs: "hub", peers: "peer" }[name] ?? name, detail);

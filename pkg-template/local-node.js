@@ -8,12 +8,12 @@ import { isBroken, notBroken, rest, restInTime, restIsHere, unlessBroken } from 
 import { wasm } from "./wasm.js";
 
 // What is done once, however often it is asked for: all that a second time would do twice, or refuse.
-const ONCE = new Set(["adopt", "approve", "changePassphrase", "chooseRoot", "createSpace", "cut", "deny", "forget", "hide", "join", "leave",
-  "recover", "revokeInvite", "setTitle", "signUp", "unhide", "write"]);
+const ONCE = new Set(["adopt", "approve", "changePassphrase", "chooseRoot", "createSpace", "cut", "deny", "forget", "hide", "hold", "join", "leave",
+  "pinReplica", "recover", "revokeInvite", "setTitle", "signUp", "unhide", "unpinReplica", "write"]);
 
 /** What other tabs may ask of a node. */
-export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "changePassphrase", "createSpace", "cut", "deny", "exportPiece", "forget", "get", "hide", "history", "importPart", "invite", "join", "leave", "list", "lock", "otherBranches", "pin",
-  "quarantine", "recover", "removeHub", "revokeInvite", "send", "setPresence", "setTitle", "signIn", "signUp", "sync", "unhide", "unlock", "write"]);
+export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "changePassphrase", "createSpace", "cut", "deny", "exportPiece", "forget", "get", "hide", "history", "hold", "importPart", "invite", "join", "leave", "list", "lock", "otherBranches", "pin", "pinReplica",
+  "quarantine", "recover", "removeHub", "revokeInvite", "send", "setPresence", "setTitle", "signIn", "signUp", "sync", "unhide", "unlock", "unpinReplica", "write"]);
 
 // What the first part of the module does alone.
 const FIRST = new Set(["get", "list", "otherBranches", "quarantine", "signUp", "write"]);

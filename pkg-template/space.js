@@ -129,8 +129,24 @@ export class Space extends EventTarget {
     return this.#about.writers;
   }
 
+  /** Replicas that are relied on: what each holds of this device's entries, as it has shown, and until when it promises. */
   replicas() {
-    return [];
+    return this.#about.replicas.map((replica) => ({ ...replica, expires: replica.expires && new Date(replica.expires) }));
+  }
+
+  /** Relies on a replica: its key, or the link that its page shows. The label is public. */
+  async pinReplica(replica, { label = "" } = {}) {
+    await this.#call("pinReplica", replica, label);
+  }
+
+  /** Relies on a replica no more. */
+  async unpinReplica(replica) {
+    await this.#call("unpinReplica", replica);
+  }
+
+  /** How many replicas and other devices hold all that this device wrote, and how many entries none of them holds. */
+  safety() {
+    return this.#about.safety ?? { replicas: 0, devices: 0, unreplicated: 0, pinned: 0, others: 0 };
   }
 
   /** Removes a device: for good with the passphrase, else provisionally. `descendants`: with all that it let in, and they. */
@@ -260,7 +276,7 @@ class Arrivals {
 }
 
 // What the API names and this version lacks: said plainly, not left undefined.
-for (const name of ["pinReplica", "unpinReplica", "object"]) {
+for (const name of ["object"]) {
   Space.prototype[name] = async () => {
     throw unsupported(`space.${name}()`);
   };

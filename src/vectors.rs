@@ -14,6 +14,7 @@ mod messages;
 mod notation;
 mod proofs;
 mod records;
+mod replicas;
 mod seal;
 mod session;
 mod sign_in;

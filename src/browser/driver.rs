@@ -316,7 +316,7 @@ impl Driver {
         }
         match output {
             // The node has taken those.
-            MeshOutput::Event(_) => {}
+            MeshOutput::Event(_) | MeshOutput::RelaySend { .. } => {}
             MeshOutput::HubClose { hub } => self.sockets.close(hub),
             MeshOutput::HubOpen { hub, url, protocols } => self.sockets.open(hub, &url, &protocols),
             MeshOutput::HubSend { hub, frame } => self.sockets.send(hub, &frame),

@@ -10,6 +10,8 @@ use super::hash::blake2b;
 pub enum Namespace {
     /// Answer to a sign-in request, signed by an admin device.
     Answer,
+    /// What a replica answers to show that it holds blocks.
+    Challenge,
     /// Tag by which a peer proves that it knows a space's key.
     Channel,
     /// Claim of a host's `.well-known/dat`, signed by the space key.
@@ -58,8 +60,9 @@ pub enum Namespace {
 
 impl Namespace {
     /// All of them, for the vectors.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Answer,
+        Self::Challenge,
         Self::Channel,
         Self::Claim,
         Self::Code,
@@ -88,6 +91,7 @@ impl Namespace {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Answer => "hypha/v1/answer",
+            Self::Challenge => "hypha/v1/challenge",
             Self::Channel => "hypha/v1/channel",
             Self::Claim => "hypha/v1/claim",
             Self::Code => "hypha/v1/code",

@@ -25,6 +25,7 @@ mod error;
 mod flat;
 mod graft;
 mod head;
+mod held;
 mod log;
 mod node;
 mod paths;

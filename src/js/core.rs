@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::argument::{bytes, flag, optional_count, optional_text, property, text};
 use super::error::{bad_input, to_js};
+use super::replicas::optional_bytes;
 use super::value::object;
 use super::{event, item, ops, snapshot};
 use crate::browser::driver::{Config, Driver, Page, Pending};
@@ -37,7 +38,7 @@ pub struct Core {
 
 #[wasm_bindgen]
 impl Core {
-    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, tabs, relaxed?, replica, database?, iceServers?,
+    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, tabs, relaxed?, replica, quota?, spaceQuota?, maxPeers?, database?, iceServers?,
     /// keys? }`; `page`:
     /// `{ event(name, detail), deriveWords(hash) → Promise<string[]>, lookUp(domain) → Promise<{ found?, missing?, failed? }>,
     /// rest() → Promise, or undefined once the rest of the module is there }`.
@@ -371,6 +372,9 @@ fn read_config(options: &JsValue) -> Result<Config, JsValue> {
         link,
         hubs,
         replica: flag("replica", &field("replica"))?,
+        quota: optional_bytes("quota", &field("quota"))?,
+        space_quota: optional_bytes("spaceQuota", &field("spaceQuota"))?,
+        max_links: optional_count("maxPeers", &field("maxPeers"))?,
         relaxed: flag("relaxed", &field("relaxed"))?,
         tabs: flag("tabs", &field("tabs"))?,
         webrtc: flag("webrtc", &field("webrtc"))?,
@@ -380,7 +384,7 @@ fn read_config(options: &JsValue) -> Result<Config, JsValue> {
     Ok(Config { database, ice_servers: field("iceServers"), keys, options })
 }
 
-fn parse_link(link: &str) -> Result<PublicKey, JsValue> {
+pub(super) fn parse_link(link: &str) -> Result<PublicKey, JsValue> {
     Link::parse(link).map(|link| link.0).map_err(bad_link)
 }
 

@@ -22,6 +22,7 @@ pub(super) fn to_js(event: &Event) -> (&'static str, JsValue) {
             object([("space", hex(space.as_bytes()).into()), ("writer", hex(writer.as_bytes()).into())]),
         ),
         Event::Failed(failure) => ("failed", error::to_js(failure)),
+        Event::Full(space) => ("full", hex(space.as_bytes()).into()),
         Event::Granted { space, writer, own } => {
             let pairs = [
                 ("space", hex(space.as_bytes()).into()),
@@ -58,6 +59,7 @@ pub(super) fn to_js(event: &Event) -> (&'static str, JsValue) {
             ("retracted", object(pairs))
         }
         Event::Revoked => ("revoked", JsValue::UNDEFINED),
+        Event::Safety(space) => ("safety", hex(space.as_bytes()).into()),
         Event::Spaces => ("spaces", JsValue::UNDEFINED),
         Event::State(state) => ("state", state.as_str().into()),
         Event::Writers => ("writers", JsValue::UNDEFINED),

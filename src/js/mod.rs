@@ -12,6 +12,7 @@ mod hostile;
 mod item;
 mod names;
 mod ops;
+mod replicas;
 mod snapshot;
 pub mod value;
 pub mod words;

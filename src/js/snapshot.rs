@@ -6,6 +6,7 @@ use js_sys::Array;
 use wasm_bindgen::JsValue;
 
 use super::item::{number, request, words};
+use super::replicas;
 use super::value::{decode, map, object};
 use crate::crypto::{Link, PublicKey, Signature, hex};
 use crate::mesh::{Carrier, HubInfo, HubState, LinkState};
@@ -20,7 +21,7 @@ pub(super) fn snapshot(node: &Node) -> JsValue {
         ("state", node.state().as_str().into()),
         ("ready", node.is_ready().into()),
         ("home", texts(node.home().map(|key| hex(key.as_bytes())))),
-        ("spaces", node.spaces().iter().map(space).collect::<Array>().into()),
+        ("spaces", node.spaces().iter().map(|view| space(node, view)).collect::<Array>().into()),
         ("writer", texts(own.map(|key| hex(key.as_bytes())))),
         ("device", texts(node.device_name().map(str::to_owned))),
         ("words", node.sign_in_words().map_or(JsValue::UNDEFINED, |four| words(&four))),
@@ -29,6 +30,7 @@ pub(super) fn snapshot(node: &Node) -> JsValue {
             node.rivals().iter().map(|key| JsValue::from(hex(key.as_bytes()))).collect::<Array>().into(),
         ),
         ("otherLink", texts(node.other_key().map(|key| Link(key).to_string()))),
+        ("replica", replicas::replica(node)),
         ("requests", node.requests().iter().map(request).collect::<Array>().into()),
         ("peers", node.peers().iter().map(peer).collect::<Array>().into()),
         ("hubs", node.hubs().iter().map(hub).collect::<Array>().into()),
@@ -44,7 +46,7 @@ pub(super) fn signed_up(key: &PublicKey, claim: Option<&Signature>) -> JsValue {
 }
 
 /// What of a space is known without waiting.
-fn space(view: &SpaceView<'_>) -> JsValue {
+fn space(node: &Node, view: &SpaceView<'_>) -> JsValue {
     let space = view.space;
     let (key, own) = (space.key(), space.writer());
     object([
@@ -57,6 +59,8 @@ fn space(view: &SpaceView<'_>) -> JsValue {
         ("asking", view.asking.into()),
         ("presence", view.presence.iter().map(present).collect::<Array>().into()),
         ("invites", space.invites().iter().map(invite).collect::<Array>().into()),
+        ("replicas", replicas::pinned(node, key)),
+        ("safety", replicas::safety(node, key)),
         ("level", view.level.into()),
         ("writers", space.writers().iter().map(|info| writer(info, own)).collect::<Array>().into()),
         ("clock", clock(&space.clock())),

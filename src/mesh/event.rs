@@ -69,9 +69,16 @@ pub enum MeshOutput {
         /// Text or binary.
         frame: HubFrame,
     },
-    /// Send bytes as one binary message on the link's data channel; then report [`RtcEvent::Buffered`].
+    /// Send a frame to a hub, like `HubSend`: it carries bytes of a link.
+    RelaySend {
+        /// To which.
+        hub: HubId,
+        /// Text or binary.
+        frame: HubFrame,
+    },
+    /// Send bytes as one binary message on a data channel; then report [`RtcEvent::Buffered`].
     LinkSend {
-        /// On which; always WebRTC (a tab's bytes come as `TabPost`).
+        /// The carrier's number; always WebRTC (a tab's bytes come as `TabPost`, a relay's as `RelaySend`).
         link: LinkId,
         /// At most [`super::MAX_FRAME`].
         bytes: Vec<u8>,
@@ -111,10 +118,32 @@ pub enum MeshEvent {
         /// Why.
         reason: CloseReason,
     },
+    /// A further carrier of an open link is there: its session may move to it.
+    CarrierOpen {
+        /// Which link.
+        link: LinkId,
+        /// The carrier's number.
+        via: LinkId,
+        /// What it is.
+        carrier: Carrier,
+        /// For the prologue: both certificates' fingerprints, if it is WebRTC.
+        fingerprints: Option<Fingerprints>,
+        /// Whether this side speaks first: the lower id does.
+        initiator: bool,
+    },
+    /// One carrier of a link is gone; another is there.
+    CarrierClosed {
+        /// Which link.
+        link: LinkId,
+        /// The carrier's number.
+        via: LinkId,
+    },
     /// Bytes arrived.
     LinkData {
         /// On which link.
         link: LinkId,
+        /// Over which carrier.
+        via: LinkId,
         /// At most [`super::MAX_FRAME`].
         bytes: Vec<u8>,
     },
@@ -122,6 +151,8 @@ pub enum MeshEvent {
     LinkOpen {
         /// Which.
         link: LinkId,
+        /// The carrier's number.
+        via: LinkId,
         /// Over what.
         carrier: Carrier,
         /// For the prologue: both certificates' fingerprints; `None` for a tab.
@@ -140,10 +171,12 @@ pub enum MeshEvent {
         /// All that are shared now.
         spaces: Vec<PublicKey>,
     },
-    /// A link that was full takes bytes again.
+    /// A carrier that was full takes bytes again.
     LinkWritable {
-        /// Which.
+        /// Of which link.
         link: LinkId,
+        /// Which.
+        via: LinkId,
     },
     /// Something for the mesh at the other end of a link, on the channel of a space.
     Neighbour {

@@ -42,6 +42,8 @@ pub struct LinkId(pub u64);
 /// What a link runs over.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Carrier {
+    /// A hub that may relay.
+    Relay,
     /// BroadcastChannel between tabs of one browser.
     Tab,
     /// An RTCPeerConnection's data channel.
@@ -52,6 +54,7 @@ impl Carrier {
     /// The name that goes into the handshake's prologue.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Relay => "relay",
             Self::Tab => "tab",
             Self::WebRtc => "webrtc",
         }

@@ -12,6 +12,8 @@ pub struct PeerInfo {
     pub link: LinkId,
     /// Over what.
     pub carrier: Carrier,
+    /// Whether that is WebRTC through a TURN server.
+    pub turned: bool,
     /// How it is.
     pub state: LinkState,
     /// Since when the link exists; unix milliseconds.
@@ -44,6 +46,8 @@ pub struct HubInfo {
     pub url: String,
     /// How it is.
     pub state: HubState,
+    /// Whether it may carry data when WebRTC does not.
+    pub may_relay: bool,
     /// The last error.
     pub error: Option<String>,
     /// Frames that were not what this kind of hub sends.

@@ -34,6 +34,7 @@ impl Mesh {
             return self.signalling.count(Dropped::Stale);
         }
         peer.key = Some(received.sender);
+        let hub = if let Heard::Hub(hub, _) = from { Some(hub) } else { None };
         match from {
             Heard::Hub(hub, route) => peer.heard(hub, route, now),
             Heard::Neighbour(via) => peer.met(via, now),
@@ -49,7 +50,16 @@ impl Mesh {
                 }
             }
             Content::Direct(Direct::Here(wants)) => self.wished(&id, wants),
-            Content::Direct(Direct::Bye { attempt, why }) => self.bye(&id, attempt, why, now, entropy),
+            Content::Direct(Direct::Bye { attempt, why }) => {
+                if !self.relay_bye(&id, attempt, why, now, entropy) {
+                    self.bye(&id, attempt, why, now, entropy);
+                }
+            }
+            Content::Direct(Direct::Relay { attempt, packet }) => {
+                if let Some(hub) = hub {
+                    self.relayed(&id, hub, attempt, packet, now, entropy);
+                }
+            }
             Content::Direct(
                 direct @ (Direct::Answer { attempt, .. } | Direct::Candidates { attempt, .. }),
             ) => self.signal(&id, attempt, direct, now, entropy),
@@ -100,7 +110,8 @@ impl Mesh {
         for id in ids {
             // Each link that is made counts against the next.
             if self.peers.get(&id).is_some_and(|peer| self.would_dial(&id, peer, &counts)) {
-                let path = |link: LinkId| Path::WebRtc(Box::new(Negotiator::new(link.0, Role::Dialer, now)));
+                let trickle = self.trickles(&id);
+                let path = |link: LinkId| negotiation(link.0, Role::Dialer, trickle, now);
                 self.new_link(id, path, now);
                 self.drain_negotiator(&id, now, entropy);
                 counts = self.link_counts();
@@ -108,11 +119,18 @@ impl Mesh {
         }
     }
 
+    /// Whether candidates may go to a node one by one: neighbours carry them gladly, hubs if every one of them does.
+    fn trickles(&self, id: &NodeId) -> bool {
+        let Some(peer) = self.peers.get(id) else { return true };
+        peer.spaces.iter().any(|space| !self.ways(peer, space).is_empty())
+            || self.hubs.iter().filter(|hub| hub.is_open()).all(HubConnection::trickles)
+    }
+
     /// Passes on what a negotiator wants; takes the link down if it ended.
     pub(super) fn drain_negotiator(&mut self, id: &NodeId, now: u64, entropy: &mut dyn Entropy) {
         loop {
             let Some(peer) = self.peers.get_mut(id) else { return };
-            let Some(link) = peer.link.as_ref().map(|link| link.id) else { return };
+            let Some(link) = peer.link.as_ref().map(|link| link.via) else { return };
             let Some(negotiator) = peer.negotiator() else { return };
             let attempt = negotiator.attempt();
             match negotiator.poll() {
@@ -125,7 +143,7 @@ impl Mesh {
                     if reason != CloseReason::Remote {
                         self.direct(id, &Direct::Bye { attempt, why }, now, entropy);
                     }
-                    self.link_gone(id, reason, now, entropy);
+                    self.path_gone(id, reason, now, entropy);
                 }
                 Some(NegotiatorOutput::Opened(prints)) => {
                     for via in peer.via.clone() {
@@ -133,7 +151,7 @@ impl Mesh {
                             peer.duds = 0;
                         }
                     }
-                    self.open_event(*id, Carrier::WebRtc, Some(prints));
+                    self.open_event(*id, link, Carrier::WebRtc, Some(prints));
                 }
                 Some(NegotiatorOutput::Signal(direct)) => self.direct(id, &direct, now, entropy),
             }
@@ -142,12 +160,19 @@ impl Mesh {
 
     /// Ends the link to a node, whatever it runs over, and tells the node.
     pub(super) fn end_link(&mut self, id: &NodeId, reason: CloseReason, now: u64, entropy: &mut dyn Entropy) {
+        let why = if reason == CloseReason::Replaced { Bye::Unneeded } else { Bye::Closed };
+        self.say_bye_to_relay(id, why, now, entropy);
         let Some(peer) = self.peers.get_mut(id) else { return };
+        if let Some(link) = peer.link.as_mut() {
+            link.relay = None;
+        }
         if let Some(negotiator) = peer.negotiator() {
             negotiator.end(reason);
             self.drain_negotiator(id, now, entropy);
-        } else if peer.link.is_some() {
-            self.tabs.close(id);
+        } else if let Some(link) = &peer.link {
+            if let Path::Tab = link.path {
+                self.tabs.close(id);
+            }
             self.link_gone(id, reason, now, entropy);
         }
     }
@@ -166,8 +191,8 @@ impl Mesh {
         let peer = self.peers.entry(id).or_insert_with(|| Peer::new(now));
         peer.heard_at = now;
         peer.spaces = spaces;
-        if self.new_link(id, |_| Path::Tab, now).is_some() {
-            self.open_event(id, Carrier::Tab, None);
+        if let Some(via) = self.new_link(id, |_| Path::Tab, now) {
+            self.open_event(id, via, Carrier::Tab, None);
         }
     }
 
@@ -197,13 +222,12 @@ impl Mesh {
 
     /// Whether this node would dial another, were it time.
     fn would_dial(&self, id: &NodeId, peer: &Peer, counts: &Counts) -> bool {
-        peer.link.is_none()
-            && self.id() < *id
-            && peer.key.is_some()
-            && peer.is_worth_dialling()
-            && self.links.len() < self.max_links
-            && wants_link(peer, counts)
-            && self.is_reachable(peer)
+        let wanted = match &peer.link {
+            None => peer.is_worth_dialling() && self.links.len() < self.max_links && wants_link(peer, counts),
+            // What is said over a hub is to go directly.
+            Some(link) => matches!(link.path, Path::Off),
+        };
+        wanted && self.webrtc && self.id() < *id && peer.key.is_some() && self.is_reachable(peer)
     }
 
     /// Whether to answer a hello: always with few links, else so that of all who hear it about this many do. How many
@@ -254,7 +278,12 @@ impl Mesh {
         if attempt < peer.attempt {
             return false;
         }
-        match peer.link.as_ref().map(|link| matches!(link.path, Path::Tab)) {
+        if !self.webrtc {
+            self.direct(id, &Direct::Bye { attempt, why: Bye::Full }, now, entropy);
+            return false;
+        }
+        let relayed = matches!(peer.link, Some(Link { path: Path::Off, .. }));
+        match peer.link.as_ref().filter(|_| !relayed).map(|link| matches!(link.path, Path::Tab)) {
             Some(true) => {
                 self.direct(id, &Direct::Bye { attempt, why: Bye::Unneeded }, now, entropy);
                 return false;
@@ -273,8 +302,10 @@ impl Mesh {
         }
         let Some(peer) = self.peers.get(id) else { return false };
         let counts = self.link_counts();
-        let mut room = self.links.len() < self.max_links
-            && peer.spaces.iter().any(|space| links_in(&counts, space) < MAX_SPACE_LINKS);
+        let relayed = peer.link.is_some();
+        let mut room = relayed
+            || self.links.len() < self.max_links
+                && peer.spaces.iter().any(|space| links_in(&counts, space) < MAX_SPACE_LINKS);
         if !room && peer.wants == Wants::Hungry {
             let spaces = peer.spaces.clone();
             room = spaces.iter().any(|space| self.unchoke(space, now, entropy));
@@ -287,7 +318,8 @@ impl Mesh {
             peer.attempt = attempt;
             peer.here_at = None;
         }
-        self.new_link(*id, |_| Path::WebRtc(Box::new(Negotiator::new(attempt, Role::Answerer, now))), now);
+        let trickle = self.trickles(id);
+        self.new_link(*id, |_| negotiation(attempt, Role::Answerer, trickle, now), now);
         self.drain_negotiator(id, now, entropy);
         true
     }
@@ -315,11 +347,35 @@ impl Mesh {
         }
     }
 
+    /// An attempt is over: the relay beside it carries on, if there is one.
+    fn path_gone(&mut self, id: &NodeId, reason: CloseReason, now: u64, entropy: &mut dyn Entropy) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        let Some(link) = peer.link.as_mut() else { return };
+        self.rtcs.remove(&link.via);
+        if link.relay.is_none() {
+            return self.link_gone(id, reason, now, entropy);
+        }
+        let (direct, number, via) = (link.is_direct(), link.id, link.via);
+        link.set_path(Path::Off, number);
+        let lived = if direct { now.saturating_sub(link.since) } else { 0 };
+        peer.ended(lived, now, entropy);
+        if direct {
+            self.event(MeshEvent::CarrierClosed { link: number, via });
+        }
+    }
+
     /// A link is no more: the node hears it, if it knew of it, and the other is dialled again later.
-    fn link_gone(&mut self, id: &NodeId, reason: CloseReason, now: u64, entropy: &mut dyn Entropy) {
+    pub(super) fn link_gone(
+        &mut self,
+        id: &NodeId,
+        reason: CloseReason,
+        now: u64,
+        entropy: &mut dyn Entropy,
+    ) {
         let Some(peer) = self.peers.get_mut(id) else { return };
         let Some(link) = peer.link.take() else { return };
         self.links.remove(&link.id);
+        self.rtcs.remove(&link.via);
         let lived = if link.opened { now.saturating_sub(link.since) } else { 0 };
         peer.ended(lived, now, entropy);
         let (spaces, via) = (peer.spaces.clone(), peer.via.clone());
@@ -406,8 +462,17 @@ pub(super) fn links_in(counts: &Counts, space: &PublicKey) -> usize {
     counts.get(space).copied().unwrap_or_default()
 }
 
+/// Another attempt to reach a node by WebRTC.
+fn negotiation(attempt: u64, role: Role, trickle: bool, now: u64) -> Path {
+    let mut negotiator = Negotiator::new(attempt, role, now);
+    if !trickle {
+        negotiator.gather();
+    }
+    Path::WebRtc(Box::new(negotiator))
+}
+
 /// Whether in any shared space a link is wanted on both sides, or there is room for one that the other needs.
-fn wants_link(peer: &Peer, counts: &Counts) -> bool {
+pub(super) fn wants_link(peer: &Peer, counts: &Counts) -> bool {
     peer.spaces.iter().map(|space| links_in(counts, space)).any(|links| match peer.wants {
         // The last resort of a node that has too few.
         Wants::Nothing => links < FEW_LINKS,

@@ -7,12 +7,13 @@ use super::hub::{HubConnection, HubNews};
 use super::links::{Heard, links_in};
 use super::membership::{MAX_LINKS, Membership, TARGET_LINKS, wants};
 use super::peer::{Link, Path, Peer};
+use super::relay::Pace;
 use super::signal::{Dropped, Signalling, Wants};
 use super::tabs::{MAX_SPACES, TabOutput, Tabs};
 use super::topic::next_change;
 use super::{
     Carrier, CloseReason, Counters, HubId, HubInfo, HubUrl, LOW_WATER, LinkId, MAX_FRAME, MeshError,
-    MeshEvent, MeshInput, MeshOutput, NodeId, PeerInfo, RtcEvent, Topic,
+    MeshEvent, MeshInput, MeshOutput, NodeId, PeerInfo, Relaying, RtcEvent, Topic,
 };
 use crate::collections::Map;
 use crate::crypto::{Entropy, PublicKey};
@@ -27,6 +28,11 @@ pub struct Mesh {
     pub(super) hubs: Vec<HubConnection>,
     pub(super) peers: Map<NodeId, Peer>,
     pub(super) links: Map<LinkId, NodeId>,
+    /// RTCPeerConnections.
+    pub(super) rtcs: Map<LinkId, NodeId>,
+    pub(super) webrtc: bool,
+    pub(super) relaying: Relaying,
+    pub(super) pace: Pace,
     pub(super) tabs: Tabs,
     pub(super) last_link: u64,
     last_hub: u32,
@@ -53,6 +59,10 @@ impl Mesh {
             hubs: Vec::new(),
             peers: Map::new(),
             links: Map::new(),
+            rtcs: Map::new(),
+            webrtc: true,
+            relaying: Relaying::Told,
+            pace: Pace::new(0),
             tabs,
             last_link: 0,
             last_hub: 0,
@@ -130,12 +140,20 @@ impl Mesh {
     }
 
     /// Uses a hub from now on; the id of one that is used already, if it is the same address.
-    pub fn add_hub(&mut self, url: HubUrl, now: u64, entropy: &mut dyn Entropy) -> Result<HubId, MeshError> {
+    pub fn add_hub(
+        &mut self,
+        mut url: HubUrl,
+        now: u64,
+        entropy: &mut dyn Entropy,
+    ) -> Result<HubId, MeshError> {
         if let Some(hub) = self.hubs.iter().find(|hub| hub.url().as_str() == url.as_str()) {
             return Ok(hub.id());
         }
         if self.hubs.len() >= MAX_HUBS {
             return Err(MeshError::TooManyHubs { max: MAX_HUBS });
+        }
+        if self.relaying == Relaying::Always {
+            url.allow_relay();
         }
         self.last_hub = self.last_hub.saturating_add(1);
         let id = HubId(self.last_hub);
@@ -196,29 +214,39 @@ impl Mesh {
         self.settle(now, entropy);
     }
 
-    /// Sends one message of at most [`MAX_FRAME`] on an open link.
-    pub fn send(&mut self, link: LinkId, bytes: Vec<u8>) -> Result<(), MeshError> {
+    /// Sends one message of at most [`MAX_FRAME`] over a carrier of an open link.
+    pub fn send(&mut self, link: LinkId, via: LinkId, bytes: Vec<u8>) -> Result<(), MeshError> {
         if bytes.len() > MAX_FRAME {
             return Err(MeshError::TooLarge { max: MAX_FRAME, got: bytes.len() });
         }
         let id = *self.links.get(&link).ok_or(MeshError::NoLink(link))?;
         let open = self.peers.get_mut(&id).and_then(|peer| peer.link.as_mut()).filter(|one| one.opened);
         let open = open.ok_or(MeshError::NoLink(link))?;
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if open.relay.as_ref().is_some_and(|relay| relay.id == via) {
+            open.bytes_out = open.bytes_out.saturating_add(length);
+            return self
+                .relay_send(&id, &bytes)
+                .map_err(|buffered| MeshError::Full { buffered, low: LOW_WATER });
+        }
+        if open.via != via || matches!(open.path, Path::Off) {
+            return Err(MeshError::NoLink(via));
+        }
         if let Some(buffered) = open.full() {
             return Err(MeshError::Full { buffered, low: LOW_WATER });
         }
-        open.sent(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        match open.path {
-            Path::Tab => {
-                self.tabs.send(&id, &bytes);
-                self.post_tabs();
-            }
-            Path::WebRtc(_) => self.out.push_back(MeshOutput::LinkSend { link, bytes }),
+        open.bytes_out = open.bytes_out.saturating_add(length);
+        open.sent(length);
+        if let Path::Tab = open.path {
+            self.tabs.send(&id, &bytes);
+            self.post_tabs();
+        } else {
+            self.out.push_back(MeshOutput::LinkSend { link: via, bytes });
         }
         Ok(())
     }
 
-    /// Whether the link is open and takes bytes; if not, [`MeshEvent::LinkWritable`] tells when.
+    /// Whether a link's own path is open and takes bytes; if not, [`MeshEvent::LinkWritable`] tells when.
     pub fn writable(&self, link: LinkId) -> bool {
         let peer = self.links.get(&link).and_then(|id| self.peers.get(id));
         peer.and_then(|peer| peer.link.as_ref()).is_some_and(|one| one.opened && one.full().is_none())
@@ -266,8 +294,9 @@ impl Mesh {
         let hellos = self.spaces.values().map(|space| space.next_hello.min(space.next_round));
         let counts = self.link_counts();
         let peers = self.peers.iter().filter_map(|(id, peer)| self.peer_deadline(id, peer, &counts));
+        let relays = self.relay_deadline();
         let turns = (!self.spaces.is_empty()).then_some(self.next_turn.min(self.next_greeting));
-        hubs.chain(hellos).chain(peers).chain(turns).chain(self.tabs.deadline()).min()
+        hubs.chain(hellos).chain(peers).chain(relays).chain(turns).chain(self.tabs.deadline()).min()
     }
 
     /// Time passed.
@@ -282,6 +311,7 @@ impl Mesh {
         self.tick_hellos(now, entropy);
         self.tick_rounds(now, entropy);
         self.tick_peers(now, entropy);
+        self.flush_relays(now, entropy);
         if !self.spaces.is_empty() && now >= self.next_greeting {
             self.next_greeting = now.saturating_add(GREETING_MS);
             self.tabs.greet();
@@ -328,7 +358,21 @@ impl Mesh {
     pub(super) fn settle(&mut self, now: u64, entropy: &mut dyn Entropy) {
         self.drain_tabs(now, entropy);
         self.dial_due(now, entropy);
+        self.begin_relays(now, entropy);
         self.next.set(None);
+    }
+
+    /// When the next tick is due has to be found anew.
+    pub(super) fn changed(&self) {
+        self.next.set(None);
+    }
+
+    /// What the session queued for hubs goes on its way.
+    pub fn flush(&mut self, now: u64, entropy: &mut dyn Entropy) {
+        if self.may_relay() && self.relay_deadline().is_some_and(|at| at <= now) {
+            self.flush_relays(now, entropy);
+            self.changed();
+        }
     }
 
     fn awake(&mut self, now: u64, entropy: &mut dyn Entropy) {
@@ -441,6 +485,7 @@ impl Mesh {
                     self.out.push_back(MeshOutput::HubOpen { hub, url: socket.url, protocols });
                 }
                 HubNews::Ready => {
+                    self.revive_relays(now);
                     for space in self.spaces.values_mut() {
                         space.start(now, entropy);
                     }
@@ -457,19 +502,35 @@ impl Mesh {
     }
 
     fn rtc(&mut self, link: LinkId, event: RtcEvent, now: u64, entropy: &mut dyn Entropy) {
-        let Some(id) = self.links.get(&link).copied() else { return };
+        // A number of an RTCPeerConnection.
+        let via = link;
+        let Some(id) = self.rtcs.get(&via).copied() else { return };
         let Some(peer) = self.peers.get_mut(&id) else { return };
         match event {
             RtcEvent::Buffered { bytes } => {
-                if peer.link.as_mut().is_some_and(|link| link.buffered(bytes)) {
-                    self.event(MeshEvent::LinkWritable { link });
+                if let Some(link) = peer.link.as_mut()
+                    && link.buffered(bytes)
+                {
+                    let link = link.id;
+                    self.event(MeshEvent::LinkWritable { link, via });
                 }
+            }
+            RtcEvent::Path { turned } => {
+                if let Some(link) = peer.link.as_mut().filter(|link| link.via == via) {
+                    link.turned = turned;
+                }
+                self.tell_spaces(&id);
             }
             RtcEvent::Data { bytes } if bytes.len() > MAX_FRAME => {
                 self.end_link(&id, CloseReason::Fault { what: "a frame above 16 KiB" }, now, entropy);
                 self.settle(now, entropy);
             }
-            RtcEvent::Data { bytes } => self.link_data(&id, bytes),
+            RtcEvent::Data { bytes } => {
+                if let Some(negotiator) = peer.negotiator() {
+                    negotiator.heard();
+                }
+                self.link_data(&id, via, bytes);
+            }
             other => {
                 if let Some(negotiator) = peer.negotiator() {
                     negotiator.event(other, now);
@@ -479,12 +540,12 @@ impl Mesh {
         }
     }
 
-    fn link_data(&mut self, id: &NodeId, bytes: Vec<u8>) {
+    pub(super) fn link_data(&mut self, id: &NodeId, via: LinkId, bytes: Vec<u8>) {
         let open = self.peers.get_mut(id).and_then(|peer| peer.link.as_mut()).filter(|one| one.opened);
         if let Some(open) = open {
             open.bytes_in = open.bytes_in.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
             let link = open.id;
-            self.event(MeshEvent::LinkData { link, bytes });
+            self.event(MeshEvent::LinkData { link, via, bytes });
         }
     }
 
@@ -500,7 +561,12 @@ impl Mesh {
         while let Some(output) = self.tabs.poll() {
             match output {
                 TabOutput::Closed { id, reason } => self.tab_closed(&id, reason, now, entropy),
-                TabOutput::Data { id, bytes } => self.link_data(&id, bytes),
+                TabOutput::Data { id, bytes } => {
+                    let link = self.peers.get(&id).and_then(|peer| peer.link.as_ref());
+                    if let Some(via) = link.map(|link| link.via) {
+                        self.link_data(&id, via, bytes);
+                    }
+                }
                 TabOutput::Open { id, spaces } => self.tab_open(id, spaces, now, entropy),
                 TabOutput::Post(bytes) => self.out.push_back(MeshOutput::TabPost { bytes }),
                 TabOutput::Spaces { id, spaces } => {
@@ -530,15 +596,25 @@ impl Mesh {
     ) -> Option<LinkId> {
         let peer = self.peers.get_mut(&id)?;
         self.last_link = self.last_link.saturating_add(1);
-        let link = LinkId(self.last_link);
-        peer.link = Some(Link::new(link, path(link), now));
-        self.links.insert(link, id);
-        Some(link)
+        let via = LinkId(self.last_link);
+        let path = path(via);
+        if matches!(path, Path::WebRtc(_)) {
+            self.rtcs.insert(via, id);
+        }
+        match &mut peer.link {
+            Some(relayed) => relayed.set_path(path, via),
+            None => {
+                peer.link = Some(Link::new(via, path, now));
+                self.links.insert(via, id);
+            }
+        }
+        Some(via)
     }
 
     pub(super) fn open_event(
         &mut self,
         id: NodeId,
+        via: LinkId,
         carrier: Carrier,
         fingerprints: Option<super::Fingerprints>,
     ) {
@@ -546,9 +622,11 @@ impl Mesh {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let spaces = peer.spaces.iter().copied().collect();
         let Some(open) = peer.link.as_mut() else { return };
-        open.opened = true;
         let link = open.id;
-        self.event(MeshEvent::LinkOpen { link, carrier, fingerprints, remote: id, initiator, spaces });
+        if core::mem::replace(&mut open.opened, true) {
+            return self.event(MeshEvent::CarrierOpen { link, via, carrier, fingerprints, initiator });
+        }
+        self.event(MeshEvent::LinkOpen { link, via, carrier, fingerprints, remote: id, initiator, spaces });
     }
 }
 

@@ -4,6 +4,7 @@
 //! - one connection per hub ([`HubAdapter`] speaks the hub's language; back-off and health are the mesh's),
 //! - the sealed signalling that goes through hubs (topics, hellos, offers, answers, candidates),
 //! - one negotiator per peer that is dialled over WebRTC, and the tabs of this browser,
+//! - conversations over hubs that may relay, which begin a session at once and take it back when WebRTC fails,
 //! - the links: at most one per pair of nodes, whatever spaces, hubs or tabs they share,
 //! - what neighbours in a space do for each other: introductions, and signalling without a hub.
 //!
@@ -33,6 +34,8 @@ mod mesh;
 mod negotiate;
 mod neighbours;
 mod peer;
+mod relay;
+mod relaying;
 mod replay;
 mod rtc;
 mod sdp;
@@ -48,6 +51,7 @@ pub use hub::{
 pub use id::{Carrier, HubId, LinkId, NodeId};
 pub use info::{Counters, HubInfo, LinkState, PeerInfo};
 pub use mesh::Mesh;
+pub use relaying::Relaying;
 pub use rtc::{Candidate, Description, RtcCommand, RtcEvent, RtcState, SdpType};
 pub use rtc::{HIGH_WATER, LOW_WATER, MAX_CANDIDATE, MAX_CANDIDATES, MAX_FRAME, MAX_SDP};
 pub use sdp::{Fingerprints, SdpError, fingerprint};

@@ -51,6 +51,8 @@ pub(crate) struct Negotiator {
     candidates: Vec<Candidate>,
     candidates_sent: usize,
     flush_at: Option<u64>,
+    /// For how long candidates are gathered before they go.
+    batch_ms: u64,
     remote_ufrag: Option<String>,
     /// Theirs that wait for their description.
     waiting: VecDeque<Candidate>,
@@ -104,6 +106,11 @@ struct Repeat {
 }
 
 impl Negotiator {
+    /// The hubs in between do not take candidates one by one: all that are soon found go in one message.
+    pub(crate) const fn gather(&mut self) {
+        self.batch_ms = GATHER_MS;
+    }
+
     /// Starts: makes the RTCPeerConnection, and as dialer the first offer.
     pub(crate) fn new(attempt: u64, role: Role, now: u64) -> Self {
         let mut new = Self {
@@ -124,6 +131,7 @@ impl Negotiator {
             candidates: Vec::new(),
             candidates_sent: 0,
             flush_at: None,
+            batch_ms: BATCH_MS,
             remote_ufrag: None,
             waiting: VecDeque::new(),
             added: Set::new(),
@@ -159,7 +167,7 @@ impl Negotiator {
             return;
         }
         match event {
-            RtcEvent::Buffered { .. } | RtcEvent::Data { .. } => {}
+            RtcEvent::Buffered { .. } | RtcEvent::Data { .. } | RtcEvent::Path { .. } => {}
             RtcEvent::ChannelClosed | RtcEvent::State(RtcState::Closed) => self.end(CloseReason::Closed),
             RtcEvent::ChannelOpen => self.channel_open(),
             RtcEvent::Failed { error } => {
@@ -193,7 +201,11 @@ impl Negotiator {
             Direct::Candidates { candidates, .. } => {
                 candidates.into_iter().take(MAX_CANDIDATES).for_each(|one| self.remote_candidate(one));
             }
-            Direct::Answer { .. } | Direct::Bye { .. } | Direct::Here(_) | Direct::Offer { .. } => {}
+            Direct::Answer { .. }
+            | Direct::Bye { .. }
+            | Direct::Here(_)
+            | Direct::Offer { .. }
+            | Direct::Relay { .. } => {}
         }
     }
 
@@ -227,6 +239,31 @@ impl Negotiator {
         {
             self.repeat(now, gap.saturating_mul(2));
         }
+    }
+
+    /// The session hears nothing over it any more: look for another way before anything is torn down.
+    pub(crate) fn doubt(&mut self, now: u64) {
+        if matches!(self.phase, Phase::Open | Phase::Grace { .. }) {
+            // The polite side waits a little, so that mostly one of them restarts.
+            if self.role == Role::Dialer {
+                self.restart(now);
+            } else {
+                self.phase = Phase::Grace { until: now.saturating_add(POLITE_MS) };
+            }
+        }
+    }
+
+    /// Something came over the data channel: there is nothing to doubt. Browsers do not always say that a restart helped.
+    pub(crate) fn heard(&mut self) {
+        if self.opened && matches!(self.phase, Phase::Grace { .. } | Phase::Restarting { .. }) {
+            self.phase = Phase::Open;
+            self.restart_wanted = false;
+        }
+    }
+
+    /// Whether its data channel was open.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.opened
     }
 
     /// Closes the RTCPeerConnection and says so.
@@ -455,7 +492,7 @@ impl Negotiator {
         }
         self.candidates.push(candidate);
         if self.flush_at.is_none() {
-            self.flush_at = Some(now.saturating_add(BATCH_MS));
+            self.flush_at = Some(now.saturating_add(self.batch_ms));
         }
     }
 
@@ -527,6 +564,8 @@ const REPEAT_MS: u64 = 2_000;
 const MAX_REPEAT_MS: u64 = 8_000;
 /// Candidates found within this time travel together: hubs limit messages.
 const BATCH_MS: u64 = 50;
+/// The same where every message is dear: for this machine's addresses and the answer of a STUN server.
+const GATHER_MS: u64 = 400;
 /// Characters of a browser's error that are kept.
 const MAX_ERROR: usize = 200;
 

@@ -2,7 +2,7 @@
 
 use super::{
     Carrier, HIGH_WATER, HubId, LOW_WATER, LinkId, LinkState, NodeId, PeerInfo, Route, backoff::Backoff,
-    bucket::Bucket, negotiate::Negotiator, replay::Window, signal::Wants,
+    bucket::Bucket, negotiate::Negotiator, relay::Relay, replay::Window, signal::Wants,
 };
 use crate::collections::{Map, Set};
 use crate::crypto::{Entropy, PublicKey};
@@ -27,6 +27,10 @@ pub(crate) struct Peer {
     pub(crate) here_was: u64,
     /// Its highest attempt that was answered here.
     pub(crate) attempt: u64,
+    /// Its latest conversation over a hub.
+    pub(crate) relay_number: u64,
+    /// No conversation over a hub is begun earlier.
+    pub(crate) relay_at: u64,
     backoff: Backoff,
     /// Not dialled earlier.
     pub(crate) retry_at: u64,
@@ -46,6 +50,12 @@ pub(crate) struct Link {
     buffered: u64,
     full: bool,
     pub(crate) path: Path,
+    /// Number of what `path` is.
+    pub(crate) via: LinkId,
+    /// Whether that goes through a TURN server.
+    pub(crate) turned: bool,
+    /// A conversation over a hub beside it: the session begins there, and goes back there.
+    pub(crate) relay: Option<Box<Relay>>,
     /// Spaces with an open channel.
     pub(crate) channels: Set<PublicKey>,
     /// When the other end was told of others last.
@@ -56,8 +66,10 @@ pub(crate) struct Link {
     pub(crate) signals: Bucket,
 }
 
-/// What a link runs over.
+/// What a link runs over, beside a relay.
 pub(crate) enum Path {
+    /// Nothing else.
+    Off,
     Tab,
     WebRtc(Box<Negotiator>),
 }
@@ -76,6 +88,8 @@ impl Peer {
             here_at: None,
             here_was: 0,
             attempt: 0,
+            relay_number: 0,
+            relay_at: 0,
             backoff: Backoff::default(),
             retry_at: 0,
             tries: 0,
@@ -138,12 +152,16 @@ impl Peer {
         let link = self.link.as_ref()?;
         let (carrier, state) = match &link.path {
             Path::Tab => (Carrier::Tab, LinkState::Open),
-            Path::WebRtc(negotiator) => (Carrier::WebRtc, negotiator.state()),
+            Path::WebRtc(negotiator) if negotiator.state() == LinkState::Open || link.relay.is_none() => {
+                (Carrier::WebRtc, negotiator.state())
+            }
+            Path::Off | Path::WebRtc(_) => (Carrier::Relay, LinkState::Open),
         };
         Some(PeerInfo {
             id,
             link: link.id,
             carrier,
+            turned: link.turned,
             state,
             since: link.since,
             bytes_in: link.bytes_in,
@@ -164,6 +182,9 @@ impl Link {
             buffered: 0,
             full: false,
             path,
+            via: id,
+            turned: false,
+            relay: None,
             channels: Set::new(),
             listed_at: 0,
             preferred: false,
@@ -173,7 +194,21 @@ impl Link {
 
     /// Whether it may be given up for another.
     pub(crate) const fn is_spare(&self) -> bool {
-        self.opened && !self.preferred && matches!(self.path, Path::WebRtc(_))
+        self.opened && !self.preferred && !matches!(self.path, Path::Tab)
+    }
+
+    /// Whether its own path carries bytes, relay or not.
+    pub(crate) fn is_direct(&self) -> bool {
+        match &self.path {
+            Path::Off => false,
+            Path::Tab => true,
+            Path::WebRtc(negotiator) => negotiator.is_open(),
+        }
+    }
+
+    /// A new path: nothing waits on it.
+    pub(crate) fn set_path(&mut self, path: Path, via: LinkId) {
+        (self.path, self.via, self.buffered, self.full, self.turned) = (path, via, 0, false, false);
     }
 
     /// Bytes waiting, if the link takes no more.
@@ -181,9 +216,8 @@ impl Link {
         self.full.then_some(self.buffered)
     }
 
-    /// Bytes were handed to the driver.
+    /// Bytes were handed to the driver for its own path.
     pub(crate) fn sent(&mut self, bytes: u64) {
-        self.bytes_out = self.bytes_out.saturating_add(bytes);
         if matches!(self.path, Path::WebRtc(_)) {
             self.buffered = self.buffered.saturating_add(bytes);
             self.full = self.full || self.buffered >= HIGH_WATER;

@@ -78,6 +78,11 @@ pub enum RtcEvent {
     },
     /// `negotiationneeded`.
     NegotiationNeeded,
+    /// What kind of path ICE chose.
+    Path {
+        /// Whether it goes through a TURN server, ours or theirs.
+        turned: bool,
+    },
     /// `connectionstatechange`.
     State(RtcState),
 }

@@ -13,6 +13,7 @@
 //!           2 answer   body = {"type":"answer","sdp":"…"}
 //!           3 candidates  body = [{"candidate":…,"sdpMid":…}, …]     RTCIceCandidateInit
 //!           4 bye      body = why u8
+//!           5 relay    bytes of a session; attempt, round and past as in `relay.rs`
 //! ```
 //! Integers are little endian. A hub sees topics, times and four sizes. Whoever has the link reads who is there,
 //! and nothing of what two others tell each other: SDP holds addresses. A sender is named by its key, of which its
@@ -20,10 +21,13 @@
 //! direct message to the key's owner. Copies from several hubs and replays are dropped by content, direct ones by
 //! sequence too; what is more than a day and an hour off by our clock is stale.
 
+use std::collections::VecDeque;
+
 use x25519_dalek::{PublicKey as SessionKey, StaticSecret};
 use zeroize::Zeroizing;
 
 use super::json::Json;
+use super::relay::Packet;
 use super::{
     Candidate, Counters, Description, MAX_CANDIDATE, MAX_CANDIDATES, MAX_SDP, NodeId, Topic, replay::Seen,
 };
@@ -39,6 +43,9 @@ pub(crate) struct Signalling {
     id: NodeId,
     sequence: u64,
     seen: Seen,
+    /// What was agreed with those last spoken to, by their key, the latest at the end: an agreement costs as much as all
+    /// else of a message twenty times over, and a dozen messages go between two that connect.
+    agreed: VecDeque<([u8; 32], Zeroizing<[u8; 32]>)>,
     pub(crate) counters: Counters,
 }
 
@@ -89,6 +96,10 @@ pub(crate) enum Direct {
         attempt: u64,
         why: Bye,
     },
+    Relay {
+        attempt: u64,
+        packet: Packet,
+    },
 }
 
 /// What came through a hub and is genuine.
@@ -116,6 +127,7 @@ impl Signalling {
             id: NodeId::of(&public),
             sequence: 0,
             seen: Seen::default(),
+            agreed: VecDeque::new(),
             counters: Counters::default(),
         }
     }
@@ -257,16 +269,27 @@ impl Signalling {
     }
 
     /// The key of one direction between us and another; `None` if theirs is a point of small order.
-    fn pair_key(&self, other: &[u8; 32], topic: &Topic, way: Way) -> Option<Zeroizing<[u8; 32]>> {
-        let shared = self.secret.diffie_hellman(&SessionKey::from(*other));
-        if !shared.was_contributory() {
-            return None;
+    fn pair_key(&mut self, other: &[u8; 32], topic: &Topic, way: Way) -> Option<Zeroizing<[u8; 32]>> {
+        let known = self.agreed.iter().position(|(key, _)| key == other);
+        let shared = match known.and_then(|at| self.agreed.remove(at)) {
+            Some((_, shared)) => shared,
+            None => {
+                let shared = self.secret.diffie_hellman(&SessionKey::from(*other));
+                if !shared.was_contributory() {
+                    return None;
+                }
+                Zeroizing::new(shared.to_bytes())
+            }
+        };
+        if self.agreed.len() >= MAX_AGREED {
+            self.agreed.pop_front();
         }
+        self.agreed.push_back((*other, shared.clone()));
         let (from, to) = match way {
             Way::In => (other, &self.public),
             Way::Out => (&self.public, other),
         };
-        let key = hash_to(Namespace::SignalPair, &[shared.as_bytes(), from, to, &topic.0]);
+        let key = hash_to(Namespace::SignalPair, &[shared.as_slice(), from, to, &topic.0]);
         Some(Zeroizing::new(key.0))
     }
 }
@@ -344,6 +367,9 @@ impl Direct {
                     .into_bytes(),
             ),
             Self::Bye { attempt, why } => (4, *attempt, 0, 0, vec![why.to_u8()]),
+            Self::Relay { attempt, packet } => {
+                (5, *attempt, packet.number, packet.past, packet.bytes.clone())
+            }
         };
         let mut writer = Writer::new();
         writer.u8(verb).varint(attempt).varint(round).varint(past).raw(&body);
@@ -377,6 +403,7 @@ impl Direct {
                 Self::Candidates { attempt, candidates }
             }
             4 => Self::Bye { attempt, why: Bye::from_u8(byte()?)? },
+            5 => Self::Relay { attempt, packet: Packet { number: round, past, bytes: body.to_vec() } },
             _ => return Err(Dropped::Foreign),
         })
     }
@@ -407,6 +434,8 @@ fn envelope(space: &PublicKey, topic: &Topic, payload: &[u8], entropy: &mut dyn 
 
 const HELLO: u8 = 0;
 const DIRECT: u8 = 1;
+/// With how many it is kept what was agreed: more than are dialled at a time.
+const MAX_AGREED: usize = 16;
 /// Sizes of what is sealed.
 const BUCKETS: [usize; 4] = [256, 1024, 4096, 16384];
 const MAX_ENVELOPE: usize = NONCE_LENGTH + 16384 + TAG_LENGTH;

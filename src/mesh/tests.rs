@@ -1,6 +1,7 @@
 //! Several meshes over simulated hubs, browsers and connections. Everything follows from the seed, which is printed.
 
 mod neighbours;
+mod relaying;
 mod world;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -229,20 +230,20 @@ fn a_full_link_says_when_it_takes_more() {
     assert!(world.run_until(5_000, |w| w.full(&all)));
     let (now, mesh) = (world.now, &mut world.nodes[0].mesh);
     let link = mesh.peers()[0].link;
-    let sent = (0..1_000).take_while(|_| mesh.send(link, vec![0; MAX_FRAME]).is_ok()).count();
+    let sent = (0..1_000).take_while(|_| mesh.send(link, link, vec![0; MAX_FRAME]).is_ok()).count();
     assert_eq!(sent, 64, "1 MiB");
     assert!(!mesh.writable(link));
-    assert!(matches!(mesh.send(link, vec![0]), Err(MeshError::Full { .. })));
+    assert!(matches!(mesh.send(link, link, vec![0]), Err(MeshError::Full { .. })));
     let mut report = |bytes| {
         mesh.handle(MeshInput::Rtc { link, event: RtcEvent::Buffered { bytes } }, now, &mut world.entropy);
         core::iter::from_fn(|| mesh.poll())
-            .any(|output| output == MeshOutput::Event(MeshEvent::LinkWritable { link }))
+            .any(|output| output == MeshOutput::Event(MeshEvent::LinkWritable { link, via: link }))
     };
     assert!(!report(300_000));
     assert!(report(200_000));
     assert!(mesh.writable(link));
-    assert!(matches!(mesh.send(link, vec![0; MAX_FRAME + 1]), Err(MeshError::TooLarge { .. })));
-    assert_eq!(mesh.send(LinkId(99), vec![]), Err(MeshError::NoLink(LinkId(99))));
+    assert!(matches!(mesh.send(link, link, vec![0; MAX_FRAME + 1]), Err(MeshError::TooLarge { .. })));
+    assert_eq!(mesh.send(LinkId(99), LinkId(99), vec![]), Err(MeshError::NoLink(LinkId(99))));
 }
 
 proptest! {

@@ -95,6 +95,13 @@ pub enum Call {
         /// What.
         act: SpaceCall,
     },
+    /// Hold a space, as a replica.
+    Hold {
+        /// Which.
+        space: PublicKey,
+        /// Bytes that may be held of it; if nothing is said, as of every other.
+        quota: Option<u64>,
+    },
     /// Take in one part of an exported file.
     Import {
         /// Checksum and body.
@@ -226,6 +233,18 @@ pub enum SpaceCall {
     },
     /// Read the space no more.
     Leave,
+    /// Rely on a replica: its receipts count.
+    PinReplica {
+        /// Its key.
+        replica: PublicKey,
+        /// What people call it; anybody reads it.
+        label: String,
+    },
+    /// Rely on a replica no more.
+    UnpinReplica {
+        /// Its key.
+        replica: PublicKey,
+    },
     /// Take an invite back.
     RevokeInvite {
         /// Public half of its key.

@@ -17,6 +17,7 @@ mod node;
 mod options;
 mod output;
 mod persist;
+mod replicas;
 #[cfg(test)]
 mod adversary;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use calls::CallId;
 pub use error::{ErrorCode, NodeError};
 pub use input::{Call, Input, SpaceCall};
 pub use links::PeerView;
+pub use links::carriers::PeerPath;
 pub use links::ephemeral::{PageMessage, Refused};
 pub use links::known_heads::KnownHead;
 pub use links::peer_message::MAX_PAYLOAD;
@@ -41,6 +43,8 @@ pub use links::presence::{MAX_STATE, Present};
 pub use node::Node;
 pub use options::Options;
 pub use output::{Event, Output, Reply};
+pub use replicas::holding::HeldSpace;
+pub use replicas::safety::{ReplicaView, Safety};
 pub use spaces::export::{ExportCursor, Imported};
 pub use spaces::found::Found;
 pub use spaces::reading::SpaceView;

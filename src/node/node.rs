@@ -22,9 +22,13 @@ use super::{
     calls::{Calls, Outcome},
     chores::Chores,
     durable::Durable,
-    links::Links,
     links::ephemeral::Ephemeral,
     links::syncing::Syncing,
+    links::{Links, carriers::relaying},
+    replicas::{
+        Promises,
+        holding::{Holding, suits_replica},
+    },
     spaces::Spaces,
     spaces::memberships::Memberships,
     spaces::writing::Writing,
@@ -62,6 +66,8 @@ pub struct Node {
     pub(super) locking: Option<Locking>,
     pub(super) mesh: Mesh,
     pub(super) links: Links,
+    pub(super) promises: Promises,
+    pub(super) holding: Holding,
     pub(super) durable: Durable,
     /// Keys of this turn's drafts; told once they are stored.
     pub(super) drafted: Vec<String>,
@@ -127,10 +133,18 @@ impl Node {
         let account = Account::load(&mut files)?;
         let memberships = Memberships::load(&mut files)?;
         let calls = Calls::load(&mut files)?;
-        let mesh = Mesh::new(entropy.as_mut());
+        let mut mesh = Mesh::new(entropy.as_mut());
+        mesh.set_transports(options.webrtc, relaying(options.relay));
+        if let Some(max) = options.max_links {
+            mesh.set_max_links(max);
+        }
+        let (holding, remember) = Holding::open(&options, remembered, &mut files, entropy.as_mut())?;
+        let remembered = remembered.filter(|_| !options.replica);
         let mut node = Self {
             requests: RequestQueue::load(&mut files)?,
             links: Links::new(entropy.as_mut()),
+            promises: Promises::default(),
+            holding,
             options,
             entropy,
             files,
@@ -159,7 +173,7 @@ impl Node {
             own_writes: false,
             now,
         };
-        node.start()?;
+        node.start(remember)?;
         node.settle();
         Ok(node)
     }
@@ -181,7 +195,7 @@ impl Node {
                 }
             }
             Input::LookedUp(answer) => self.looked_up(answer),
-            Input::Mesh(input) => self.mesh.handle(input, now, self.entropy.as_mut()),
+            Input::Mesh(input) => self.mesh_input(input),
             Input::Tick => {
                 self.mesh.tick(now, self.entropy.as_mut());
                 self.tick_links();
@@ -233,12 +247,15 @@ impl Node {
         self.told.is_some()
     }
 
-    fn start(&mut self) -> Result<(), NodeError> {
+    fn start(&mut self, remember: Option<Zeroizing<Vec<u8>>>) -> Result<(), NodeError> {
         let hubs = self.options.hubs.clone();
         for url in hubs {
             if let Err(error) = self.add_hub(&url) {
                 self.event(Event::Failed(error));
             }
+        }
+        if self.options.replica {
+            return self.start_replica(remember);
         }
         match (self.account.pinned, self.options.link) {
             // A device stays what it is; a reader who gives another link means it.
@@ -335,6 +352,11 @@ impl Node {
         }
         self.pump_links();
         self.check_syncing();
+        self.store(false);
+        if self.tend_receipts() {
+            self.pump_links();
+        }
+        // What was promised here, and is noted.
         self.store(false);
         let given = self.durable.last_given();
         if let Some(locking) = &mut self.locking {
@@ -447,6 +469,10 @@ impl Node {
             }
             other => other,
         };
+        if self.options.replica && !suits_replica(&call) {
+            let why = "a replica has no account and writes nothing; open a node of a person for that";
+            return self.reply(id, Err(NodeError::bad_input(why)));
+        }
         let result = match call {
             Call::AddHub { url } => self.add_hub(&url),
             Call::Approve { request, words } => self.approve(request, words),
@@ -467,6 +493,10 @@ impl Node {
                 Err(error) => Err(error),
             },
             Call::Forget => self.forget(),
+            Call::Hold { space, quota } => match self.hold(space, quota) {
+                Ok(reply) => return self.reply(id, Ok(reply)),
+                Err(error) => Err(error),
+            },
             Call::Import { part } => match self.import(&part) {
                 Ok(reply) => return self.reply(id, Ok(reply)),
                 Err(error) => Err(error),

@@ -93,6 +93,8 @@ pub enum Event {
         /// Its writer key.
         writer: PublicKey,
     },
+    /// There is more of a space than this replica may hold.
+    Full(PublicKey),
     /// Something went wrong that no call asked for.
     Failed(NodeError),
     /// Hubs changed.
@@ -129,6 +131,8 @@ pub enum Event {
     },
     /// This device was removed.
     Revoked,
+    /// What this device wrote in a space is held by more, or by fewer.
+    Safety(PublicKey),
     /// The state changed.
     State(State),
     /// Other spaces than the domain's came, went, or let this device in.

@@ -78,6 +78,8 @@ pub(super) struct Weather {
     pub(super) changed: u32,
 }
 
+/// The same hub, named as one that may relay.
+pub(super) const RELAY: &str = "y-webrtc+ws://127.0.0.1:1#relay=1";
 pub(super) const HUB: &str = "y-webrtc+ws://127.0.0.1:1";
 
 impl World {
@@ -107,9 +109,13 @@ impl World {
             link: None,
             hubs: vec![HUB.to_owned()],
             replica: false,
+            quota: None,
+            space_quota: None,
+            max_links: None,
             relaxed: false,
             tabs: true,
             webrtc: true,
+            relay: None,
         };
         let lookup = link.map_or(Lookup::Missing, |key| Lookup::Found(format!("hypha://{key}\n")));
         self.browsers.push(Browser {
@@ -475,6 +481,7 @@ impl World {
             }
             // Each browser here is another profile: no tab hears it.
             MeshOutput::TabPost { .. } => {}
+            MeshOutput::RelaySend { .. } => panic!("the node makes it a frame for the hub"),
         }
     }
 

@@ -3,6 +3,8 @@
 mod calls;
 mod export;
 mod level;
+mod rivals;
+mod relaying;
 mod spaces;
 
 use super::{
@@ -11,7 +13,7 @@ use super::{
 };
 use crate::space::{Expect, WriteOp};
 
-fn sign_up(world: &mut World) -> (usize, crate::crypto::PublicKey) {
+pub(super) fn sign_up(world: &mut World) -> (usize, crate::crypto::PublicKey) {
     let first = world.browser(None);
     world.until("looked up", |world| world.node(first).is_ready());
     assert_eq!(world.node(first).state(), State::Uninitialised);
@@ -21,13 +23,13 @@ fn sign_up(world: &mut World) -> (usize, crate::crypto::PublicKey) {
     (first, key)
 }
 
-fn sign_in(world: &mut World, at: usize, remember: bool) -> Words {
+pub(super) fn sign_in(world: &mut World, at: usize, remember: bool) -> Words {
     let call = Call::SignIn { secret: secret(1), device: "Second".into(), remember };
     let Ok(Reply::Words(words)) = world.call(at, call) else { panic!("no words") };
     words
 }
 
-fn approve(world: &mut World, first: usize, words: Words) {
+pub(super) fn approve(world: &mut World, first: usize, words: Words) {
     world.until("request shown", |world| !world.node(first).requests().is_empty());
     let request = world.node(first).requests().remove(0);
     assert_eq!((request.words, request.device.as_str()), (words, "Second"));

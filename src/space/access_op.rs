@@ -11,11 +11,12 @@
 //! 5 epoch   epoch id 32 │ varint seals │ each: writer 32 │ sealed key 80 │ sealed key for the root 80
 //! 6 seal    epoch id 32 │ varint seals │ each: writer 32 │ sealed key 80 │ flag u8 │ 1: sealed key for the root 80
 //! 7 invite  invite key 32 │ role u8 │ varint uses (0: any number) │ varint expiry, ms since 1970 (0: never)
-//! 8 pin replica, 9 unpin replica: numbers reserved
+//! 8 pin     replica's key 32 │ varint length │ label, UTF-8, at most 64 bytes
+//! 9 unpin   replica's key 32
 //! ```
-//! A body of 7 of another layout is an operation of a later version, as if the number were not known.
+//! A body of 7, 8 or 9 of another layout is an operation of a later version, as if the number were not known.
 
-use super::{Citation, Invite};
+use super::{Citation, Invite, Pin};
 use crate::{
     codec::{DecodeError, Reader, Writer},
     crypto::{Hash, NONCE_LENGTH, Namespace, PublicKey, SEALED_KEY_LENGTH, SealedKey, Signature, hash_to},
@@ -153,6 +154,13 @@ pub enum AccessOp {
     },
     /// Lets whoever holds a secret key join. Rights come from the grant alone, which an admin makes.
     Invite(Invite),
+    /// Relies on a replica: its receipts count.
+    Pin(Pin),
+    /// Relies on a replica no more.
+    Unpin {
+        /// Its key.
+        replica: PublicKey,
+    },
     /// An operation of a later version: ignored, and the space is marked "needs an update".
     Unknown {
         /// Its type.
@@ -200,6 +208,14 @@ impl AccessOp {
                 invite.encode(&mut body);
                 7
             }
+            Self::Pin(pin) => {
+                pin.encode(&mut body);
+                8
+            }
+            Self::Unpin { replica } => {
+                body.raw(&replica.0);
+                9
+            }
             Self::Unknown { kind, body: bytes } => {
                 body.raw(bytes);
                 *kind
@@ -232,10 +248,13 @@ impl AccessOp {
             }
             _ => {
                 let bytes = body.rest();
-                match Invite::decode(bytes).filter(|_| kind == 7) {
-                    Some(invite) => Self::Invite(invite),
-                    None => Self::Unknown { kind, body: bytes.to_vec() },
-                }
+                let known = match kind {
+                    7 => Invite::decode(bytes).map(Self::Invite),
+                    8 => Pin::decode(bytes).map(Self::Pin),
+                    9 => bytes.try_into().ok().map(|key| Self::Unpin { replica: PublicKey(key) }),
+                    _ => None,
+                };
+                known.unwrap_or_else(|| Self::Unknown { kind, body: bytes.to_vec() })
             }
         };
         body.end()?;
@@ -411,8 +430,10 @@ pub(super) mod tests {
                     AccessOp::Invite(Invite { key, role, uses, expires })
                 }
             ),
-            // An invite has 35 bytes at least.
-            (7..=255_u8, prop::collection::vec(any::<u8>(), 0..35))
+            (any_key(), "[a-zäß ]{0,20}").prop_map(|(replica, label)| AccessOp::Pin(Pin { replica, label })),
+            any_key().prop_map(|replica| AccessOp::Unpin { replica }),
+            // An invite has 35 bytes at least, a pin 33, an unpin 32.
+            (7..=255_u8, prop::collection::vec(any::<u8>(), 0..32))
                 .prop_map(|(kind, body)| AccessOp::Unknown { kind, body }),
         ]
     }

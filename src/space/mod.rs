@@ -11,9 +11,11 @@ mod item;
 mod join_request;
 mod manifest;
 mod op;
+mod pin;
 mod private;
 mod quarantined;
 mod range;
+mod receipt;
 mod record;
 #[expect(clippy::module_inception, reason = "the file is named for its noun")]
 mod space;
@@ -36,14 +38,16 @@ pub use item::Item;
 pub use join_request::{JoinRequest, is_invisible};
 pub use manifest::{Kind, Manifest, ManifestError};
 pub use op::{MAX_KEY, MAX_OPS, Op, decode_ops, encode_ops};
+pub use pin::{MAX_LABEL, Pin};
 pub use quarantined::{Quarantined, Why};
 pub use range::Range;
+pub use receipt::{Receipt, Receipts, challenge_answer};
 pub use record::{MAX_ITEMS, MAX_LINKS, MAX_RECORD, RecordError, RootItem, RootRecord};
 #[cfg(any(test, feature = "hostile"))]
 pub use space::Hostile;
 pub use space::{
-    DeviceGrant, GrantInfo, Install, InviteInfo, Keys, MAX_TITLE, Member, Membership, Space, TITLE_KEY,
-    WriterInfo, to_cut, to_grant,
+    DeviceGrant, GrantInfo, Install, InviteInfo, Keys, MAX_TITLE, Member, Membership, PinnedReplica, Space,
+    TITLE_KEY, WriterInfo, to_cut, to_grant,
 };
 pub use space_error::SpaceError;
 pub use version::{Version, VersionError};

@@ -32,6 +32,7 @@ mod leave;
 mod load;
 mod members;
 mod people;
+mod pins;
 mod quarantine;
 mod reads;
 mod received;
@@ -57,6 +58,7 @@ pub use hostile::Hostile;
 pub use invites::InviteInfo;
 pub use members::Membership;
 pub use people::Member;
+pub use pins::PinnedReplica;
 pub use siblings::{to_cut, to_grant};
 pub use title::{MAX_TITLE, TITLE_KEY};
 pub use writers::WriterInfo;
@@ -66,6 +68,7 @@ use self::{
     branches::Side,
     invites::Announced,
     members::Notes,
+    pins::Pins,
     received::Received,
     replay::Tail,
     seals::Epochs,
@@ -105,6 +108,8 @@ pub struct Space {
     roots: Set<PublicKey>,
     /// Roots whose successor is pinned.
     pinned: Set<PublicKey>,
+    /// A root that is not pinned named a successor.
+    unpinned: bool,
     manifest: Option<SignedValue>,
     keys: Option<Keys>,
     /// Where own entries continue; `None`: to be read from the feed.
@@ -125,6 +130,8 @@ pub struct Space {
     message_keys: Vec<(u32, u64, u32, MessageKey)>,
     /// Invites that entries announce.
     invites: Announced,
+    /// Replicas that entries pin and unpin.
+    pins: Pins,
     /// What private entries note about other spaces.
     notes: Notes,
     /// Rights may have changed: feeds to open, writers to tell of.
@@ -173,6 +180,7 @@ impl Space {
             records: Vec::new(),
             roots: Set::from([key]),
             pinned: Set::new(),
+            unpinned: false,
             manifest: None,
             keys: None,
             own: None,
@@ -185,6 +193,7 @@ impl Space {
             grown: Set::new(),
             message_keys: Vec::new(),
             invites: Announced::new(),
+            pins: Pins::new(),
             notes: Notes::default(),
             stirred: false,
             events: VecDeque::new(),

@@ -19,6 +19,7 @@
 //! [`Exchange::item_added`] on *every* exchange of the space when something new is durable, and [`Exchange::pump`] after
 //! that and whenever the session can take more.
 
+mod beacon;
 mod fetch;
 mod forks;
 mod items;
@@ -78,6 +79,8 @@ pub struct Exchange {
     turn: Option<PublicKey>,
     /// When the oldest postponed announcement is due (ms).
     due: Option<u64>,
+    /// When the peer is told in one hash what is here (ms).
+    beacon_at: u64,
 }
 
 /// What is known between the two of one feed.
@@ -151,7 +154,7 @@ enum Wanted {
 impl Exchange {
     /// For an open channel, at `now` (ms). `peer` is the owner's number for the session.
     pub fn new(peer: PeerId, channel: ChannelId, now: u64) -> Self {
-        Self {
+        let mut new = Self {
             peer,
             channel,
             feeds: Map::new(),
@@ -175,7 +178,10 @@ impl Exchange {
             tail: Bucket::new(TAIL_PER_SECOND, TAIL_PER_SECOND, now),
             turn: None,
             due: None,
-        }
+            beacon_at: 0,
+        };
+        new.beacon_at = now.saturating_add(new.pause(now));
+        new
     }
 
     /// Its channel.
@@ -188,7 +194,8 @@ impl Exchange {
         self.peer
     }
 
-    /// Takes one message of the channel. Gives back those that are not about replication: envelopes, peers, extensions.
+    /// Takes one message of the channel. Gives back those that are not about replication: envelopes, peers,
+    /// receipts, extensions.
     pub fn receive(
         &mut self,
         message: Message,
@@ -227,9 +234,18 @@ impl Exchange {
             Message::Data { answers: Answers::Tail(feed), proof, blocks } => {
                 self.pushed(feed, &proof, &blocks, replica)?;
             }
+            Message::Beacon(theirs) => self.beacon(&theirs, replica),
+            Message::Relist => self.relisted(),
             Message::Items { kind, more, hashes } => self.items.listed(kind, more, hashes, replica)?,
             Message::Item { kind, bytes } => self.items.received(kind, &bytes, replica)?,
-            other @ (Message::Envelope(_) | Message::Peers(_) | Message::Extension { .. }) => {
+            other @ (Message::Answer { .. }
+            | Message::AskReceipt { .. }
+            | Message::Challenge { .. }
+            | Message::Decline { .. }
+            | Message::Envelope(_)
+            | Message::Peers(_)
+            | Message::Receipt(_)
+            | Message::Extension { .. }) => {
                 return Ok(Some(other));
             }
             // The session keeps these to itself.
@@ -322,7 +338,10 @@ impl Exchange {
         if let Some(message) = self.next_request(replica, wants, now) {
             return Ok(Some(message));
         }
-        self.next_data(replica)
+        if let Some(message) = self.next_data(replica)? {
+            return Ok(Some(message));
+        }
+        Ok(self.next_beacon(replica, now))
     }
 
     /// When [`Exchange::pump`] has something to do though nothing happened (ms).
@@ -335,7 +354,7 @@ impl Exchange {
         let rationed =
             self.behind.iter().filter_map(|feed| self.feeds.get(feed)).map(|known| known.rationed_until);
         let barred = barred.chain(rationed).filter(|until| *until > 0 && *until < u64::MAX).min();
-        [request, barred, self.due].into_iter().flatten().min()
+        [request, barred, self.due, Some(self.beacon_at)].into_iter().flatten().min()
     }
 
     /// Whether the peer has listed all it has and nothing of that is missing here.

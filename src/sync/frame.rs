@@ -9,6 +9,7 @@
 //!   3 pong         stamp u64le
 //!   4 close        why u8 │ text
 //!   5 attach       session id 32 │ last sequence received varint
+//!   6 received     nothing
 //! ```
 //!
 //! `sequence` counts the parts sent so far (1 for the first); other kinds repeat it. `acknowledged` is the last part
@@ -44,6 +45,7 @@ pub(super) enum Content<'a> {
     Pong(u64),
     Close { goodbye: Goodbye, text: &'a str },
     Attach { id: [u8; 32], received: u64 },
+    Received,
 }
 
 impl<'a> Frame<'a> {
@@ -56,6 +58,7 @@ impl<'a> Frame<'a> {
             Content::Pong(_) => 3,
             Content::Close { .. } => 4,
             Content::Attach { .. } => 5,
+            Content::Received => 6,
         };
         out.u8(kind).varint(self.sequence).varint(self.acknowledged);
         match self.content {
@@ -64,6 +67,7 @@ impl<'a> Frame<'a> {
             Content::Ping(stamp) | Content::Pong(stamp) => out.u64(stamp),
             Content::Close { goodbye, text } => out.u8(goodbye.byte()).text(text),
             Content::Attach { id, received } => out.raw(&id).varint(received),
+            Content::Received => &mut out,
         };
         out.finish()
     }
@@ -82,6 +86,7 @@ impl<'a> Frame<'a> {
                 text: reader.text("reason", MAX_REASON)?,
             },
             5 => Content::Attach { id: reader.array()?, received: reader.varint()? },
+            6 => Content::Received,
             other => return Err(DecodeError::Unknown { what: "frame kind", got: u64::from(other) }),
         };
         reader.end()?;

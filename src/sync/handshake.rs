@@ -99,6 +99,15 @@ impl Carrier {
         }
     }
 
+    /// Which of two carriers of a session is better: the higher.
+    pub(super) const fn rank(&self) -> u8 {
+        match self {
+            Self::Relay => 0,
+            Self::WebRtc { .. } => 1,
+            Self::Tab => 2,
+        }
+    }
+
     fn prologue(&self, version: u8) -> Vec<u8> {
         let name = self.name().as_bytes();
         let mut out = b"hypha/v1".to_vec();

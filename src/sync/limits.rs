@@ -74,6 +74,9 @@ pub const MAX_ITEMS: usize = 65_536;
 /// Bytes of one item: the largest root record. Signed values and evidence are far smaller.
 pub const MAX_ITEM: usize = crate::space::MAX_RECORD;
 
+/// Blocks in one challenge: each is read whole.
+pub const MAX_CHALLENGED: usize = 8;
+
 /// Addresses in one peer exchange.
 pub const MAX_PEERS: usize = 64;
 /// Bytes of one address in a peer exchange.
@@ -115,6 +118,23 @@ pub const HEARTBEAT_MS: u64 = 10_000;
 pub const SILENCE_MS: u64 = 30_000;
 /// Milliseconds a handshake may take.
 pub const HANDSHAKE_MS: u64 = 15_000;
+/// Milliseconds after which a carrier on which parts went out in silence is asked whether it lives, if there is another.
+pub const SUSPECT_MS: u64 = 1_500;
+/// Milliseconds after which a carrier that does not answer is left for another.
+pub const STALL_MS: u64 = 1_500;
+/// The same if there is no other carrier: then it is only looked after.
+pub const STALL_ALONE_MS: u64 = 5_000;
+/// Bytes of parts that may be sent and not acknowledged: what another carrier would have to bring again.
+pub const KEPT_BYTES: usize = 1024 * 1024;
+/// Parts after which the peer is told that they came, if nothing else tells it: far below [`KEPT_BYTES`].
+pub const ACKNOWLEDGE_AFTER: u64 = 8;
+/// The same while there are several carriers: it also shows that a slow one lives.
+pub const ACKNOWLEDGE_AFTER_SEVERAL: u64 = 2;
+/// Carriers of one session at once. One that is being replaced may still be there.
+pub const MAX_CARRIERS: usize = 4;
+/// Bytes of ephemeral messages that may wait in a session: they share the carrier with replication, message by message,
+/// and what does not fit is left out.
+pub const TALK_MAX: usize = 256 * 1024;
 /// Milliseconds that a session without an open channel lives.
 pub const IDLE_MS: u64 = 60_000;
 
@@ -127,13 +147,16 @@ pub const fn rate(kind: super::Kind) -> (u32, u32) {
     use super::Kind;
     match kind {
         Kind::Open | Kind::Refuse | Kind::CloseChannel => (100, 1_000),
-        Kind::Prove => (10, 100),
+        Kind::Prove | Kind::Beacon | Kind::Relist => (10, 100),
         Kind::Announce | Kind::Items | Kind::Peers => (200, 2_000),
         Kind::Have | Kind::Request | Kind::AskHead | Kind::Cancel | Kind::Lack | Kind::Item => {
             (1_000, 10_000)
         }
         // One for each round trip, a search of a few dozen for each fork; an answer is a signature to verify.
         Kind::AskBranch | Kind::Branch | Kind::AskSide => (100, 1_000),
+        // A signature each; and a challenge reads up to eight blocks.
+        Kind::AskReceipt | Kind::Receipt | Kind::Answer | Kind::Decline => (10, 200),
+        Kind::Challenge => (2, 50),
         // Asked for, or pushed like announcements; 64 KiB each at this rate is beyond any carrier.
         Kind::Data => (5_000, 50_000),
         Kind::Envelope => (200, 2_000),

@@ -22,6 +22,13 @@
 //! 17 Branch         id varint │ bytes                                      as `feed` encodes it
 //! 18 AskSide        id varint │ feed 32 │ index varint │ leaf 32 │ start varint │ from varint
 //!                                                                          from 0 or ≥ start; answered by one Data or Lack
+//! 19 AskReceipt     feed 32 │ length varint │ tree hash 32
+//! 20 Receipt        as `space` writes it
+//! 21 Challenge      id varint │ feed 32 │ nonce 32 │ count │ index varint…      not empty
+//! 22 Answer         id varint │ hash 32
+//! 23 Decline        feed 32 │ why u8                                 0 full, 1 not held
+//! 24 Beacon         hash 32 of all that is here
+//! 25 Relist
 //! ```
 //!
 //! `bytes` and `text` carry their length in front. Another kind is a fault; what may come later comes as an extension,
@@ -37,14 +44,15 @@ pub use kind::Kind;
 use super::{
     Envelope,
     limits::{
-        MAX_ANNOUNCED, MAX_BLOCK, MAX_BLOCKS, MAX_EXTENSION, MAX_EXTENSION_NAME, MAX_HASHES, MAX_ITEM,
-        MAX_PEER, MAX_PEERS, MAX_RANGES, MAX_REQUEST_BLOCKS,
+        MAX_ANNOUNCED, MAX_BLOCK, MAX_BLOCKS, MAX_CHALLENGED, MAX_EXTENSION, MAX_EXTENSION_NAME, MAX_HASHES,
+        MAX_ITEM, MAX_PEER, MAX_PEERS, MAX_RANGES, MAX_REQUEST_BLOCKS,
     },
 };
 use crate::{
     codec::{DecodeError, Reader, Writer},
     crypto::{Hash, PublicKey, Signature},
     feed::{Branch, Proof, SignedHead},
+    space::Receipt,
 };
 
 /// Small signed things that a space holds beside its feeds. Sets of them are made equal by hash.
@@ -64,7 +72,7 @@ impl ItemKind {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Record, Self::Manifest, Self::Evidence, Self::Value];
 
-    fn byte(self) -> u8 {
+    pub(super) fn byte(self) -> u8 {
         match self {
             Self::Record => 0,
             Self::Manifest => 1,
@@ -219,6 +227,10 @@ pub enum Message {
         /// An encoded [`crate::feed::Branch`]. Not verified yet.
         bytes: Vec<u8>,
     },
+    /// See [`Kind::Beacon`].
+    Beacon(Hash),
+    /// See [`Kind::Relist`].
+    Relist,
     /// See [`Kind::AskSide`].
     AskSide {
         /// Number of the request, as in [`Message::Request`].
@@ -234,6 +246,51 @@ pub enum Message {
         /// Length up to which the sender has verified the branch.
         from: u64,
     },
+    /// See [`Kind::AskReceipt`].
+    AskReceipt {
+        /// The feed.
+        feed: PublicKey,
+        /// How many of its first blocks.
+        length: u64,
+        /// Tree hash of the feed at that length.
+        tree_hash: Hash,
+    },
+    /// See [`Kind::Receipt`]. Not verified yet.
+    Receipt(Receipt),
+    /// See [`Kind::Challenge`].
+    Challenge {
+        /// Number of the challenge, at least 1.
+        id: u64,
+        /// The feed.
+        feed: PublicKey,
+        /// Random bytes, never used before.
+        nonce: [u8; 32],
+        /// Blocks, not empty, in any order.
+        blocks: Vec<u64>,
+    },
+    /// See [`Kind::Answer`].
+    Answer {
+        /// The challenge.
+        id: u64,
+        /// See [`crate::space::challenge_answer`].
+        hash: Hash,
+    },
+    /// See [`Kind::Decline`].
+    Decline {
+        /// The feed.
+        feed: PublicKey,
+        /// Why.
+        why: Declined,
+    },
+}
+
+/// Why a peer does not promise, or does not answer for, what it holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Declined {
+    /// It has no room for more (0).
+    Full,
+    /// It does not hold a block that it was asked about (1).
+    NotHeld,
 }
 
 /// What data belongs to.
@@ -268,6 +325,13 @@ impl Message {
             Self::AskBranch { .. } => Kind::AskBranch,
             Self::Branch { .. } => Kind::Branch,
             Self::AskSide { .. } => Kind::AskSide,
+            Self::AskReceipt { .. } => Kind::AskReceipt,
+            Self::Receipt(_) => Kind::Receipt,
+            Self::Challenge { .. } => Kind::Challenge,
+            Self::Answer { .. } => Kind::Answer,
+            Self::Decline { .. } => Kind::Decline,
+            Self::Beacon(_) => Kind::Beacon,
+            Self::Relist => Kind::Relist,
         }
     }
 
@@ -346,6 +410,26 @@ impl Message {
             Self::AskSide { id, feed, index, leaf, start, from } => {
                 out.varint(*id).raw(&feed.0).varint(*index).raw(&leaf.0).varint(*start).varint(*from);
             }
+            Self::AskReceipt { feed, length, tree_hash } => {
+                out.raw(&feed.0).varint(*length).raw(&tree_hash.0);
+            }
+            Self::Receipt(receipt) => receipt.write(&mut out),
+            Self::Challenge { id, feed, nonce, blocks } => {
+                out.varint(*id).raw(&feed.0).raw(nonce).count(blocks.len());
+                for block in blocks {
+                    out.varint(*block);
+                }
+            }
+            Self::Answer { id, hash } => {
+                out.varint(*id).raw(&hash.0);
+            }
+            Self::Decline { feed, why } => {
+                out.raw(&feed.0).u8(u8::from(*why == Declined::NotHeld));
+            }
+            Self::Beacon(hash) => {
+                out.raw(&hash.0);
+            }
+            Self::Relist => {}
         }
         out.finish()
     }
@@ -445,6 +529,28 @@ impl Message {
                 }
                 Self::AskSide { id, feed, index, leaf, start, from }
             }
+            Kind::AskReceipt => Self::AskReceipt {
+                feed: PublicKey(reader.array()?),
+                length: reader.varint()?,
+                tree_hash: Hash(reader.array()?),
+            },
+            Kind::Receipt => Self::Receipt(Receipt::read(reader)?),
+            Kind::Challenge => {
+                let (id, feed, nonce) = (id(reader)?, PublicKey(reader.array()?), reader.array()?);
+                let blocks = list(reader, "challenged blocks", MAX_CHALLENGED, |reader| reader.varint())?;
+                if blocks.is_empty() {
+                    return Err(DecodeError::NotCanonical { what: "challenge about nothing" });
+                }
+                Self::Challenge { id, feed, nonce, blocks }
+            }
+            Kind::Answer => Self::Answer { id: id(reader)?, hash: Hash(reader.array()?) },
+            Kind::Decline => {
+                let feed = PublicKey(reader.array()?);
+                let why = if flag(reader)? { Declined::NotHeld } else { Declined::Full };
+                Self::Decline { feed, why }
+            }
+            Kind::Beacon => Self::Beacon(Hash(reader.array()?)),
+            Kind::Relist => Self::Relist,
         };
         reader.end()?;
         Ok(message)

@@ -6,8 +6,12 @@
 //! [`Session::deadline`], drains [`Session::poll`] after every call, and hands messages to whoever serves the space.
 //!
 //! Messages are cut into frames only when the carrier takes them, so that heartbeats and the close overtake bulk data.
+//! A session may have several carriers ([`Session::attach`]); its messages go over the best that lives, and move to another
+//! without one lost, doubled or out of order (`open.rs`).
 //! After a fault nothing more is accepted or delivered; the peer is told, then [`SessionOutput::Closed`] comes last.
 
+mod kept;
+mod leg;
 mod open;
 
 use std::collections::VecDeque;
@@ -15,9 +19,12 @@ use std::collections::VecDeque;
 use super::{
     Carrier, ChannelId, CloseReason, Fault, Goodbye, HandshakeHash, Message, NodeKey, Role,
     channel::Channels,
-    frame::{Content, Deframer, Joiner, enclose},
+    frame::{Content, Joiner, enclose},
     handshake::{Handshake, Secured, Step},
-    limits::{HANDSHAKE_MS, HEARTBEAT_MS, IDLE_MS, QUEUE_MAX, QUEUE_TARGET, SILENCE_MS},
+    limits::{
+        HANDSHAKE_MS, HEARTBEAT_MS, IDLE_MS, MAX_CARRIERS, MAX_FRAME, QUEUE_MAX, QUEUE_TARGET, SILENCE_MS,
+        STALL_ALONE_MS, STALL_MS,
+    },
 };
 use crate::collections::Map;
 use crate::crypto::{Entropy, PublicKey, Signer};
@@ -32,13 +39,64 @@ pub struct SessionConfig<'a> {
     pub nonce: [u8; 16],
     /// Which end this is.
     pub role: Role,
+    /// The owner's number for the carrier.
+    pub via: u64,
+}
+
+/// A further carrier for a session.
+pub struct NextCarrier<'a> {
+    /// What it is.
+    pub carrier: Carrier,
+    /// The key that the session began with.
+    pub key: &'a NodeKey,
+    /// This side's nonce for its handshake, random.
+    pub nonce: [u8; 16],
+    /// The owner's number for it.
+    pub via: u64,
+}
+
+/// What a session counts, for people and tests.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct FrameCounts {
+    /// Parts of messages that were sent, each once.
+    pub sent: u64,
+    /// Of those, how many the peer has acknowledged.
+    pub acknowledged: u64,
+    /// Parts that were received, each once.
+    pub received: u64,
+    /// Parts that were sent again over another carrier.
+    pub resent: u64,
+    /// Parts that came again, and were dropped.
+    pub repeated: u64,
+    /// How often this side moved to another carrier.
+    pub moves: u64,
 }
 
 /// What a session wants done or has to say.
 #[derive(Debug, Eq, PartialEq)]
 pub enum SessionOutput {
-    /// Hand these bytes to the carrier: one frame, at most 16 KiB.
-    Send(Vec<u8>),
+    /// Hand these bytes to a carrier: one frame, at most 16 KiB.
+    Send {
+        /// The carrier.
+        via: u64,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// Messages go over another carrier now.
+    Moved {
+        /// The carrier.
+        via: u64,
+    },
+    /// Nothing is heard over a carrier any more: look after it.
+    Stalled {
+        /// The carrier.
+        via: u64,
+    },
+    /// A carrier that did not join: close it. The session goes on.
+    Dropped {
+        /// The carrier.
+        via: u64,
+    },
     /// The handshake is done; from now on the peer is who it is.
     Established {
         /// The peer's key for its browser session.
@@ -115,9 +173,7 @@ pub enum SendError {
 /// One connection.
 pub struct Session {
     state: State,
-    deframer: Deframer,
-    /// Frames of the handshake, in clear.
-    clear: VecDeque<Vec<u8>>,
+    legs: Vec<Leg>,
     events: VecDeque<SessionOutput>,
     role: Role,
     /// Spaces to serve, and whether to open them, once the handshake is done.
@@ -125,12 +181,16 @@ pub struct Session {
     opened_at: u64,
     heard_at: u64,
     ticked_at: u64,
+    /// The latest time that was told, ms.
+    now: u64,
 }
 
+use leg::{Leg, LegState};
 use open::{Open, cut};
 
 enum State {
-    Handshake(Option<Box<Handshake>>),
+    /// No carrier's handshake is done.
+    Handshake,
     Open(Box<Open>),
     /// The reason was said or waits in `events`.
     Closed,
@@ -139,35 +199,87 @@ enum State {
 impl Session {
     /// Begins a session at `now` (ms). The initiator has something to send at once.
     pub fn new(config: SessionConfig<'_>, entropy: &mut dyn Entropy, now: u64) -> Result<Self, Fault> {
-        let SessionConfig { carrier, key, nonce, role } = config;
-        let mut handshake = Handshake::new(role, &carrier, key, nonce, entropy)?;
-        let mut clear = VecDeque::new();
-        if role == Role::Initiator {
-            clear.extend(enclose(&handshake.start()?));
-        }
-        Ok(Self {
-            state: State::Handshake(Some(Box::new(handshake))),
-            deframer: Deframer::default(),
-            clear,
+        let SessionConfig { carrier, key, nonce, role, via } = config;
+        let mut session = Self {
+            state: State::Handshake,
+            legs: Vec::new(),
             events: VecDeque::new(),
             role,
             early: Map::new(),
             opened_at: now,
             heard_at: now,
             ticked_at: now,
-        })
+            now,
+        };
+        session.attach(NextCarrier { carrier, key, nonce, via }, entropy, now)?;
+        Ok(session)
     }
 
-    /// Takes bytes from the carrier, cut in any way. A fault has closed the session already.
-    pub fn receive(&mut self, mut bytes: &[u8], now: u64) -> Result<(), Fault> {
+    /// Adds a carrier: its handshake runs over it, and if it is with the same peer, messages may move there. One that
+    /// does not work out is given back as [`SessionOutput::Dropped`].
+    pub fn attach(
+        &mut self,
+        next: NextCarrier<'_>,
+        entropy: &mut dyn Entropy,
+        now: u64,
+    ) -> Result<(), Fault> {
+        let NextCarrier { carrier, key, nonce, via } = next;
+        self.now = self.now.max(now);
+        if self.legs.len() >= MAX_CARRIERS || self.legs.iter().any(|leg| leg.via == via) {
+            return Err(Fault::Limit { what: "carriers", max: MAX_CARRIERS });
+        }
+        let mut handshake = Handshake::new(self.role, &carrier, key, nonce, entropy)?;
+        let first = if self.role == Role::Initiator { enclose(&handshake.start()?) } else { None };
+        let mut leg = Leg::new(via, &carrier, handshake, now);
+        leg.clear.extend(first);
+        self.legs.push(leg);
+        Ok(())
+    }
+
+    /// A carrier is gone. Without any the session has nothing to go on: it is over.
+    pub fn detach(&mut self, via: u64, now: u64) {
+        self.now = self.now.max(now);
+        self.legs.retain(|leg| leg.via != via);
+        if self.legs.is_empty() && !matches!(self.state, State::Closed) {
+            self.end(CloseReason::Silence);
+        }
+        self.choose();
+    }
+
+    /// What time it is, before the session is asked what to send.
+    pub fn note(&mut self, now: u64) {
+        self.now = self.now.max(now);
+    }
+
+    /// Asks on every carrier whether it lives: the page woke up, or the network changed.
+    pub fn probe(&mut self, now: u64) {
+        self.now = self.now.max(now);
+        self.legs.iter_mut().for_each(|leg| leg.probe(now));
+    }
+
+    /// Takes bytes from a carrier, cut in any way. A fault has closed the session already.
+    pub fn receive(&mut self, via: u64, mut bytes: &[u8], now: u64) -> Result<(), Fault> {
         self.heard_at = now;
+        self.now = self.now.max(now);
         while !self.is_closed() {
-            let step = match self.deframer.next(&mut bytes) {
-                Ok(Some(frame)) => self.frame(&frame, now),
+            let Some(at) = self.legs.iter().position(|leg| leg.via == via) else { return Ok(()) };
+            let next = self.legs.get_mut(at).map_or(Ok(None), |leg| leg.deframer.next(&mut bytes));
+            let step = match next {
+                Ok(Some(frame)) => self.frame(at, &frame),
                 Ok(None) => return Ok(()),
                 Err(fault) => Err(fault),
             };
             if let Err(fault) = step {
+                // What has not joined takes nothing down but itself, nor does a carrier that mixes up its bytes.
+                let joined = self.legs.get(at).is_some_and(|leg| leg.attached);
+                let others =
+                    self.legs.iter().filter(|leg| leg.via != via && (leg.attached || !joined)).count();
+                let bytes = matches!(fault, Fault::Authentic { .. } | Fault::FrameLength { .. });
+                if others > 0 && (!joined || bytes) {
+                    self.drop_leg(at);
+                    self.choose();
+                    return Ok(());
+                }
                 self.fail(fault.clone());
                 return Err(fault);
             }
@@ -177,8 +289,10 @@ impl Session {
 
     /// The next thing to do or to know.
     pub fn poll(&mut self) -> Option<SessionOutput> {
-        if let Some(frame) = self.clear.pop_front() {
-            return Some(SessionOutput::Send(frame));
+        for leg in &mut self.legs {
+            if let Some(bytes) = leg.clear.pop_front() {
+                return Some(SessionOutput::Send { via: leg.via, bytes });
+            }
         }
         let done = matches!(&self.state, State::Open(open) if open.closing.is_some());
         if !done && let Some(event) = self.events.pop_front() {
@@ -186,13 +300,16 @@ impl Session {
         }
         if let State::Open(open) = &mut self.state {
             if let Some((goodbye, text, reason)) = open.closing.take() {
-                let content = Content::Close { goodbye, text: cut(&text) };
-                let send = open.control(content);
+                for leg in self.legs.iter_mut().rev().filter(|leg| leg.is_joined()) {
+                    let content = Content::Close { goodbye, text: cut(&text) };
+                    self.events.extend(open.control(leg, content));
+                    self.events.rotate_right(1);
+                }
                 self.state = State::Closed;
                 self.events.push_back(SessionOutput::Closed { reason });
-                return send.map(SessionOutput::Send).or_else(|| self.events.pop_front());
+                return self.events.pop_front();
             }
-            return open.next_frame().map(SessionOutput::Send);
+            return open.next_frame(&mut self.legs, self.now);
         }
         self.events.pop_front()
     }
@@ -200,26 +317,31 @@ impl Session {
     /// When [`Session::tick`] has something to do (ms).
     pub fn deadline(&self) -> Option<u64> {
         match &self.state {
-            State::Handshake(_) => Some(self.opened_at.saturating_add(HANDSHAKE_MS)),
+            State::Handshake => Some(self.opened_at.saturating_add(HANDSHAKE_MS)),
             State::Open(open) => {
                 let beat = open.pinged_at.saturating_add(HEARTBEAT_MS);
                 let silence = self.heard_at.saturating_add(SILENCE_MS);
                 let idle = open.idle_since.map_or(u64::MAX, |since| since.saturating_add(IDLE_MS));
-                Some(beat.min(silence).min(idle))
+                let patience = self.patience();
+                let doubts = self.legs.iter().filter_map(|leg| match leg.attached {
+                    true => leg.deadline(patience),
+                    false => Some(leg.began.saturating_add(HANDSHAKE_MS)),
+                });
+                Some(doubts.fold(beat.min(silence).min(idle), u64::min))
             }
             State::Closed => None,
         }
     }
 
-    /// Lets time pass: heartbeats, silence, idleness.
+    /// Lets time pass: heartbeats, silence, idleness, carriers that do not answer.
     pub fn tick(&mut self, now: u64) {
         // The whole machine slept: what the peer sent meanwhile waits to be delivered, so ask before giving up.
         if now.saturating_sub(self.ticked_at) >= SILENCE_MS {
             self.heard_at = self.heard_at.max(now.saturating_sub(SILENCE_MS - HEARTBEAT_MS));
         }
-        self.ticked_at = now;
+        (self.ticked_at, self.now) = (now, self.now.max(now));
         match &mut self.state {
-            State::Handshake(_) if now >= self.opened_at.saturating_add(HANDSHAKE_MS) => {
+            State::Handshake if now >= self.opened_at.saturating_add(HANDSHAKE_MS) => {
                 self.end(CloseReason::Silence);
             }
             State::Open(open) => {
@@ -228,17 +350,77 @@ impl Session {
                 } else if open.idle_since.is_some_and(|since| now >= since.saturating_add(IDLE_MS)) {
                     open.close(Goodbye::Idle, "no space in common", CloseReason::Ours(Goodbye::Idle));
                 } else if now >= open.pinged_at.saturating_add(HEARTBEAT_MS) {
-                    (open.pinged_at, open.ping) = (now, Some(now));
+                    open.pinged_at = now;
+                    let active = open.active;
+                    self.legs.iter_mut().filter(|leg| leg.via == active).for_each(|leg| leg.beat(now));
                 }
+                self.doubt(now);
             }
-            State::Handshake(_) | State::Closed => {}
+            State::Handshake | State::Closed => {}
         }
     }
 
-    /// The carrier is full (or no longer): while it is, only heartbeats and the close are handed out.
-    pub fn set_congested(&mut self, congested: bool) {
-        if let State::Open(open) = &mut self.state {
-            open.congested = congested;
+    /// Looks after several carriers.
+    fn doubt(&mut self, now: u64) {
+        let late = |leg: &Leg| !leg.attached && now >= leg.began.saturating_add(HANDSHAKE_MS);
+        while let Some(at) = self.legs.iter().position(late) {
+            self.drop_leg(at);
+        }
+        let (patience, mut asked) = (self.patience(), false);
+        for leg in &mut self.legs {
+            let (waiting, stalled) = (leg.waiting, leg.stalled);
+            leg.doubt(now, patience);
+            asked |= waiting != leg.waiting;
+            if leg.stalled && !stalled {
+                self.events.push_back(SessionOutput::Stalled { via: leg.via });
+            }
+        }
+        // The others are asked too, so that the way out is known when it is needed.
+        self.legs.iter_mut().filter(|_| asked).for_each(|leg| leg.probe(now));
+        self.choose();
+    }
+
+    /// How long a carrier may leave a question unanswered: longer if there is no other.
+    fn patience(&self) -> u64 {
+        if self.legs.len() > 1 { STALL_MS } else { STALL_ALONE_MS }
+    }
+
+    fn choose(&mut self) {
+        let State::Open(open) = &mut self.state else { return };
+        let before = open.active;
+        open.choose(&mut self.legs, self.now);
+        if open.active != before {
+            self.events.push_back(SessionOutput::Moved { via: open.active });
+        }
+    }
+
+    fn drop_leg(&mut self, at: usize) {
+        if at < self.legs.len() {
+            let via = self.legs.remove(at).via;
+            self.events.push_back(SessionOutput::Dropped { via });
+        }
+    }
+
+    /// A carrier is full (or no longer): while it is, only heartbeats and the close are handed out for it.
+    pub fn set_congested(&mut self, via: u64, congested: bool) {
+        self.legs.iter_mut().filter(|leg| leg.via == via).for_each(|leg| leg.congested = congested);
+    }
+
+    /// The carrier over which messages go, once there is one.
+    pub fn active(&self) -> Option<u64> {
+        if let State::Open(open) = &self.state { Some(open.active) } else { None }
+    }
+
+    /// Frames so far.
+    pub fn counts(&self) -> FrameCounts {
+        let State::Open(open) = &self.state else { return FrameCounts::default() };
+        FrameCounts {
+            sent: open.sent,
+            acknowledged: open.acknowledged,
+            received: open.received,
+            resent: open.resent,
+            repeated: open.repeated,
+            moves: open.moves,
         }
     }
 
@@ -266,11 +448,6 @@ impl Session {
         if let State::Open(open) = &self.state { open.offsets.iter().copied().max() } else { None }
     }
 
-    /// Message frames of ours that the peer has acknowledged, and that were sent.
-    pub fn progress(&self) -> (u64, u64) {
-        if let State::Open(open) = &self.state { (open.acknowledged, open.sent) } else { (0, 0) }
-    }
-
     /// Whether the handshake is done and nobody has closed.
     pub fn is_open(&self) -> bool {
         matches!(&self.state, State::Open(open) if open.closing.is_none())
@@ -286,7 +463,7 @@ impl Session {
     pub fn serve(&mut self, space: PublicKey) {
         match &mut self.state {
             State::Open(open) => open.channels.serve(space),
-            State::Handshake(_) => {
+            State::Handshake => {
                 self.early.entry(space).or_insert(false);
             }
             State::Closed => {}
@@ -297,7 +474,7 @@ impl Session {
     pub fn open(&mut self, space: PublicKey) -> Result<(), SendError> {
         let open = match &mut self.state {
             State::Open(open) => open,
-            State::Handshake(_) => {
+            State::Handshake => {
                 self.early.insert(space, true);
                 return Ok(());
             }
@@ -345,7 +522,7 @@ impl Session {
     pub fn close(&mut self, goodbye: Goodbye) {
         match &mut self.state {
             State::Open(open) => open.close(goodbye, "", CloseReason::Ours(goodbye)),
-            State::Handshake(_) => self.end(CloseReason::Ours(goodbye)),
+            State::Handshake => self.end(CloseReason::Ours(goodbye)),
             State::Closed => {}
         }
     }
@@ -362,9 +539,10 @@ impl Session {
                 open.close(goodbye, &text, CloseReason::Fault(fault));
                 self.events.clear();
             }
-            State::Handshake(_) => {
+            State::Handshake => {
                 // Says which versions are spoken here; and to a peer in the middle of a handshake, that it is over.
-                self.clear.extend(enclose(&Handshake::refusal()));
+                let refusal = enclose(&Handshake::refusal());
+                self.legs.iter_mut().for_each(|leg| leg.clear.extend(refusal.clone()));
                 self.end(CloseReason::Fault(fault));
             }
             State::Closed => {}
@@ -375,7 +553,7 @@ impl Session {
         match &self.state {
             State::Closed => true,
             State::Open(open) => open.closing.is_some(),
-            State::Handshake(_) => false,
+            State::Handshake => false,
         }
     }
 
@@ -384,51 +562,128 @@ impl Session {
         self.events.push_back(SessionOutput::Closed { reason });
     }
 
-    fn frame(&mut self, frame: &[u8], now: u64) -> Result<(), Fault> {
-        match &mut self.state {
-            State::Handshake(handshake) => {
-                let handshake = handshake.take().ok_or(Fault::Handshake { detail: "was over" })?;
-                let (rest, step) = handshake.read(frame)?;
-                match step {
-                    Step::Reply(reply) => {
-                        self.clear.extend(enclose(&reply));
-                        self.state = State::Handshake(rest.map(Box::new));
-                    }
-                    Step::Done(reply, secured) => {
-                        self.clear.extend(reply.and_then(|reply| enclose(&reply)));
-                        self.establish(*secured, now);
-                    }
-                    Step::Versions(theirs) => self.end(CloseReason::Version { theirs }),
-                }
-                Ok(())
+    fn frame(&mut self, at: usize, frame: &[u8]) -> Result<(), Fault> {
+        let Some(leg) = self.legs.get_mut(at) else { return Ok(()) };
+        let LegState::Shaking(handshake) = &mut leg.state else { return self.sealed(at, frame) };
+        let handshake = handshake.take().ok_or(Fault::Handshake { detail: "was over" })?;
+        let (rest, step) = handshake.read(frame)?;
+        match step {
+            Step::Reply(reply) => {
+                leg.clear.extend(enclose(&reply));
+                leg.state = LegState::Shaking(rest.map(Box::new));
             }
-            State::Open(open) => {
-                if let Some(reason) = open.receive(frame, now, &mut self.events)? {
-                    self.end(reason);
-                }
-                Ok(())
+            Step::Done(reply, secured) => {
+                leg.clear.extend(reply.and_then(|reply| enclose(&reply)));
+                self.secured(at, secured)?;
             }
-            State::Closed => Ok(()),
+            Step::Versions(theirs) if self.legs.len() < 2 => self.end(CloseReason::Version { theirs }),
+            Step::Versions(theirs) => return Err(Fault::Version { ours: super::PROTOCOL_VERSION, theirs }),
+        }
+        Ok(())
+    }
+
+    fn sealed(&mut self, at: usize, sealed: &[u8]) -> Result<(), Fault> {
+        let now = self.now;
+        let Some(leg) = self.legs.get_mut(at) else { return Ok(()) };
+        let received = if let State::Open(open) = &self.state { open.received } else { 0 };
+        let mut plain = [0; MAX_FRAME];
+        let frame = leg.open(sealed, &mut plain, received)?;
+        if matches!(self.state, State::Handshake) {
+            if let Content::Attach { id, received } = frame.content {
+                // The session begins on another carrier, whose last word is still under way.
+                leg.early = Some((id, received));
+                return Ok(());
+            }
+            self.establish(at);
+        }
+        let (State::Open(open), Some(leg)) = (&mut self.state, self.legs.get_mut(at)) else { return Ok(()) };
+        let joined = leg.attached;
+        if let Some(reason) = open.receive(leg, &frame, now, &mut self.events)? {
+            self.end(reason);
+            return Ok(());
+        }
+        if !joined {
+            // The initiator's attach is answered by one.
+            (leg.attach, open.several) = (self.role == Role::Responder, true);
+        }
+        let (via, active) = (leg.via, open.active);
+        if via != active {
+            // The peer has reasons not to use the carrier that is in use here.
+            self.legs.iter_mut().filter(|leg| leg.via == active).for_each(|leg| leg.probe(now));
+        }
+        self.choose();
+        Ok(())
+    }
+
+    /// The handshake on a carrier is done. Whichever is first at the initiator begins the session; the responder knows
+    /// it by the first frame, unless there is only one.
+    fn secured(&mut self, at: usize, secured: Box<Secured>) -> Result<(), Fault> {
+        let alone = self.legs.len() == 1;
+        let Some(leg) = self.legs.get_mut(at) else { return Ok(()) };
+        if matches!(self.state, State::Open(_)) {
+            self.join(at, secured)
+        } else {
+            leg.state = LegState::Undecided(secured);
+            if alone || self.role == Role::Initiator {
+                self.establish(at);
+            }
+            Ok(())
         }
     }
 
-    fn establish(&mut self, secured: Secured, now: u64) {
-        let Secured { transport, hash, remote, id } = secured;
+    /// A carrier is with the same node as the session: the initiator says that it joins.
+    fn join(&mut self, at: usize, secured: Box<Secured>) -> Result<(), Fault> {
+        let (State::Open(open), Some(leg)) = (&mut self.state, self.legs.get_mut(at)) else { return Ok(()) };
+        if secured.remote != open.remote {
+            return Err(Fault::Handshake { detail: "the carrier leads to another node" });
+        }
+        leg.state = LegState::Sealed(Box::new(secured.transport));
+        leg.attach = self.role == Role::Initiator;
+        if let Some((id, received)) = leg.early.take() {
+            open.attach(leg, id, received, self.now)?;
+            (leg.attach, open.several) = (true, true);
+        }
+        Ok(())
+    }
+
+    /// Begins the session on a carrier; the others join it.
+    fn establish(&mut self, at: usize) {
+        let now = self.now;
+        let Some(leg) = self.legs.get_mut(at) else { return };
+        let LegState::Undecided(secured) = core::mem::replace(&mut leg.state, LegState::Shaking(None)) else {
+            return;
+        };
+        let Secured { transport, hash, remote, id } = *secured;
+        leg.state = LegState::Sealed(Box::new(transport));
+        leg.attached = true;
+        leg.beat(now);
         self.events.push_back(SessionOutput::Established { remote, hash, id });
         self.state = State::Open(Box::new(Open {
-            noise: transport,
+            id,
+            remote,
             channels: Channels::new(hash, self.role),
             joiner: Joiner::default(),
             buckets: Map::new(),
             queue: VecDeque::new(),
             started: 0,
             queued: 0,
+            talk: VecDeque::new(),
+            talk_queued: 0,
+            talked: false,
+            opening: 0,
             sent: 0,
             received: 0,
             acknowledged: 0,
-            congested: false,
-            ping: Some(now),
-            pong: None,
+            active: leg.via,
+            several: false,
+            keeps: leg.keeps,
+            kept: kept::Kept::default(),
+            handed: 0,
+            untold: 0,
+            progressed: false,
+            moves: 0,
+            resent: 0,
+            repeated: 0,
             pinged_at: now,
             rtt: None,
             offsets: VecDeque::new(),
@@ -440,6 +695,16 @@ impl Session {
                 // More than the limit: those past it are not opened.
                 true => drop(self.open(space)),
                 false => self.serve(space),
+            }
+        }
+        for other in (0..self.legs.len()).rev() {
+            let Some(leg) = self.legs.get_mut(other) else { continue };
+            if let LegState::Undecided(_) = &leg.state
+                && let LegState::Undecided(secured) =
+                    core::mem::replace(&mut leg.state, LegState::Shaking(None))
+                && self.join(other, secured).is_err()
+            {
+                self.drop_leg(other);
             }
         }
     }

@@ -61,7 +61,7 @@ pub(super) struct Pair {
 pub(super) fn session(role: Role, carrier: Carrier, seed: u64, now: u64) -> Session {
     let mut entropy = Seeded::new(seed);
     let key = NodeKey::generate(&mut entropy);
-    let config = SessionConfig { carrier, key: &key, nonce: entropy.array16(), role };
+    let config = SessionConfig { carrier, key: &key, nonce: entropy.array16(), role, via: 0 };
     Session::new(config, &mut entropy, now).unwrap()
 }
 
@@ -88,7 +88,7 @@ impl Pair {
         for side in &mut self.sides {
             while let Some(output) = side.session.poll() {
                 match output {
-                    SessionOutput::Send(bytes) => side.out.push(&bytes, self.now, &mut self.random),
+                    SessionOutput::Send { bytes, .. } => side.out.push(&bytes, self.now, &mut self.random),
                     other => side.said.push(other),
                 }
             }
@@ -103,7 +103,7 @@ impl Pair {
         for from in 0..2 {
             while let Some(bytes) = self.sides[from].out.pull(self.now) {
                 let to = &mut self.sides[1 - from];
-                if let Err(fault) = to.session.receive(&bytes, self.now) {
+                if let Err(fault) = to.session.receive(0, &bytes, self.now) {
                     to.fault = Some(fault);
                 }
             }

@@ -7,7 +7,8 @@ use crate::{
     codec::Writer,
     crypto::{Entropy, Hash, PublicKey, SecretKey32, Signature, hex},
     feed::{Node, Proof, SignedHead},
-    sync::{Announcement, Answers, Envelope, EnvelopeKind, ItemKind, Message},
+    space::Receipt,
+    sync::{Announcement, Answers, Declined, Envelope, EnvelopeKind, ItemKind, Message},
     testing::Seeded,
 };
 
@@ -99,7 +100,7 @@ pub(super) fn refused() -> Json {
     [
         ("nothing", vec![]),
         ("a channel without a kind", vec![1]),
-        ("kind 19", vec![1, 19]),
+        ("kind 200", vec![1, 200]),
         ("channel in longer form", [&[0x81, 0], &open[1..]].concat()),
         ("a byte too many", [open.as_slice(), &[0]].concat()),
         ("cut off", open[..open.len() - 1].to_vec()),
@@ -151,6 +152,8 @@ fn samples() -> Vec<Sample> {
     let (discovery, tag, tree_hash, low) = (hash(), hash(), hash(), Hash([1; 32]));
     let (feed, key) = (PublicKey(hash().0), PublicKey(hash().0));
     let signature = Signature([0x51; 64]);
+    let receipt =
+        Receipt { feed, length: 300, tree_hash: low, expires: 1_800_000_000_000, signer: key, signature };
     let head = SignedHead { length: 300, fork: 0, tree_hash, signature };
     let head_json = json!({ "length": 300, "fork": 0, "tree_hash": tree_hash.to_string(), "signature": hex(&signature.0) });
     let node = Node { index: 129, hash: low, size: 70_000 };
@@ -297,6 +300,40 @@ fn samples() -> Vec<Sample> {
             "ask side",
             json!({ "id": 9, "feed": feed_text, "index": 300, "leaf": low.to_string(), "start": 300, "from": 0 }),
             Message::AskSide { id: 9, feed, index: 300, leaf: low, start: 300, from: 0 },
+        ),
+        (
+            1,
+            "ask receipt",
+            json!({ "feed": feed_text, "length": 300, "tree_hash": low.to_string() }),
+            Message::AskReceipt { feed, length: 300, tree_hash: low },
+        ),
+        (
+            1,
+            "receipt",
+            json!({
+                "feed": feed_text, "length": 300, "tree_hash": low.to_string(), "expires": 1_800_000_000_000_u64,
+                "signer": receipt.signer.to_string(), "signature": hex(&receipt.signature.0),
+            }),
+            Message::Receipt(receipt),
+        ),
+        (
+            1,
+            "challenge",
+            json!({ "id": 9, "feed": feed_text, "nonce": hex(&[6; 32]), "blocks": [300, 0, 300] }),
+            Message::Challenge { id: 9, feed, nonce: [6; 32], blocks: vec![300, 0, 300] },
+        ),
+        (1, "answer", json!({ "id": 9, "hash": low.to_string() }), Message::Answer { id: 9, hash: low }),
+        (
+            1,
+            "decline",
+            json!({ "feed": feed_text, "why": 0 }),
+            Message::Decline { feed, why: Declined::Full },
+        ),
+        (
+            1,
+            "decline",
+            json!({ "feed": feed_text, "why": 1 }),
+            Message::Decline { feed, why: Declined::NotHeld },
         ),
     ]
 }

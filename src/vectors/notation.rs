@@ -118,6 +118,10 @@ fn access(op: &AccessOp) -> Json {
             let role = role(invite.role);
             json!({ "op": "invite", "key": invite.key.to_string(), "role": role, "uses": invite.uses, "expires": invite.expires })
         }
+        AccessOp::Pin(pin) => {
+            json!({ "op": "pin", "replica": pin.replica.to_string(), "label": pin.label })
+        }
+        AccessOp::Unpin { replica } => json!({ "op": "unpin", "replica": replica.to_string() }),
         AccessOp::Unknown { kind, body } => json!({ "op": "unknown", "kind": kind, "body": hex(body) }),
     }
 }

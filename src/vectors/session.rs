@@ -47,7 +47,7 @@ impl Wire {
         let mut side = |carrier, role| {
             let (key, ephemeral, nonce) = (entropy.array32(), entropy.array32(), entropy.array16());
             let node = NodeKey::generate(&mut Given(&key));
-            let config = SessionConfig { carrier, key: &node, nonce, role };
+            let config = SessionConfig { carrier, key: &node, nonce, role, via: 0 };
             let session = Session::new(config, &mut Given(&ephemeral), NOW).unwrap();
             (
                 session,
@@ -66,8 +66,8 @@ impl Wire {
             && let Some(output) = self.sides[from].poll()
         {
             match output {
-                SessionOutput::Send(frame) => {
-                    self.sides[1 - from].receive(&frame, NOW).unwrap();
+                SessionOutput::Send { bytes: frame, .. } => {
+                    self.sides[1 - from].receive(0, &frame, NOW).unwrap();
                     frames.push(frame);
                 }
                 other => self.said[from].push(other),
@@ -119,11 +119,11 @@ fn handshakes() -> Vec<Json> {
 
 fn other_version() -> Json {
     let (mut wire, _) = Wire::new([Carrier::Tab, Carrier::Tab], 9);
-    let Some(SessionOutput::Send(mut first)) = wire.sides[0].poll() else { panic!() };
+    let Some(SessionOutput::Send { bytes: mut first, .. }) = wire.sides[0].poll() else { panic!() };
     first[7] = 2;
-    assert!(wire.sides[1].receive(&first, NOW).is_err());
-    let Some(SessionOutput::Send(answer)) = wire.sides[1].poll() else { panic!() };
-    wire.sides[0].receive(&answer, NOW).unwrap();
+    assert!(wire.sides[1].receive(0, &first, NOW).is_err());
+    let Some(SessionOutput::Send { bytes: answer, .. }) = wire.sides[1].poll() else { panic!() };
+    wire.sides[0].receive(0, &answer, NOW).unwrap();
     let closed = SessionOutput::Closed { reason: CloseReason::Version { theirs: vec![1] } };
     assert_eq!(wire.sides[0].poll(), Some(closed));
     json!([hex(&first), hex(&answer)])

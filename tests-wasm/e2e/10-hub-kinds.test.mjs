@@ -20,7 +20,7 @@ async function meet(w, hubs) {
   return { server, origin, visitor };
 }
 
-for (const kind of ["mqtt", "peerjs", "wt", "nostr", "signalhubws", "matchbox"]) {
+for (const kind of ["mqtt", "mosquitto", "peerjs", "wt", "nostr", "nostr-relay-builder", "signalhubws", "matchbox"]) {
   test(`through ${kind}`, scenario(async (w) => {
     const hub = await w.hub(kind);
     await meet(w, [hub.url]);

@@ -2,6 +2,7 @@
 // survives locking and being let in, because it is kept here while the field is away.
 
 import { h, setText } from "../lib/dom.js";
+import { untilStored } from "../lib/leaving.js";
 import { attempt, problemPlace } from "../lib/problems.js";
 
 let unsent = "";
@@ -48,7 +49,7 @@ export function composer(app) {
       try {
         const value = { text: text.value, time: new Date().toISOString() };
         const key = postKey(value.time);
-        await app.hypha.home.put(key, value, { private: secret.checked });
+        await untilStored(app.hypha.home.put(key, value, { private: secret.checked }));
         app.posted = key;
         text.value = "";
         grow();

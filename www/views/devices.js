@@ -7,6 +7,7 @@ import { ask } from "../lib/dialog.js";
 import { attempt, problemPlace } from "../lib/problems.js";
 import { forgetLooks } from "./look.js";
 import { hide, remove } from "./remove.js";
+import { replicas } from "./replicas.js";
 import { clearNews } from "./toast.js";
 
 const FEW = 3; // removed devices that are listed with the others; more of them fold away
@@ -22,13 +23,16 @@ export function devices(app) {
     await app.hypha.lock();
     app.update();
   }), { test: "lock" });
+  const kept = replicas(app);
   const node = h("section", { class: "card" }, heading(2, "Your devices"), list, past, place,
     h("p", { class: "links" }, taken, h("a", { href: "#passphrase", test: "change-passphrase" }, "Change the passphrase")),
     h("p", { class: "hint" }, "Locking asks for the passphrase before anyone writes here again."),
-    h("div", { class: "actions" }, lock, button("Sign out", () => forget(app), { test: "forget", class: "quiet" })));
+    h("div", { class: "actions" }, lock, button("Sign out", () => forget(app), { test: "forget", class: "quiet" })),
+    kept.node);
   const rows = new Map(); // key -> { node, look, line }
 
   function update(why) {
+    kept.update();
     const writers = inOrder(app.hypha.home?.writers() ?? []);
     const out = writers.filter(isOut);
     const folded = out.length > FEW ? out : [];

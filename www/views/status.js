@@ -2,6 +2,7 @@
 
 import { h, heading, setText } from "../lib/dom.js";
 import { hubs } from "./hubs.js";
+import { safetyLine } from "./replicas.js";
 
 const TRANSPORTS = { tab: "a tab of this browser", webrtc: "direct", relay: "through a hub, sealed" };
 
@@ -19,6 +20,10 @@ export function status(app) {
     const hypha = app.hypha;
     const turn = ++reading;
     showPeers(hypha.peers());
+    const safety = safetyLine(hypha.home);
+    replicas.hidden = safety === "";
+    setText(replicas, safety);
+    if (safety) replicas.dataset.replicas = `${hypha.home.safety().replicas}`;
     let stats;
     try {
       stats = await hypha.stats();

@@ -23,18 +23,25 @@ pub fn ready() -> Result<Browsers> {
     if let Ok(found) = find() {
         return Ok(found);
     }
-    let (Some(apt), true) = (paths::on_path("apt-get"), is_root()) else { return find() };
-    step("Install Chromium, ChromeDriver and Firefox with apt-get", || {
+    install(
+        "Install Chromium, ChromeDriver and Firefox with apt-get",
+        &["chromium", "chromium-driver", "firefox-esr"],
+    )?;
+    find()
+}
+
+/// Installs packages of Debian, where there is apt-get and this runs as root; else does nothing.
+pub fn install(what: &str, packages: &[&str]) -> Result<()> {
+    let (Some(apt), true) = (paths::on_path("apt-get"), is_root()) else { return Ok(()) };
+    step(what, || {
         let apt = |args: &[&str]| {
             let mut command = Command::new(&apt);
             command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
             process::must(&mut command, LIMIT, Output::Kept)
         };
         apt(&["update"])?;
-        apt(&["install", "--yes", "--no-install-recommends", "chromium", "chromium-driver", "firefox-esr"])
-            .map(drop)
-    })?;
-    find()
+        apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat()).map(drop)
+    })
 }
 
 /// Firefox's driver, from PATH or crates.io.
@@ -65,7 +72,8 @@ fn one(variable: &str, names: &[&str], package: &str) -> Result<PathBuf> {
     })
 }
 
-fn named(variable: &str) -> Result<Option<PathBuf>> {
+/// What an environment variable names, which must be a file.
+pub fn named(variable: &str) -> Result<Option<PathBuf>> {
     let Some(path) = std::env::var_os(variable).map(PathBuf::from) else { return Ok(None) };
     if !path.is_file() {
         bail!("{variable} names {}, which is not a file", path.display());

@@ -6,7 +6,7 @@
 //! serve     listens; http reads requests; site answers them; hub is the signalling; claim the one PUT
 //! split     the module in two: what is needed first, and the rest; profile  finds out what is needed first
 //! test      rings of tests, added up by tally; check, licences, size are rings of their own
-//! hostile   the package as the adversary of the tests has it
+//! hostile   the package as the adversary of the tests has it; native   a peer on webrtc-rs, a Nostr relay, a broker
 //! bench     this package beside others
 //! sim       thousands of nodes in one simulated network; fuzz   bytes that were nearly right
 //! layers    the architecture as a test
@@ -25,6 +25,7 @@ mod hub;
 #[cfg(test)]
 mod layers;
 mod licences;
+mod native;
 mod npm;
 mod outbox;
 mod package;

@@ -13,7 +13,7 @@
 
 use crate::process::{self, Output};
 use crate::tally::Tally;
-use crate::{browsers, check, hostile, npm, package, paths, step, tools};
+use crate::{browsers, check, hostile, native, npm, package, paths, step, tools};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -193,6 +193,8 @@ fn e2e(built: bool) -> Result<Tally> {
         ("HYPHA_CHROMIUM", found.chromium),
         ("HYPHA_FIREFOX", found.firefox),
         ("HYPHA_MATCHBOX", tools::matchbox_server()?),
+        ("HYPHA_MOSQUITTO", native::mosquitto()?),
+        ("HYPHA_NATIVE", native::build()?),
     ];
     scripts(&paths::root().join("tests-wasm/e2e"), &environment)
 }

@@ -73,8 +73,19 @@ impl HubConnection {
         self.state == HubState::Open
     }
 
+    /// Whether candidates may go one by one.
+    pub(crate) fn trickles(&self) -> bool {
+        self.adapter.caps().trickle
+    }
+
+    /// Whether it is open and may carry data.
+    pub(crate) fn may_relay(&self) -> bool {
+        self.is_open() && self.adapter.caps().may_relay
+    }
+
     pub(crate) fn info(&self) -> HubInfo {
         HubInfo {
+            may_relay: self.adapter.caps().may_relay,
             hub: self.id,
             url: self.url.as_str().to_owned(),
             state: self.state,

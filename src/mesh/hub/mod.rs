@@ -79,7 +79,7 @@ pub struct Caps {
     pub max_message: usize,
     /// May carry data when WebRTC fails.
     pub may_relay: bool,
-    /// Candidates may follow an offer one by one.
+    /// Candidates may follow an offer one by one; else they are gathered first, for every message counts against a limit.
     pub trickle: bool,
 }
 

@@ -173,7 +173,7 @@ impl Nostr {
 
 impl HubAdapter for Nostr {
     fn caps(&self) -> Caps {
-        Caps { addressed: false, broadcast: true, max_message: MAX_MESSAGE, may_relay: false, trickle: true }
+        Caps { addressed: false, broadcast: true, max_message: MAX_MESSAGE, may_relay: false, trickle: false }
     }
 
     fn closed(&mut self) {

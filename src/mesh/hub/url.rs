@@ -20,6 +20,8 @@ pub struct HubUrl {
     kind: Option<HubKind>,
     socket: String,
     options: String,
+    /// Whether data may pass, unless the address says otherwise.
+    relays: bool,
 }
 
 impl HubUrl {
@@ -57,6 +59,7 @@ impl HubUrl {
             kind,
             socket: format!("{scheme}://{rest}"),
             options: options.to_owned(),
+            relays: false,
         })
     }
 
@@ -68,6 +71,11 @@ impl HubUrl {
     /// The kind, if it was named.
     pub const fn kind(&self) -> Option<HubKind> {
         self.kind
+    }
+
+    /// Lets data pass through the hub, unless its address says `relay=0`.
+    pub const fn allow_relay(&mut self) {
+        self.relays = true;
     }
 
     /// The value of an option behind `#` (`#relay=1&x=2`).
@@ -100,7 +108,7 @@ impl HubUrl {
     }
 
     pub(super) fn adapter_of(&self, kind: HubKind, seed: [u8; 32]) -> Box<dyn HubAdapter> {
-        let (socket, may_relay) = (self.socket.clone(), self.option("relay") == Some("1"));
+        let (socket, may_relay) = (self.socket.clone(), self.may_relay());
         let dialect = match kind {
             HubKind::Matchbox => return Box::new(Matchbox::new(socket, may_relay)),
             HubKind::Mqtt => return Box::new(Mqtt::new(socket, seed, may_relay)),
@@ -113,6 +121,13 @@ impl HubUrl {
             HubKind::YWebrtc => Dialect::YWebrtc,
         };
         Box::new(PubSub::new(dialect, socket, &seed, may_relay))
+    }
+
+    fn may_relay(&self) -> bool {
+        match self.option("relay") {
+            Some(said) => said == "1",
+            None => self.relays,
+        }
     }
 
     /// The kind that an address looks like.

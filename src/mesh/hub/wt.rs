@@ -108,7 +108,7 @@ impl WebTorrent {
 
 impl HubAdapter for WebTorrent {
     fn caps(&self) -> Caps {
-        Caps { addressed: false, broadcast: true, max_message: MAX_MESSAGE, may_relay: false, trickle: true }
+        Caps { addressed: false, broadcast: true, max_message: MAX_MESSAGE, may_relay: false, trickle: false }
     }
 
     fn closed(&mut self) {

@@ -203,3 +203,30 @@ fn candidates_that_wait_are_bounded() {
     }
     assert_eq!(answerer.waiting.len(), MAX_CANDIDATES);
 }
+
+#[test]
+fn where_messages_are_dear_candidates_travel_together() {
+    for (gathers, wanted) in [(false, 4), (true, 1)] {
+        let mut dialer = Negotiator::new(1, Role::Dialer, 0);
+        if gathers {
+            dialer.gather();
+        }
+        let sdp = format!("v=0\r\na=ice-ufrag:u\r\na=fingerprint:sha-256 {}\r\n", vec!["0A"; 32].join(":"));
+        dialer.event(RtcEvent::LocalDescription { sdp_type: SdpType::Offer, sdp }, 0);
+        let mut messages = Vec::new();
+        for now in (0..500).step_by(10) {
+            // One every 70 ms, the last after 210 ms.
+            if now % 70 == 0 && now <= 210 {
+                let json = format!(r#"{{"candidate":"candidate:{now}","sdpMid":"0","sdpMLineIndex":0}}"#);
+                dialer.event(RtcEvent::LocalCandidate { json }, now);
+            }
+            dialer.tick(now);
+            while let Some(output) = dialer.poll() {
+                if let NegotiatorOutput::Signal(Direct::Candidates { candidates, .. }) = output {
+                    messages.push(candidates.len());
+                }
+            }
+        }
+        assert_eq!((messages.len(), messages.iter().sum::<usize>()), (wanted, 4), "{messages:?}");
+    }
+}

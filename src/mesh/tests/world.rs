@@ -28,6 +28,9 @@ pub(crate) struct Node {
     said: Vec<(LinkId, PublicKey, Message)>,
     /// Signalling handed to neighbours.
     pub(crate) signals: u64,
+    /// Further carriers of open links, and those that went.
+    pub(crate) carriers: Vec<(LinkId, LinkId, Carrier)>,
+    pub(crate) lost: Vec<LinkId>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -56,6 +59,10 @@ pub(crate) struct World {
     pub(crate) entropy: Seeded,
     pub(crate) queue: Vec<(u64, u64, Task)>,
     pub(crate) order: u64,
+    /// Whether hubs that are added may relay.
+    pub(crate) relaying: bool,
+    /// Nothing passes between peers.
+    pub(crate) blocked: bool,
 }
 
 pub(crate) enum Task {
@@ -74,7 +81,18 @@ impl World {
         println!("seed {seed}");
         let hubs = (0..hubs).map(|_| Hub { up: true, ..Hub::default() }).collect();
         let (now, entropy) = (START, Seeded::new(seed));
-        Self { nodes: Vec::new(), hubs, weather, now, generation: 0, entropy, queue: Vec::new(), order: 0 }
+        Self {
+            nodes: Vec::new(),
+            hubs,
+            weather,
+            now,
+            generation: 0,
+            entropy,
+            queue: Vec::new(),
+            order: 0,
+            relaying: false,
+            blocked: false,
+        }
     }
 
     /// A node in a browser, in the given spaces, on the given hubs.
@@ -84,7 +102,8 @@ impl World {
             mesh.join(*space, self.now, &mut self.entropy).unwrap();
         }
         for hub in hubs {
-            let url = HubUrl::parse(&format!("y-webrtc+ws://127.0.0.1:{hub}")).unwrap();
+            let relay = if self.relaying { "#relay=1" } else { "" };
+            let url = HubUrl::parse(&format!("y-webrtc+ws://127.0.0.1:{hub}{relay}")).unwrap();
             mesh.add_hub(url, self.now, &mut self.entropy).unwrap();
         }
         self.nodes.push(Node {
@@ -100,6 +119,8 @@ impl World {
             channels: Vec::new(),
             said: Vec::new(),
             signals: 0,
+            carriers: Vec::new(),
+            lost: Vec::new(),
         });
         self.nodes.len() - 1
     }
@@ -245,11 +266,12 @@ impl World {
                     };
                     self.later(5, Task::ToNode { node: index, socket: Some((hub, generation)), input });
                 }
-                MeshOutput::HubSend { hub, frame: HubFrame::Text(text) } => {
+                MeshOutput::HubSend { hub, frame: HubFrame::Text(text) }
+                | MeshOutput::RelaySend { hub, frame: HubFrame::Text(text) } => {
                     let Some((at, generation)) = node.sockets.get(&hub).copied() else { panic!("no socket") };
                     self.later(1, Task::ToHub { hub: at, from: (index, hub, generation), text });
                 }
-                MeshOutput::HubSend { .. } => panic!("binary"),
+                MeshOutput::HubSend { .. } | MeshOutput::RelaySend { .. } => panic!("binary"),
                 MeshOutput::HubClose { hub } => {
                     if let Some((at, generation)) = node.sockets.remove(&hub) {
                         self.hubs[at].sockets.remove(&(index, hub, generation));
@@ -315,6 +337,9 @@ impl World {
 
     /// Connects what describes each other.
     pub(crate) fn connect(&mut self) {
+        if self.blocked {
+            return;
+        }
         let mut by_print = BTreeMap::new();
         for (index, node) in self.nodes.iter().enumerate() {
             by_print.extend(node.rtc.iter().map(|(link, rtc)| (rtc.print, (index, *link))));
@@ -375,7 +400,7 @@ impl World {
             }
             let links: Vec<LinkId> = self.nodes[i].open.keys().copied().collect();
             for link in links {
-                self.nodes[i].mesh.send(link, own_bytes(i)).unwrap();
+                self.nodes[i].mesh.send(link, link, own_bytes(i)).unwrap();
             }
             self.drain(i);
         }
@@ -401,7 +426,7 @@ impl Node {
     fn event(&mut self, event: MeshEvent) {
         match event {
             MeshEvent::HubState { error, .. } => self.hub_errors.extend(error),
-            MeshEvent::LinkOpen { link, carrier, fingerprints, remote, initiator, spaces } => {
+            MeshEvent::LinkOpen { link, carrier, fingerprints, remote, initiator, spaces, .. } => {
                 assert!(!spaces.is_empty());
                 assert!(self.open.values().all(|(_, id, ..)| *id != remote), "two links to one node");
                 self.channels.extend(spaces.iter().map(|space| (link, *space)));
@@ -412,8 +437,17 @@ impl Node {
                 self.open.remove(&link).expect("closed what was open");
                 self.closed.push(reason);
             }
-            MeshEvent::LinkData { link, bytes } => self.received.push((link, bytes)),
+            MeshEvent::LinkData { link, bytes, .. } => self.received.push((link, bytes)),
             MeshEvent::Neighbour { link, space, message } => self.said.push((link, space, *message)),
+            MeshEvent::CarrierOpen { link, via, carrier, .. } => {
+                assert!(self.open.contains_key(&link), "a further carrier of a link that is open");
+                self.carriers.push((link, via, carrier));
+            }
+            MeshEvent::CarrierClosed { link, via } => {
+                assert!(self.open.contains_key(&link), "another is left");
+                self.carriers.retain(|(_, open, _)| *open != via);
+                self.lost.push(via);
+            }
             MeshEvent::LinkSpaces { .. } | MeshEvent::LinkWritable { .. } => {}
         }
     }

@@ -106,9 +106,13 @@ impl World {
             link,
             hubs: vec!["y-webrtc+ws://127.0.0.1:1".to_owned()],
             replica: false,
+            quota: None,
+            space_quota: None,
+            max_links: None,
             relaxed: false,
             tabs: false,
             webrtc: true,
+            relay: None,
         };
         let mut seed = [0; 8];
         self.entropy.fill(&mut seed);
@@ -243,6 +247,8 @@ impl World {
             }
             Task::Input(at, input) => self.handle(at, input),
             Task::Step(at, link) => self.step(at, link),
+            // Another tick was planned for an earlier time, has come, and planned the next one.
+            Task::Tick(at) if self.all[at].tick_at > self.now => {}
             Task::Tick(at) => {
                 self.all[at].tick_at = u64::MAX;
                 let deadline = self.all[at].node.as_ref().and_then(|node| node.deadline());
@@ -302,7 +308,7 @@ impl World {
 
     fn mesh(&mut self, at: usize, output: MeshOutput) {
         match output {
-            MeshOutput::Event(_) | MeshOutput::TabPost { .. } => {}
+            MeshOutput::Event(_) | MeshOutput::RelaySend { .. } | MeshOutput::TabPost { .. } => {}
             MeshOutput::HubOpen { hub, .. } => {
                 let input = if self.hub_up {
                     self.all[at].sockets.push(hub);
@@ -374,6 +380,9 @@ impl World {
     fn step(&mut self, at: usize, link: LinkId) {
         let now = self.now;
         let Some(end) = self.all[at].ends.get_mut(&link) else { return };
+        if end.step_at.is_none_or(|planned| planned > now) {
+            return;
+        }
         end.step_at = None;
         for event in end.rtc.step(now, &mut self.entropy) {
             self.rtc_event(at, link, event);

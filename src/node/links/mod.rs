@@ -6,6 +6,7 @@
 //! ```
 //! A peer's fault ends its session and link, and nothing else.
 
+pub(super) mod carriers;
 pub(super) mod ephemeral;
 pub(super) mod known_heads;
 pub(crate) mod peer_message;
@@ -16,14 +17,15 @@ pub(super) mod talking;
 
 use std::collections::VecDeque;
 
+use self::carriers::{PeerPath, carrier_of};
 use self::replica::SpaceReplica;
 use super::{Event, Node, Output, spaces::Joined};
 use crate::{
     collections::Map,
     crypto::{Entropy, PublicKey},
-    mesh::{self, LinkId, MeshEvent, MeshOutput},
+    mesh::{self, LinkId, MeshError, MeshEvent, MeshOutput},
     sync::{
-        Carrier, ChannelId, Envelope, Exchange, Goodbye, Message, NodeKey, PeerId, Role, Session,
+        ChannelId, Envelope, Exchange, FrameCounts, Goodbye, Message, NodeKey, PeerId, Role, Session,
         SessionConfig, SessionOutput,
     },
 };
@@ -41,8 +43,8 @@ struct Link {
     session: Session,
     /// By space.
     exchanges: Map<PublicKey, Exchange>,
-    /// Frames that the link did not take yet.
-    stalled: VecDeque<Vec<u8>>,
+    /// Frames that a carrier did not take yet.
+    stalled: Map<LinkId, VecDeque<Vec<u8>>>,
 }
 
 /// A peer as a page sees it.
@@ -52,6 +54,10 @@ pub struct PeerView {
     pub link: mesh::PeerInfo,
     /// Round trip of the last heartbeat, in ms.
     pub round_trip: Option<u64>,
+    /// Over what its messages go now.
+    pub path: PeerPath,
+    /// Frames of the session.
+    pub frames: FrameCounts,
     /// Whether a space is shared with it, and nothing that it has of any is missing here.
     pub level: Option<bool>,
 }
@@ -120,10 +126,14 @@ impl Node {
         self.pump_channels();
         loop {
             let mut moved = false;
+            self.mesh.flush(self.now, self.entropy.as_mut());
             while let Some(output) = self.mesh.poll() {
                 moved = true;
                 match output {
                     MeshOutput::Event(event) => self.mesh_event(event),
+                    MeshOutput::RelaySend { hub, frame } => {
+                        self.durable.send(Output::Mesh(MeshOutput::HubSend { hub, frame }));
+                    }
                     // They may carry what was just written here.
                     MeshOutput::LinkSend { .. } | MeshOutput::TabPost { .. } => {
                         self.durable.send(Output::Mesh(output))
@@ -145,7 +155,10 @@ impl Node {
     pub fn peers(&self) -> Vec<PeerView> {
         let view = |link: mesh::PeerInfo| {
             let own = self.links.links.get(&link.link);
+            let via = own.and_then(|own| own.session.active()).map(LinkId);
             PeerView {
+                path: self.path(&link, via),
+                frames: own.map(|own| own.session.counts()).unwrap_or_default(),
                 round_trip: own.and_then(|own| own.session.rtt()),
                 level: own.and_then(Link::level),
                 link,
@@ -189,7 +202,9 @@ impl Node {
     pub(super) fn close_space(&mut self, space: &PublicKey) -> Option<Box<Joined>> {
         self.links.close_channels(space, self.now);
         self.mesh.leave(space, self.now, self.entropy.as_mut());
-        self.spaces.remove(space)
+        let joined = self.spaces.remove(space);
+        self.released(space);
+        joined
     }
 
     /// Whether a connected peer shares a space.
@@ -206,6 +221,20 @@ impl Node {
         }
     }
 
+    /// The session of a link on which a space is shared, and its channel.
+    pub(super) fn with_session(
+        &mut self,
+        link: LinkId,
+        space: PublicKey,
+        act: impl FnOnce(&mut Session, ChannelId),
+    ) {
+        if let Some(link) = self.links.links.get_mut(&link)
+            && let Some(channel) = link.exchanges.get(&space).map(Exchange::channel)
+        {
+            act(&mut link.session, channel);
+        }
+    }
+
     /// Sends a message to every peer of the space, as full as they may be.
     #[cfg(any(test, feature = "hostile"))]
     pub(super) fn hostile_send(&mut self, message: &Message) {
@@ -219,38 +248,43 @@ impl Node {
     fn mesh_event(&mut self, event: MeshEvent) {
         match event {
             MeshEvent::HubState { .. } => self.event(Event::Hubs),
-            MeshEvent::LinkOpen { link, carrier, fingerprints, initiator, .. } => {
-                let carrier = match (carrier, fingerprints) {
-                    (mesh::Carrier::WebRtc, Some(prints)) => {
-                        Carrier::WebRtc { local: prints.local, remote: prints.remote }
-                    }
-                    _ => Carrier::Tab,
-                };
+            MeshEvent::CarrierOpen { link, via, carrier, fingerprints, .. } => {
+                self.add_carrier(link, via, carrier_of(carrier, fingerprints));
+            }
+            MeshEvent::CarrierClosed { link, via } => {
+                if let Some(own) = self.links.links.get_mut(&link) {
+                    own.stalled.remove(&via);
+                    own.session.detach(via.0, self.now);
+                }
+                self.event(Event::Peers);
+            }
+            MeshEvent::LinkOpen { link, via, carrier, fingerprints, initiator, .. } => {
+                let carrier = carrier_of(carrier, fingerprints);
                 let role = if initiator { Role::Initiator } else { Role::Responder };
                 let nonce = self.entropy.array16();
-                let config = SessionConfig { carrier, key: &self.links.key, nonce, role };
+                let config = SessionConfig { carrier, key: &self.links.key, nonce, role, via: via.0 };
                 match Session::new(config, self.entropy.as_mut(), self.now) {
                     Ok(mut session) => {
                         // At once: what the peer opens may come with the end of the handshake.
                         for space in self.spaces.keys() {
                             let _ = session.open(space);
                         }
-                        let own = Link { session, exchanges: Map::new(), stalled: VecDeque::new() };
+                        let own = Link { session, exchanges: Map::new(), stalled: Map::new() };
                         self.links.links.insert(link, own);
                     }
                     Err(_) => self.close_link(link),
                 }
                 self.event(Event::Peers);
             }
-            MeshEvent::LinkData { link, bytes } => {
+            MeshEvent::LinkData { link, via, bytes } => {
                 if let Some(own) = self.links.links.get_mut(&link) {
                     // A fault closes the session, which says so when it is polled.
-                    let _ = own.session.receive(&bytes, self.now);
+                    let _ = own.session.receive(via.0, &bytes, self.now);
                 }
             }
-            MeshEvent::LinkWritable { link } => {
+            MeshEvent::LinkWritable { link, via } => {
                 if let Some(own) = self.links.links.get_mut(&link) {
-                    own.session.set_congested(false);
+                    own.session.set_congested(via.0, false);
                 }
             }
             MeshEvent::LinkClosed { link, .. } => self.drop_link(link),
@@ -269,6 +303,7 @@ impl Node {
                         let _ = own.session.open(space);
                     }
                 }
+                self.event(Event::Peers);
             }
         }
     }
@@ -279,23 +314,24 @@ impl Node {
         let now = self.now;
         loop {
             let Some(link) = self.links.links.get_mut(&id) else { return moved };
-            while let Some(frame) = link.stalled.pop_front() {
-                if self.mesh.send(id, frame.clone()).is_err() {
-                    link.stalled.push_front(frame);
-                    break;
+            for (via, frames) in &mut link.stalled {
+                while let Some(frame) = frames.front() {
+                    if let Err(MeshError::Full { .. }) = self.mesh.send(id, *via, frame.clone()) {
+                        break;
+                    }
+                    frames.pop_front();
+                    moved = true;
                 }
-                moved = true;
             }
-            if !link.stalled.is_empty() {
-                return moved;
-            }
-            for (space, exchange) in &mut link.exchanges {
+            link.session.note(now);
+            for (key, exchange) in &mut link.exchanges {
                 #[cfg(test)]
                 if self.links.mute {
                     continue;
                 }
-                let Some(Joined { space, wants, .. }) = self.spaces.get_mut(space) else { continue };
-                let replica = SpaceReplica::new(space, &mut self.files);
+                let Some(Joined { space, wants, .. }) = self.spaces.get_mut(key) else { continue };
+                let mut replica = SpaceReplica::new(space, &mut self.files);
+                replica.room = self.holding.room(key);
                 if let Err(fault) = exchange.pump(&mut link.session, &replica, wants, now) {
                     link.session.fail(fault);
                 }
@@ -308,11 +344,19 @@ impl Node {
 
     fn session_output(&mut self, id: LinkId, output: SessionOutput) {
         let Some(link) = self.links.links.get_mut(&id) else { return };
+        let (now, entropy) = (self.now, self.entropy.as_mut());
         match output {
-            SessionOutput::Send(frame) => {
-                if self.mesh.send(id, frame.clone()).is_err() {
-                    link.stalled.push_back(frame);
-                    link.session.set_congested(true);
+            SessionOutput::Dropped { via } => self.mesh.close_carrier(id, LinkId(via), now, entropy),
+            SessionOutput::Moved { .. } => self.event(Event::Peers),
+            SessionOutput::Stalled { via } => self.mesh.doubt(id, LinkId(via), now, entropy),
+            SessionOutput::Send { via, bytes } => {
+                let to = LinkId(via);
+                let waits = link.stalled.get(&to).is_some_and(|frames| !frames.is_empty());
+                let full =
+                    waits || matches!(self.mesh.send(id, to, bytes.clone()), Err(MeshError::Full { .. }));
+                if full {
+                    link.stalled.entry(to).or_default().push_back(bytes);
+                    link.session.set_congested(via, true);
                 }
             }
             SessionOutput::Established { .. } => self.event(Event::Peers),
@@ -324,6 +368,9 @@ impl Node {
                 self.mesh.channel_opened(id, space, self.now, self.entropy.as_mut());
                 if let Some(secrets) = &self.secrets {
                     let _ = link.session.prove(channel, &secrets.keys(&space).signer);
+                }
+                if let Some(key) = self.holding.key() {
+                    let _ = link.session.prove(channel, &key);
                 }
                 if let Some(joined) = self.spaces.get_mut(&space) {
                     joined.channel.peer_came(PeerId(id.0), self.now);
@@ -337,6 +384,7 @@ impl Node {
             SessionOutput::ChannelClosed { space, .. } => {
                 let exchange = link.exchanges.remove(&space);
                 self.mesh.channel_closed(id, &space);
+                self.promises.gone(id, &space);
                 if let (Some(exchange), Some(joined)) = (exchange, self.spaces.get_mut(&space)) {
                     exchange.close(&mut joined.wants);
                     joined.channel.peer_gone(PeerId(id.0));
@@ -352,7 +400,9 @@ impl Node {
                 let (space, home) = (link.space_of(channel), self.spaces.home_key());
                 if let Some(joined) = space.and_then(|space| self.spaces.get_mut(&space)) {
                     joined.channel.peer_proven(PeerId(id.0), key);
-                    if space == home && joined.space.is_active(&key) {
+                    self.promises.proven(id, joined.space.key(), key);
+                    let own = space == home && joined.space.is_active(&key);
+                    if own || joined.space.is_pinned(&key) {
                         self.mesh.prefer(id);
                     }
                 }
@@ -368,11 +418,20 @@ impl Node {
             return;
         };
         let mut replica = SpaceReplica::new(&mut joined.space, &mut self.files);
+        replica.room = self.holding.room(&key);
         let result = exchange.receive(message, &mut replica, &mut joined.wants, self.now);
-        let SpaceReplica { grown, gained, .. } = replica;
+        let SpaceReplica { grown, gained, took, full, .. } = replica;
+        self.took(key, took, full);
         self.spread(key, &grown, gained);
         match result {
             Ok(Some(Message::Envelope(envelope))) => self.envelope(key, PeerId(id.0), &envelope),
+            Ok(Some(
+                message @ (Message::Answer { .. }
+                | Message::AskReceipt { .. }
+                | Message::Challenge { .. }
+                | Message::Decline { .. }
+                | Message::Receipt(_)),
+            )) => self.receipt_message(id, key, message),
             Ok(Some(other)) => self.mesh.neighbour(id, key, other, self.now, self.entropy.as_mut()),
             Ok(None) => {}
             Err(fault) => {
@@ -402,6 +461,7 @@ impl Node {
         if let Some(mut link) = self.links.links.remove(&id) {
             link.session.close(Goodbye::Leaving);
             self.requests.peer_gone(PeerId(id.0));
+            self.promises.dropped(id);
             for joined in self.spaces.iter_mut() {
                 joined.wants.forget_peer(PeerId(id.0));
                 joined.channel.peer_gone(PeerId(id.0));

@@ -18,11 +18,17 @@ pub(in crate::node) struct SpaceReplica<'a> {
     pub(in crate::node) grown: Vec<PublicKey>,
     /// Whether an item is new.
     pub(in crate::node) gained: bool,
+    /// Bytes of blocks that may be taken in.
+    pub(in crate::node) room: u64,
+    /// Bytes of blocks that were taken in.
+    pub(in crate::node) took: u64,
+    /// Blocks were refused, since there was no room.
+    pub(in crate::node) full: bool,
 }
 
 impl<'a> SpaceReplica<'a> {
     pub(in crate::node) const fn new(space: &'a mut Space, files: &'a mut Files) -> Self {
-        Self { space, files, grown: Vec::new(), gained: false }
+        Self { space, files, grown: Vec::new(), gained: false, room: u64::MAX, took: 0, full: false }
     }
 }
 
@@ -50,6 +56,9 @@ impl Replica for SpaceReplica<'_> {
     }
 
     fn missing(&self, feed: &PublicKey, within: Range<u64>) -> Option<Range<u64>> {
+        if self.room == 0 {
+            return None;
+        }
         // Past a root cut nothing is wanted, whoever offers it; past a device's cut a little at a time.
         let end = within.end.min(self.space.wanted_length(feed));
         let gap = first_gap(self.space.feed(feed)?, within.start.min(end)..end)?;
@@ -94,8 +103,15 @@ impl Replica for SpaceReplica<'_> {
         if proof.blocks_start >= self.space.wanted_length(feed) {
             return Err(ReplicaError::Stale);
         }
+        let bytes = blocks.iter().map(|block| u64::try_from(block.len()).unwrap_or(u64::MAX)).sum();
+        if bytes > self.room {
+            self.full = true;
+            return Err(ReplicaError::Stale);
+        }
         if self.space.accept(self.files, feed, proof, blocks).map_err(refusal)? {
             self.grown.push(*feed);
+            self.room = self.room.saturating_sub(bytes);
+            self.took = self.took.saturating_add(bytes);
         }
         Ok(())
     }

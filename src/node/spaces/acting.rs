@@ -41,6 +41,8 @@ impl Node {
                 return Ok(Some(Reply::Invite(link.to_text())));
             }
             SpaceCall::Leave => return self.leave(space).map(Some),
+            SpaceCall::PinReplica { replica, label } => self.pin_replica(space, replica, &label)?,
+            SpaceCall::UnpinReplica { replica } => self.unpin_replica(space, replica)?,
             SpaceCall::RevokeInvite { key } => {
                 self.writing(space, |space, files, now, entropy| {
                     space.revoke_invite(files, now, entropy, key)

@@ -8,7 +8,24 @@ impl Node {
     pub(in crate::node) fn follow_spaces(&mut self) {
         self.go_on_beginning();
         for space in self.spaces.keys() {
+            self.pin_successors(space);
             self.follow(space);
+        }
+    }
+
+    /// Pins who succeeded a root, once all that the peers have was heard; whoever keeps the rest back has a minute. Among
+    /// rivals for a created space there is nobody to ask, so of those the first one counts.
+    fn pin_successors(&mut self, space: PublicKey) {
+        let (now, level) = (self.now, self.is_level(&space) || self.spaces.home_key() != Some(space));
+        let Some(joined) = self.spaces.get_mut(&space).filter(|joined| joined.space.is_unpinned()) else {
+            return;
+        };
+        let since = *joined.unpinned.get_or_insert(now);
+        if level || now.saturating_sub(since) >= PIN_MS {
+            joined.unpinned = None;
+            if let Err(error) = joined.space.pin_followed(&mut self.files) {
+                self.event(Event::Failed(error.into()));
+            }
         }
     }
 
@@ -35,6 +52,7 @@ impl Node {
             if let Some(joined) = self.spaces.get_mut(&space) {
                 joined.learn_names();
             }
+            self.promises.stirred(&space);
             self.seal_later();
             self.members_later();
             if self.spaces.home_key() == Some(space) {
@@ -52,6 +70,11 @@ impl Node {
         }
     }
 
+    fn pin_deadline(&self) -> Option<u64> {
+        let home = self.spaces.get(&self.spaces.home_key()?)?;
+        Some(home.unpinned?.saturating_add(PIN_MS))
+    }
+
     pub(in crate::node) fn tick_flows(&mut self) {
         self.do_chores();
         self.send_request();
@@ -63,6 +86,7 @@ impl Node {
 
     pub(in crate::node) fn flow_deadline(&self) -> Option<u64> {
         [
+            self.promises.deadline(self.now),
             self.asking.as_ref().map(|asking| asking.next),
             self.beginning.as_ref().map(|beginning| beginning.until),
             self.requests.deadline(),
@@ -70,9 +94,13 @@ impl Node {
             self.memberships_deadline(),
             self.reclaims_deadline(),
             self.syncing.iter().map(|syncing| syncing.until).min(),
+            self.pin_deadline(),
         ]
         .into_iter()
         .flatten()
         .min()
     }
 }
+
+/// For how long a peer that does not tell all it has keeps a successor from being pinned, ms.
+const PIN_MS: u64 = 60_000;

@@ -38,6 +38,8 @@ pub(super) struct Joined {
     /// Items that peers were told of, and what they were counted by.
     told: Vec<(ItemKind, Hash)>,
     stamp: (usize, u64, usize),
+    /// Since when a successor waits to be pinned, ms since 1970.
+    pub(super) unpinned: Option<u64>,
 }
 
 impl Joined {
@@ -49,6 +51,7 @@ impl Joined {
             names: Map::new(),
             told: Vec::new(),
             stamp: (0, 0, 0),
+            unpinned: None,
         };
         joined.untold();
         joined

@@ -115,8 +115,10 @@ impl Logs {
             AccessOp::Seal { epoch, seals, .. } => {
                 Act::Seal { epoch: *epoch, to: seals.iter().map(|seal| self.intern(&seal.writer)).collect() }
             }
-            // An invite gives no right, so it is nothing to judge by.
-            AccessOp::Invite(_) | AccessOp::Unknown { .. } => Act::Nothing,
+            // An invite or a pin gives no right, so it is nothing to judge by.
+            AccessOp::Invite(_) | AccessOp::Pin(_) | AccessOp::Unpin { .. } | AccessOp::Unknown { .. } => {
+                Act::Nothing
+            }
         };
         entry.access.iter().map(act).collect()
     }

@@ -55,8 +55,17 @@ impl Space {
         rivals
     }
 
-    /// Pins the successors that are followed, so that a rival who comes later changes nothing.
-    pub(super) fn pin_followed(&mut self, files: &mut Files) -> Result<(), SpaceError> {
+    /// Whether a successor was named that is not pinned yet: [`Space::pin_followed`] is due.
+    pub const fn is_unpinned(&self) -> bool {
+        self.unpinned
+    }
+
+    /// Pins the successors that are followed, so that a rival who comes later changes nothing. It is called when all
+    /// that a peer has is here: records come one by one, and of rivals the first one must not win by that.
+    pub fn pin_followed(&mut self, files: &mut Files) -> Result<(), SpaceError> {
+        if !core::mem::take(&mut self.unpinned) {
+            return Ok(());
+        }
         let mut heirs: Vec<(PublicKey, Hash)> = Vec::new();
         for (hash, bytes) in &self.records {
             let Ok(record) = RootRecord::decode(&self.key, bytes) else { continue };

@@ -27,6 +27,13 @@ pub struct Hostile {
 }
 
 impl Space {
+    /// A feed, to do with it what a node that lost or dropped its blocks did.
+    #[cfg(test)]
+    #[expect(clippy::missing_panics_doc, reason = "in tests")]
+    pub fn hostile_feed(&mut self, feed: &PublicKey) -> &mut Feed {
+        self.feeds.get_mut(feed).unwrap()
+    }
+
     /// How this device misbehaves.
     pub const fn hostile(&self) -> &Hostile {
         &self.hostile

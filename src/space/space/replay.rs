@@ -133,7 +133,9 @@ impl Space {
         let Some(feed) = self.feeds.get(writer) else { return Ok(()) };
         let hash = feed.leaf(files, index)?.unwrap_or_default();
         self.access.add_entry(writer, index, hash, entry.as_ref());
-        self.note_invites(writer, index, entry.as_ref().map_or(&[], |entry| &entry.access));
+        let access: &[AccessOp] = entry.as_ref().map_or(&[], |entry| &entry.access);
+        self.note_invites(writer, index, access);
+        self.note_pins(writer, index, access);
         let tail = self.tails.entry(*writer).or_default();
         tail.given = index + 1;
         self.grown.insert(*writer);

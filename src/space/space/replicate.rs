@@ -97,7 +97,6 @@ impl Space {
         self.note_record(record);
         self.stirred = true;
         self.settle(files, Fresh::default())?;
-        self.pin_followed(files)?;
         self.pick_branches(files)?;
         Ok(true)
     }
@@ -110,6 +109,7 @@ impl Space {
                 RootItem::Cut { cut, .. } => self.note_cut(cut),
                 RootItem::Successor(root) => {
                     self.roots.insert(*root);
+                    self.unpinned |= !self.pinned.contains(&record.root);
                 }
                 _ => {}
             }

@@ -190,6 +190,7 @@ impl Device {
         for record in from.space.records() {
             self.space.add_record(&mut self.files, record).unwrap();
         }
+        self.space.pin_followed(&mut self.files).unwrap();
         if let Some(manifest) = from.space.manifest_bytes() {
             self.space.add_manifest(&mut self.files, &manifest).unwrap();
         }

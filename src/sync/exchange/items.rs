@@ -23,6 +23,8 @@ pub(super) struct Items {
     /// Kinds that were listed to the peer, or are being listed.
     listing: Map<ItemKind, VecDeque<Hash>>,
     queue: VecDeque<(ItemKind, Hash)>,
+    /// All kinds were listed to the peer.
+    listed_all: bool,
 }
 
 impl Items {
@@ -73,7 +75,8 @@ impl Items {
     }
 
     pub(super) fn next_message(&mut self, replica: &dyn Replica) -> Option<Message> {
-        for kind in ItemKind::ALL {
+        let kinds: &[ItemKind] = if self.listed_all { &[] } else { &ItemKind::ALL };
+        for &kind in kinds {
             let fresh = !self.listing.contains_key(&kind);
             let waiting = self.listing.entry(kind).or_insert_with(|| {
                 let mut hashes = replica.items(kind);
@@ -86,6 +89,7 @@ impl Items {
                 return Some(Message::Items { kind, more: !waiting.is_empty(), hashes });
             }
         }
+        self.listed_all = true;
         loop {
             let (kind, hash) = self.queue.pop_front()?;
             // Sent once; and the peer may have shown it meanwhile.
@@ -95,6 +99,29 @@ impl Items {
                 return Some(Message::Item { kind, bytes });
             }
         }
+    }
+
+    /// Whether nothing waits to be listed or sent.
+    pub(super) fn is_idle(&self) -> bool {
+        self.queue.is_empty()
+            && self.listing.len() == ItemKind::ALL.len()
+            && self.listing.values().all(|waiting| waiting.is_empty())
+    }
+
+    /// Lists all again.
+    pub(super) fn list_again(&mut self) {
+        self.listing.clear();
+    }
+
+    /// The peer has what is here, though not all of its lists may have come.
+    pub(super) fn heard_equal(&mut self) {
+        self.heard.extend(ItemKind::ALL);
+    }
+
+    /// Forgets what the peer has.
+    pub(super) fn hear_again(&mut self) {
+        (self.theirs, self.count) = (Default::default(), 0);
+        self.heard.clear();
     }
 
     fn note(&mut self, kind: ItemKind, hash: Hash) -> Result<(), Fault> {

@@ -14,6 +14,7 @@ use crate::{
     testing::Seeded,
 };
 
+mod beacon;
 mod net;
 mod spaces;
 
@@ -213,13 +214,13 @@ fn a_shorter_peer_still_helps_with_what_it_has() {
         assert!(net.step());
     }
     // Now a longer head comes, and its bearer goes again before it gave all.
-    net.end(0, shorter).session.set_congested(true);
+    net.end(0, shorter).session.set_congested(0, true);
     let longer = net.connect(1, 2);
     while net.peers[2].store.feeds[&writer.public()].length() < 3_000 {
         assert!(net.step());
     }
     net.cut(longer);
-    net.end(0, shorter).session.set_congested(false);
+    net.end(0, shorter).session.set_congested(0, false);
     net.settle();
     let got = net.peers[2].store.content(&writer.public());
     assert!(got.len() >= 2_000, "{}", got.len());
@@ -276,14 +277,14 @@ fn storage_is_not_read_ahead_of_a_full_carrier() {
     net.peers[0].store.append(&writer, &vec![vec![1; 60_000]; 100]);
     let link = net.connect(0, 1);
     net.settle();
-    net.end(0, link).session.set_congested(true);
+    net.end(0, link).session.set_congested(0, true);
     net.peers[1].store.wanted.insert(writer.public());
     net.end(1, link).exchange.as_mut().unwrap().refresh();
     let before = net.peers[0].store.proved.get();
     net.settle();
     let read = net.peers[0].store.proved.get() - before;
     assert!(read <= 6, "{read} chunks for a queue of 256 KiB");
-    net.end(0, link).session.set_congested(false);
+    net.end(0, link).session.set_congested(0, false);
     net.settle();
     assert_eq!(net.peers[1].store.content(&writer.public()).len(), 100);
 }
@@ -384,7 +385,7 @@ fn a_hostile_peer_is_dropped_with_the_reason_and_nothing_is_stored() {
     // More requests than allowed.
     let (mut net, link, _) = hostile();
     let channel = net.end(0, link).channel.unwrap();
-    net.end(1, link).session.set_congested(true);
+    net.end(1, link).session.set_congested(0, true);
     for id in 1..=200 {
         net.end(0, link).session.send(channel, &request(id)).unwrap();
     }

@@ -41,10 +41,24 @@ pub enum Kind {
     Branch,
     /// Asks for blocks of one branch of a feed whose author signed several.
     AskSide,
+    /// Asks for a receipt.
+    AskReceipt,
+    /// A receipt.
+    Receipt,
+    /// Asks to show that blocks are held.
+    Challenge,
+    /// Shows it.
+    Answer,
+    /// No receipt, or no answer.
+    Decline,
+    /// What the sender has, in one hash.
+    Beacon,
+    /// The sender lists all it has anew.
+    Relist,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 26] = [
         Self::Open,
         Self::Refuse,
         Self::CloseChannel,
@@ -64,6 +78,13 @@ impl Kind {
         Self::AskBranch,
         Self::Branch,
         Self::AskSide,
+        Self::AskReceipt,
+        Self::Receipt,
+        Self::Challenge,
+        Self::Answer,
+        Self::Decline,
+        Self::Beacon,
+        Self::Relist,
     ];
 
     /// Its name in faults.
@@ -88,6 +109,13 @@ impl Kind {
             Self::AskBranch => "ask branch",
             Self::Branch => "branch",
             Self::AskSide => "ask side",
+            Self::AskReceipt => "ask receipt",
+            Self::Receipt => "receipt",
+            Self::Challenge => "challenge",
+            Self::Answer => "answer",
+            Self::Decline => "decline",
+            Self::Beacon => "beacon",
+            Self::Relist => "relist",
         }
     }
 

@@ -27,6 +27,19 @@ fn samples() -> Vec<Message> {
         Message::AskBranch { id: 7, feed: key, index: 3 },
         Message::Branch { id: 7, bytes: vec![1, 2] },
         Message::AskSide { id: 7, feed: key, index: 3, leaf: hash, start: 4, from: 4 },
+        Message::AskReceipt { feed: key, length: 9, tree_hash: hash },
+        Message::Receipt(Receipt {
+            feed: key,
+            length: 9,
+            tree_hash: hash,
+            expires: 1_800_000_000_000,
+            signer: PublicKey([6; 32]),
+            signature: Signature([7; 64]),
+        }),
+        Message::Challenge { id: 7, feed: key, nonce: [8; 32], blocks: vec![8, 0, 8] },
+        Message::Answer { id: 7, hash },
+        Message::Decline { feed: key, why: Declined::Full },
+        Message::Decline { feed: key, why: Declined::NotHeld },
     ]
 }
 
@@ -104,12 +117,15 @@ fn counts_past_the_limit_are_refused_by_name() {
     assert!(refused(Kind::Extension, &|out| {
         out.count(MAX_EXTENSION_NAME + 1);
     }));
-    assert_eq!(Message::decode(&[1, 19]), Err(DecodeError::Unknown { what: "message", got: 19 }));
+    assert!(refused(Kind::Challenge, &|out| {
+        out.varint(1).raw(&[0; 64]).count(MAX_CHALLENGED + 1);
+    }));
+    assert_eq!(Message::decode(&[1, 26]), Err(DecodeError::Unknown { what: "message", got: 26 }));
 }
 
 proptest! {
     #[test]
-    fn any_bytes_never_panic(kind in 0_u8..20, bytes: Vec<u8>) {
+    fn any_bytes_never_panic(kind in 0_u8..27, bytes: Vec<u8>) {
         let bytes = [&[1, kind], bytes.as_slice()].concat();
         if let Ok((channel, message)) = Message::decode(&bytes) {
             prop_assert_eq!(message.encode(channel), bytes);

@@ -1,9 +1,18 @@
-//! The part of a session after its handshake: sealed frames, the queue, messages about channels.
+//! The part of a session after its handshake: frames over whichever carrier, the queue, messages about channels.
+//!
+//! ```text
+//! queue, talk ──cut──▶ parts ──▶ the best carrier that lives          kept until the peer has them
+//!                                     │ it dies, or a better one joins
+//!                                     ▼
+//!             parts that are not acknowledged go again over the other; the peer drops those it has
+//! ```
+//! On each carrier parts come in order, and begin at most one past what the peer has said it received, so nothing is
+//! lost; a number that came before is a copy.
 
 use std::collections::VecDeque;
 
-use snow::TransportState;
-
+use super::kept::Kept;
+use super::leg::Leg;
 use super::{SendError, SessionOutput};
 use crate::{
     codec::Reader,
@@ -11,14 +20,18 @@ use crate::{
     sync::{
         Bucket, CloseReason, Fault, Goodbye, Kind, Message,
         channel::{ChannelEvent, Channels, Place},
-        frame::{Content, Frame, Joiner, PART, enclose},
-        limits::{MAX_FRAME, MAX_MESSAGE, MAX_REASON, QUEUE_MAX, rate},
+        frame::{Content, Frame, Joiner, PART},
+        limits::{
+            ACKNOWLEDGE_AFTER, ACKNOWLEDGE_AFTER_SEVERAL, MAX_MESSAGE, MAX_REASON, QUEUE_MAX, TALK_MAX, rate,
+        },
     },
 };
 
 /// A session whose handshake is done.
 pub(super) struct Open {
-    pub(super) noise: TransportState,
+    /// Both nonces, and the peer's key.
+    pub(super) id: [u8; 32],
+    pub(super) remote: [u8; 32],
     pub(super) channels: Channels,
     pub(super) joiner: Joiner,
     pub(super) buckets: Map<Kind, Bucket>,
@@ -26,12 +39,32 @@ pub(super) struct Open {
     pub(super) queue: VecDeque<Vec<u8>>,
     pub(super) started: usize,
     pub(super) queued: usize,
+    /// Ephemeral messages, which take turns with the others.
+    pub(super) talk: VecDeque<Vec<u8>>,
+    pub(super) talk_queued: usize,
+    /// Whether the last message was one of those.
+    pub(super) talked: bool,
+    /// Messages about channels that wait: nothing overtakes them.
+    pub(super) opening: usize,
     pub(super) sent: u64,
     pub(super) received: u64,
     pub(super) acknowledged: u64,
-    pub(super) congested: bool,
-    pub(super) ping: Option<u64>,
-    pub(super) pong: Option<u64>,
+    /// Where parts go.
+    pub(super) active: u64,
+    /// Whether there was ever a second carrier.
+    pub(super) several: bool,
+    /// Whether parts are kept; over the tabs of one browser nothing gets lost.
+    pub(super) keeps: bool,
+    pub(super) kept: Kept,
+    /// The last part that the active carrier has.
+    pub(super) handed: u64,
+    /// Parts received since the peer was told last.
+    pub(super) untold: u64,
+    /// Whether the peer has told of more since [`Open::choose`] ran last.
+    pub(super) progressed: bool,
+    pub(super) moves: u64,
+    pub(super) resent: u64,
+    pub(super) repeated: u64,
     pub(super) pinged_at: u64,
     pub(super) rtt: Option<u64>,
     /// By how much the peer's clock was ahead at its last pings, ms.
@@ -41,40 +74,56 @@ pub(super) struct Open {
 }
 
 impl Open {
-    /// Takes one sealed frame; a reason if the peer says goodbye.
+    /// Takes one frame; a reason if the peer says goodbye.
     pub(super) fn receive(
         &mut self,
-        sealed: &[u8],
+        leg: &mut Leg,
+        frame: &Frame<'_>,
         now: u64,
         events: &mut VecDeque<SessionOutput>,
     ) -> Result<Option<CloseReason>, Fault> {
-        let mut plain = [0; MAX_FRAME];
-        let length = self
-            .noise
-            .read_message(sealed, &mut plain)
-            .map_err(|_| Fault::Authentic { sequence: self.received })?;
-        let frame = Frame::decode(plain.get(..length).unwrap_or_default())
-            .map_err(|error| Fault::Decode { kind: "frame", error })?;
+        if let Content::Attach { id, received } = frame.content {
+            return self.attach(leg, id, received, now).map(|()| None);
+        }
+        if !leg.attached {
+            return Err(Fault::Unexpected { what: "frame before the attach" });
+        }
         let part = matches!(frame.content, Content::First { .. } | Content::Next(_));
         let expected = self.received.saturating_add(u64::from(part));
-        if frame.sequence != expected {
+        let copy = self.several && part && frame.sequence <= self.received;
+        // What is not a part may come over a carrier that is behind.
+        if frame.sequence != expected && !copy && (part || !self.several) {
             return Err(Fault::Sequence { expected, got: frame.sequence });
         }
-        if frame.acknowledged < self.acknowledged || frame.acknowledged > self.sent {
+        if frame.acknowledged > self.sent || (frame.acknowledged < self.acknowledged && !self.several) {
             return Err(Fault::Unexpected { what: "acknowledgement of what was not sent" });
         }
-        (self.received, self.acknowledged) = (expected, frame.acknowledged);
+        leg.heard(now);
+        self.told(frame.acknowledged);
+        if copy {
+            self.repeated = self.repeated.saturating_add(1);
+            // So that its sender learns how far we are.
+            leg.ack = true;
+            return Ok(None);
+        }
+        if part {
+            self.received = expected;
+            self.untold = self.untold.saturating_add(1);
+            let after = if self.several { ACKNOWLEDGE_AFTER_SEVERAL } else { ACKNOWLEDGE_AFTER };
+            leg.ack |= self.keeps && self.untold >= after;
+        }
         let message = match frame.content {
             Content::First { whole, bytes } => self.joiner.first(whole, bytes)?,
             Content::Next(bytes) => self.joiner.next(bytes)?,
             Content::Ping(stamp) => {
                 // Only the latest is answered: a flood of them makes one answer.
-                self.pong = Some(stamp);
+                leg.pong = Some(stamp);
                 self.note_clock(stamp, now);
                 None
             }
             Content::Pong(stamp) => {
-                if stamp == self.pinged_at {
+                if stamp == leg.pinged_at {
+                    leg.waiting = None;
                     self.rtt = Some(now.saturating_sub(stamp));
                 }
                 None
@@ -82,13 +131,60 @@ impl Open {
             Content::Close { goodbye, text } => {
                 return Ok(Some(CloseReason::Theirs { goodbye, text: text.to_owned() }));
             }
-            // Carriers are joined by whoever runs several; this session has one, and it is open.
-            Content::Attach { .. } => return Err(Fault::Unexpected { what: "attach" }),
+            Content::Attach { .. } | Content::Received => None,
         };
         if let Some(message) = message {
             self.message(&message, now, events)?;
         }
         Ok(None)
+    }
+
+    /// The peer joins a carrier to this session.
+    pub(super) fn attach(
+        &mut self,
+        leg: &mut Leg,
+        id: [u8; 32],
+        received: u64,
+        now: u64,
+    ) -> Result<(), Fault> {
+        if leg.attached || id != self.id || received > self.sent || !self.keeps {
+            return Err(Fault::Unexpected { what: "attach" });
+        }
+        self.told(received);
+        leg.attached = true;
+        leg.heard(now);
+        Ok(())
+    }
+
+    /// The peer has received so many parts.
+    fn told(&mut self, acknowledged: u64) {
+        if let Some(more) = acknowledged.checked_sub(self.acknowledged).filter(|more| *more > 0) {
+            self.kept.acknowledged(more);
+            self.acknowledged = acknowledged;
+            self.handed = self.handed.max(acknowledged);
+            self.progressed = true;
+        }
+    }
+
+    /// Sends over the best carrier that lives from now on; asks first if it was not heard just now.
+    pub(super) fn choose(&mut self, legs: &mut [Leg], now: u64) {
+        if core::mem::take(&mut self.progressed)
+            && let Some(active) = legs.iter_mut().find(|leg| leg.via == self.active)
+        {
+            active.asked = (!self.kept.is_empty()).then_some(now);
+        }
+        let best = legs.iter_mut().filter(|leg| leg.is_joined() && !leg.stalled).max_by_key(|leg| leg.rank);
+        let Some(best) = best.filter(|best| best.via != self.active) else { return };
+        if now.saturating_sub(best.heard_at) > FRESH_MS {
+            return best.probe(now);
+        }
+        let to = best.via;
+        if let Some(old) = legs.iter_mut().find(|leg| leg.via == self.active) {
+            old.asked = None;
+        }
+        self.active = to;
+        self.handed = self.acknowledged;
+        self.moves = self.moves.saturating_add(1);
     }
 
     pub(super) fn message(
@@ -170,12 +266,17 @@ impl Open {
         if bytes.len() > MAX_MESSAGE {
             return Err(SendError::TooLarge { max: MAX_MESSAGE, got: bytes.len() });
         }
-        let queued = self.queued.saturating_add(bytes.len());
-        if queued > QUEUE_MAX {
-            return Err(SendError::Full { queued: self.queued, max: QUEUE_MAX });
+        let (queue, held, max) = match message {
+            Message::Envelope(_) => (&mut self.talk, &mut self.talk_queued, TALK_MAX),
+            _ => (&mut self.queue, &mut self.queued, QUEUE_MAX),
+        };
+        let queued = held.saturating_add(bytes.len());
+        if queued > max {
+            return Err(SendError::Full { queued: *held, max });
         }
-        self.queued = queued;
-        self.queue.push_back(bytes);
+        *held = queued;
+        self.opening = self.opening.saturating_add(usize::from(channel == 0));
+        queue.push_back(bytes);
         Ok(())
     }
 
@@ -183,22 +284,66 @@ impl Open {
         if self.closing.is_none() {
             self.closing = Some((goodbye, text.to_owned(), reason));
             self.queue.clear();
-            self.queued = 0;
+            self.talk.clear();
+            (self.queued, self.talk_queued) = (0, 0);
         }
     }
 
-    /// The next frame for the carrier: answers and heartbeats first, then messages if there is room.
-    pub(super) fn next_frame(&mut self) -> Option<Vec<u8>> {
-        if let Some(stamp) = self.pong.take() {
-            return self.control(Content::Pong(stamp));
+    /// The next frame: what says that we are here and how far, then parts if there is room.
+    pub(super) fn next_frame(&mut self, legs: &mut [Leg], now: u64) -> Option<SessionOutput> {
+        for leg in legs.iter_mut() {
+            let content = if core::mem::take(&mut leg.attach) {
+                Content::Attach { id: self.id, received: self.received }
+            } else if !leg.is_joined() {
+                continue;
+            } else if let Some(stamp) = leg.pong.take() {
+                Content::Pong(stamp)
+            } else if let Some(stamp) = leg.ping.take() {
+                Content::Ping(stamp)
+            } else if !leg.congested && core::mem::take(&mut leg.ack) {
+                Content::Received
+            } else {
+                continue;
+            };
+            return self.control(leg, content);
         }
-        if let Some(stamp) = self.ping.take() {
-            return self.control(Content::Ping(stamp));
+        let leg = legs.iter_mut().find(|leg| leg.via == self.active && leg.is_joined() && !leg.congested)?;
+        let again = self.handed.checked_sub(self.acknowledged).filter(|_| self.handed < self.sent);
+        let bytes = match again.and_then(|place| self.kept.get(place)) {
+            Some(frame) => {
+                self.resent = self.resent.saturating_add(1);
+                leg.seal(frame)
+            }
+            None => {
+                let frame = self.part()?;
+                let bytes = leg.seal(&frame);
+                if self.keeps {
+                    self.kept.push(frame);
+                }
+                bytes
+            }
+        }?;
+        self.handed = self.handed.saturating_add(1);
+        if self.several {
+            leg.asked.get_or_insert(now);
         }
-        if self.congested {
+        Some(SessionOutput::Send { via: leg.via, bytes })
+    }
+
+    /// Cuts the next part off the messages: bulk and talk take turns.
+    fn part(&mut self) -> Option<Vec<u8>> {
+        if self.kept.is_full() {
             return None;
         }
-        let message = self.queue.pop_front()?;
+        if self.started == 0 {
+            self.talked =
+                self.opening == 0 && !self.talk.is_empty() && (!self.talked || self.queue.is_empty());
+        }
+        let (queue, held) = match self.talked {
+            true => (&mut self.talk, &mut self.talk_queued),
+            false => (&mut self.queue, &mut self.queued),
+        };
+        let message = queue.front()?;
         let rest = message.get(self.started..).unwrap_or_default();
         let bytes = rest.get(..PART).unwrap_or(rest);
         let content = match self.started {
@@ -207,28 +352,27 @@ impl Open {
         };
         self.sent = self.sent.saturating_add(1);
         let frame = Frame { sequence: self.sent, acknowledged: self.received, content }.encode();
-        let length = bytes.len();
-        self.queued = self.queued.saturating_sub(length);
-        self.started = self.started.saturating_add(length);
-        if self.started < message.len() {
-            self.queue.push_front(message);
-        } else {
+        self.untold = 0;
+        *held = held.saturating_sub(bytes.len());
+        self.started = self.started.saturating_add(bytes.len());
+        if self.started >= message.len() {
+            // Channel 0: about channels.
+            self.opening = self.opening.saturating_sub(usize::from(message.first() == Some(&0)));
+            queue.pop_front();
             self.started = 0;
         }
-        self.seal(&frame)
+        Some(frame)
     }
 
-    pub(super) fn control(&mut self, content: Content<'_>) -> Option<Vec<u8>> {
+    pub(super) fn control(&mut self, leg: &mut Leg, content: Content<'_>) -> Option<SessionOutput> {
         let frame = Frame { sequence: self.sent, acknowledged: self.received, content }.encode();
-        self.seal(&frame)
-    }
-
-    pub(super) fn seal(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
-        let mut sealed = [0; MAX_FRAME];
-        let length = self.noise.write_message(frame, &mut sealed).ok()?;
-        enclose(sealed.get(..length)?)
+        self.untold = 0;
+        Some(SessionOutput::Send { via: leg.via, bytes: leg.seal(&frame)? })
     }
 }
+
+/// A carrier that was heard so recently needs no question.
+const FRESH_MS: u64 = 2_000;
 
 /// Pings by which a peer's clock is judged.
 const CLOCK_SAMPLES: usize = 4;

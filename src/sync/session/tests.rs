@@ -108,12 +108,12 @@ fn swapped_fingerprints_fail_on_both_sides() {
 fn strangers_are_told_what_is_spoken_here() {
     for greeting in [b"GET / HTTP/1.1\r\n".as_slice(), b"hypha\x07and more"] {
         let mut here = session(Role::Responder, Carrier::Tab, 1, 0);
-        let fault = here.receive(&enclose(greeting).unwrap(), 0).unwrap_err();
+        let fault = here.receive(0, &enclose(greeting).unwrap(), 0).unwrap_err();
         assert!(matches!(fault, Fault::NotHypha | Fault::Version { ours: 1, .. }), "{fault}");
-        let Some(SessionOutput::Send(told)) = here.poll() else { panic!() };
+        let Some(SessionOutput::Send { bytes: told, .. }) = here.poll() else { panic!() };
         // An initiator of another version understands the answer.
         let mut there = session(Role::Initiator, Carrier::Tab, 2, 0);
-        there.receive(&told, 0).unwrap();
+        there.receive(0, &told, 0).unwrap();
         let said: Vec<_> = std::iter::from_fn(|| there.poll()).collect();
         assert_eq!(closed_with(&said), Some(&CloseReason::Version { theirs: vec![1] }));
     }
@@ -253,13 +253,13 @@ fn handshakes_time_out_and_idle_sessions_end() {
 fn a_full_carrier_holds_messages_back_but_not_heartbeats() {
     let (mut pair, ids) = opened(1);
     let session = &mut pair.sides[0].session;
-    session.set_congested(true);
+    session.set_congested(0, true);
     while session.writable() > 0 {
         session.send(ids[0], &extension(50_000)).unwrap();
     }
     assert_eq!(session.poll(), None);
     session.tick(pair.now + HEARTBEAT_MS);
-    assert!(matches!(session.poll(), Some(SessionOutput::Send(ping)) if ping.len() < 64));
+    assert!(matches!(session.poll(), Some(SessionOutput::Send { bytes: ping, .. }) if ping.len() < 64));
     assert_eq!(session.poll(), None);
     let full = loop {
         if let Err(error) = session.send(ids[0], &extension(60_000)) {
@@ -267,8 +267,8 @@ fn a_full_carrier_holds_messages_back_but_not_heartbeats() {
         }
     };
     assert!(matches!(full, SendError::Full { max: QUEUE_MAX, .. }) && session.queued() <= QUEUE_MAX);
-    session.set_congested(false);
-    assert!(matches!(session.poll(), Some(SessionOutput::Send(frame)) if frame.len() > 16_000));
+    session.set_congested(0, false);
+    assert!(matches!(session.poll(), Some(SessionOutput::Send { bytes: frame, .. }) if frame.len() > 16_000));
 }
 
 /// What the receiver says to one raw message of a peer that passed the handshake.
@@ -318,7 +318,7 @@ fn too_many_messages_too_fast_are_an_offence() {
     let now = pair.now;
     let mut fault = None;
     while let Some(bytes) = pair.sides[0].out.pull(now + 1_000_000) {
-        fault = fault.or(pair.sides[1].session.receive(&bytes, now).err());
+        fault = fault.or(pair.sides[1].session.receive(0, &bytes, now).err());
     }
     assert_eq!(fault, Some(Fault::TooFast { kind: "prove", per_second: 10 }));
 }
@@ -340,8 +340,8 @@ proptest! {
         let role = if initiator { Role::Initiator } else { Role::Responder };
         let mut session = session(role, Carrier::Tab, 1, 0);
         let bytes = if framed { [b"hypha\x01".as_slice(), &bytes].concat() } else { bytes };
-        let _ = session.receive(&enclose(&bytes).unwrap(), 0);
-        let _ = session.receive(&bytes, 0);
+        let _ = session.receive(0, &enclose(&bytes).unwrap(), 0);
+        let _ = session.receive(0, &bytes, 0);
         while session.poll().is_some() {}
         session.tick(u64::MAX);
         prop_assert!(!session.is_open());
@@ -353,12 +353,13 @@ proptest! {
         let now = pair.now;
         match level {
             // Raw on the carrier.
-            0 => drop(pair.sides[1].session.receive(&bytes, now)),
+            0 => drop(pair.sides[1].session.receive(0, &bytes, now)),
             // Sealed, but no frame.
             1 => {
                 let State::Open(open) = &mut pair.sides[0].session.state else { panic!() };
-                let frame = open.seal(&bytes).unwrap();
-                let _ = pair.sides[1].session.receive(&frame, now);
+                let _ = open;
+                let frame = pair.sides[0].session.legs[0].seal(&bytes).unwrap();
+                let _ = pair.sides[1].session.receive(0, &frame, now);
             }
             // A frame, but no message.
             _ => {
@@ -377,10 +378,12 @@ proptest! {
     fn one_changed_byte_ends_the_session(at in 0_usize..200, bit in 0_u8..8) {
         let (mut pair, ids) = opened(6);
         pair.sides[0].session.send(ids[0], &extension(150)).unwrap();
-        let Some(SessionOutput::Send(mut frame)) = pair.sides[0].session.poll() else { panic!() };
+        let Some(SessionOutput::Send { bytes: mut frame, .. }) = pair.sides[0].session.poll() else { panic!() };
         let at = 2 + at % (frame.len() - 2);
         frame[at] ^= 1_u8 << bit;
-        let fault = pair.sides[1].session.receive(&frame, pair.now).unwrap_err();
+        let fault = pair.sides[1].session.receive(0, &frame, pair.now).unwrap_err();
         prop_assert_eq!(fault.code(), "AUTHENTIC");
     }
 }
+
+mod carriers;

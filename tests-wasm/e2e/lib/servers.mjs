@@ -1,11 +1,12 @@
 // The server under test and the hubs, as processes of their own.
 
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { nativeProgram } from "./native.mjs";
 import { until, within } from "./wait.mjs";
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
@@ -35,8 +36,10 @@ const HUBS = {
   "y-webrtc": { start: stock, kind: "y-webrtc+", path: "" },
   liar: { start: fromNpm("liar"), kind: "y-webrtc+", path: "" },
   matchbox: { start: matchbox, kind: "matchbox+", path: "" },
+  mosquitto: { start: mosquitto, kind: "mqtt+", path: "/mqtt" },
   mqtt: { start: fromNpm("mqtt"), kind: "mqtt+", path: "/mqtt" },
   nostr: { start: fromNpm("nostr"), kind: "nostr+", path: "" },
+  "nostr-relay-builder": { start: nostrRelay, kind: "nostr+", path: "" },
   peerjs: { start: fromNpm("peerjs"), kind: "peerjs+", path: "/peerjs" },
   signalhubws: { start: fromNpm("signalhubws"), kind: "signalhubws+", path: "" },
   wt: { start: fromNpm("wt"), kind: "wt+", path: "" },
@@ -105,6 +108,36 @@ async function matchbox(port) {
   await until("matchbox_server", () => {
     if (child.ended()) throw new Error(`matchbox_server ended:\n${child.output()}`);
     return fetch(`http://127.0.0.1:${port}/health`).then((answer) => answer.ok, () => false);
+  }, { told: child.output });
+  return child;
+}
+
+/** Debian's mosquitto: it starts only if it listens for plain MQTT too, and binds to all addresses unless told where. */
+async function mosquitto(port) {
+  const folder = mkdtempSync(path.join(tmpdir(), "hypha-mosquitto-"));
+  const settings = path.join(folder, "mosquitto.conf");
+  writeFileSync(settings, ["per_listener_settings false", "allow_anonymous true", `listener ${await freePort()} 127.0.0.1`,
+    `listener ${port} 127.0.0.1`, "protocol websockets", "socket_domain ipv4", ""].join("\n"));
+  const child = start(process.env.HYPHA_MOSQUITTO ?? "/usr/sbin/mosquitto", ["-c", settings]);
+  await until("mosquitto", () => {
+    if (child.ended()) throw new Error(`mosquitto ended:\n${child.output()}`);
+    return /mosquitto version \S+ running/.test(child.output());
+  }, { told: child.output });
+  return {
+    ...child,
+    async stop() {
+      await child.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A relay of the Rust crate nostr-relay-builder. */
+async function nostrRelay(port) {
+  const child = start(nativeProgram("hypha-nostr-relay"), [String(port)]);
+  await until("the relay of nostr-relay-builder", () => {
+    if (child.ended()) throw new Error(`the relay of nostr-relay-builder ended:\n${child.output()}`);
+    return child.output().includes("listening");
   }, { told: child.output });
   return child;
 }

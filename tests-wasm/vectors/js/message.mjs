@@ -154,6 +154,27 @@ const KINDS = [
       return m;
     },
   ],
+  [
+    "ask receipt",
+    (m) => concat(unhex(m.feed), varint(m.length), unhex(m.tree_hash)),
+    (r) => ({ feed: key(r), length: r.varint(), tree_hash: key(r) }),
+  ],
+  [
+    "receipt",
+    (m) => concat(unhex(m.feed), varint(m.length), unhex(m.tree_hash), varint(m.expires), unhex(m.signer), unhex(m.signature)),
+    (r) => ({ feed: key(r), length: r.varint(), tree_hash: key(r), expires: r.varint(), signer: key(r), signature: hex(r.raw(64)) }),
+  ],
+  [
+    "challenge",
+    (m) => concat(varint(m.id), unhex(m.feed), unhex(m.nonce), list(m.blocks, varint)),
+    (r) => {
+      const m = { id: number(r), feed: key(r), nonce: key(r), blocks: readList(r, 8, () => r.varint()) };
+      check(m.blocks.length > 0, "about nothing");
+      return m;
+    },
+  ],
+  ["answer", (m) => concat(varint(m.id), unhex(m.hash)), (r) => ({ id: number(r), hash: key(r) })],
+  ["decline", (m) => concat(unhex(m.feed), [m.why]), (r) => ({ feed: key(r), why: flag(r) ? 1 : 0 })],
 ];
 
 export const KIND_NAMES = KINDS.map(([name]) => name);

@@ -154,6 +154,10 @@ const writeAccess = (op) => {
       return typed(6, writeSeals(op), op.root ? concat([1], unhex(op.root)) : [0]);
     case "invite":
       return typed(7, unhex(op.key), [role(op)], varint(op.uses), varint(op.expires));
+    case "pin":
+      return typed(8, unhex(op.replica), bytes(utf8(op.label)));
+    case "unpin":
+      return typed(9, unhex(op.replica));
     default:
       return typed(op.kind, unhex(op.body));
   }
@@ -191,6 +195,10 @@ const readAccessBody = (kind, body) => {
         uses: invite.varint(),
         expires: invite.varint(),
       }));
+    case 8:
+      return orLater(kind, body, (pin) => ({ op: "pin", replica: id(pin), label: text(pin.bytes(64)) }));
+    case 9:
+      return orLater(kind, body, (unpin) => ({ op: "unpin", replica: id(unpin) }));
     default:
       return { op: "unknown", kind, body: hex(body.rest()) };
   }

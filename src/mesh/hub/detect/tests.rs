@@ -140,6 +140,8 @@ fn every_kind_keeps_to_its_capabilities() {
             // Volunteers' relays and trackers carry no data, whoever asks.
             let shared = matches!(kind, HubKind::Nostr | HubKind::WebTorrent);
             assert_eq!(caps.may_relay, may_relay && !shared, "{kind:?}");
+            // They count messages, too.
+            assert_eq!(caps.trickle, !shared, "{kind:?}");
             assert_ne!(caps.addressed, caps.broadcast);
             assert!(caps.max_message >= 24 + 4_096 + 16, "the third size fits");
         }

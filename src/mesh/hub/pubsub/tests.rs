@@ -1,5 +1,7 @@
 //! Frames of the four dialects.
 
+mod captured;
+
 use super::super::{HubKind, HubUrl};
 use super::*;
 

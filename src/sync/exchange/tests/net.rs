@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::crypto::Entropy;
 
 /// A replica over real feeds in real files, made durable after every change.
 #[derive(Default)]
@@ -152,6 +153,8 @@ pub(super) struct Net {
     pub(super) links: Vec<([usize; 2], [Pipe; 2], bool)>,
     pub(super) random: Seeded,
     pub(super) now: u64,
+    /// Of a hundred listings, announcements, pushed tails and items so many are lost at the receiver.
+    pub(super) lossy: u32,
 }
 
 pub(super) fn space() -> PublicKey {
@@ -161,7 +164,7 @@ pub(super) fn space() -> PublicKey {
 impl Net {
     pub(super) fn new(seed: u64, peers: usize) -> Self {
         let peers = (0..peers).map(|_| Peer::default()).collect();
-        Self { peers, links: Vec::new(), random: Seeded::new(seed), now: 1_000_000 }
+        Self { peers, links: Vec::new(), random: Seeded::new(seed), now: 1_000_000, lossy: 0 }
     }
 
     pub(super) fn connect(&mut self, one: usize, two: usize) -> usize {
@@ -225,7 +228,7 @@ impl Net {
                     while let Some(output) = end.session.poll() {
                         moved = true;
                         match output {
-                            SessionOutput::Send(bytes) => {
+                            SessionOutput::Send { bytes, .. } => {
                                 let ([low, _], pipes, alive) = &mut self.links[end.link];
                                 if *alive {
                                     pipes[usize::from(*low != number)].push(&bytes, now, &mut self.random);
@@ -239,6 +242,16 @@ impl Net {
                             }
                             SessionOutput::Message { message, .. } => {
                                 let Some(exchange) = &mut end.exchange else { continue };
+                                let unasked = matches!(
+                                    message,
+                                    Message::Announce { .. }
+                                        | Message::Item { .. }
+                                        | Message::Items { .. }
+                                        | Message::Data { answers: Answers::Tail(_), .. }
+                                );
+                                if unasked && self.random.below(100) < self.lossy {
+                                    continue;
+                                }
                                 if let Err(fault) = exchange.receive(message, store, wants, now) {
                                     end.session.fail(fault);
                                 }
@@ -274,7 +287,7 @@ impl Net {
                 {
                     let now = self.now;
                     // What is wrong shows in how the session closes.
-                    let _ = self.end(to, link).session.receive(&bytes, now);
+                    let _ = self.end(to, link).session.receive(0, &bytes, now);
                 }
             }
         }

@@ -1,0 +1,152 @@
+//! Promising others to hold what they wrote: as a replica, or as another device.
+//!
+//! A wish waits until all that it names is here and stored; only then is it signed for. Whoever asks must have proved to be
+//! a writer of the space; a newer wish for the same feed takes the place of an older one.
+
+use super::Peer;
+use crate::{
+    crypto::{Hash, PublicKey, Signer},
+    mesh::LinkId,
+    node::Node,
+    space::{Receipt, Space, challenge_answer},
+    sync::{Declined, Message},
+};
+
+/// What a peer wants a receipt for.
+#[derive(Clone, Copy)]
+pub(super) struct Wish {
+    length: u64,
+    tree_hash: Hash,
+    /// The batch that must be stored first, once all of it is here.
+    after: Option<u64>,
+}
+
+impl Node {
+    /// A peer wants a receipt.
+    pub(super) fn wished(
+        &mut self,
+        link: LinkId,
+        space: PublicKey,
+        feed: PublicKey,
+        length: u64,
+        tree_hash: Hash,
+    ) {
+        if self.may_ask(link, space) && length > 0 {
+            let wishes = &mut self.promises.peers.entry((link, space)).or_default().wishes;
+            if wishes.len() < MAX_WISHES || wishes.contains_key(&feed) {
+                wishes.insert(feed, Wish { length, tree_hash, after: None });
+            }
+        }
+    }
+
+    /// Receipts for all that is here and stored by now.
+    pub(super) fn grant_wishes(&mut self) -> Vec<(LinkId, PublicKey, Message)> {
+        let mut messages = Vec::new();
+        let given = self.durable.last_given();
+        let waiting: Vec<(LinkId, PublicKey)> = self
+            .promises
+            .peers
+            .iter()
+            .filter(|(_, peer)| !peer.wishes.is_empty())
+            .map(|(place, _)| *place)
+            .collect();
+        for (link, key) in waiting {
+            let Some(joined) = self.spaces.get(&key) else { continue };
+            let full = self.holding.is_full(&key);
+            let signer = self.own_signer(&key);
+            let Some(peer) = self.promises.peers.get_mut(&(link, key)) else { continue };
+            let mut answer = |feed: &PublicKey, wish: &mut Wish| {
+                let Some(held) = joined.space.feed(feed) else { return true };
+                if held.contiguous() < wish.length {
+                    if full {
+                        let decline = Message::Decline { feed: *feed, why: Declined::Full };
+                        messages.push((link, key, decline));
+                    }
+                    return !full;
+                }
+                let after = *wish.after.get_or_insert(given);
+                if !self.durable.is_stored(after) {
+                    return true;
+                }
+                let hash = held.tree_hash_at(&self.files, wish.length);
+                if let (Some(signer), Ok(Some(hash))) = (&signer, hash)
+                    && hash == wish.tree_hash
+                {
+                    let expires = self.now.saturating_add(PROMISE_MS);
+                    let receipt = Receipt::sign(signer, &key, *feed, wish.length, hash, expires);
+                    messages.push((link, key, Message::Receipt(receipt)));
+                }
+                false
+            };
+            peer.wishes.retain(|feed, wish| answer(feed, wish));
+        }
+        messages
+    }
+
+    /// A peer wants to see that blocks are here.
+    pub(super) fn challenged(
+        &mut self,
+        link: LinkId,
+        space: PublicKey,
+        id: u64,
+        feed: PublicKey,
+        nonce: &[u8; 32],
+        blocks: &[u64],
+    ) -> Option<Message> {
+        if !self.may_ask(link, space) {
+            return None;
+        }
+        let signer = self.own_signer(&space)?.public();
+        let held = &self.spaces.get(&space)?.space;
+        #[cfg(any(test, feature = "hostile"))]
+        if blocks.iter().any(|index| *index >= held.hostile_shown(&feed, u64::MAX)) {
+            // It dropped them, and hopes that nobody looks.
+            let lie = blocks.iter().map(|index| (*index, Vec::new())).collect::<Vec<_>>();
+            return Some(Message::Answer { id, hash: challenge_answer(&space, &signer, &feed, nonce, &lie) });
+        }
+        Some(match read_blocks(held, &self.files, &feed, blocks) {
+            Some(read) => {
+                Message::Answer { id, hash: challenge_answer(&space, &signer, &feed, nonce, &read) }
+            }
+            None => Message::Decline { feed, why: Declined::NotHeld },
+        })
+    }
+
+    /// Whether a peer has proved to be a writer of a space: strangers get no promises.
+    fn may_ask(&self, link: LinkId, space: PublicKey) -> bool {
+        let proven = |peer: &Peer| -> bool {
+            let joined = self.spaces.get(&space);
+            joined.is_some_and(|joined| peer.proven.iter().any(|key| joined.space.is_active(key)))
+        };
+        self.promises.peers.get(&(link, space)).is_some_and(proven)
+    }
+
+    /// The key by which this node promises: a replica's own, or this device's while it may write.
+    fn own_signer(&self, space: &PublicKey) -> Option<Signer> {
+        if let Some(key) = self.holding.key() {
+            return Some(key);
+        }
+        let signer = self.secrets.as_ref()?.keys(space).signer;
+        self.spaces.get(space)?.space.is_active(&signer.public()).then_some(signer)
+    }
+}
+
+/// Blocks of a feed with their indexes; `None` if one is not here.
+pub(super) fn read_blocks(
+    space: &Space,
+    files: &crate::storage::Files,
+    feed: &PublicKey,
+    blocks: &[u64],
+) -> Option<Vec<(u64, Vec<u8>)>> {
+    let feed = space.feed(feed)?;
+    let mut read = Vec::with_capacity(blocks.len());
+    for index in blocks {
+        read.push((*index, feed.get(files, *index).ok().flatten()?));
+    }
+    Some(read)
+}
+
+/// Feeds for which one peer may want receipts at a time.
+const MAX_WISHES: usize = 16;
+/// For how long it is promised, in ms: it is renewed when half of that is over.
+pub(super) const PROMISE_MS: u64 = 7 * 24 * 3600 * 1000;

@@ -1,0 +1,83 @@
+//! Whatever is lost between an exchange and its peer, both become level.
+
+use super::*;
+
+/// Everybody says beacons for so many milliseconds.
+fn wait(net: &mut Net, ms: u64) {
+    let end = net.now + ms;
+    while net.now < end {
+        net.settle();
+        let exchanges = net.peers.iter().flat_map(|peer| &peer.ends).filter_map(|end| end.exchange.as_ref());
+        let next = exchanges.filter_map(Exchange::deadline).min().unwrap_or(end);
+        net.now = next.clamp(net.now + 1, end);
+    }
+    net.settle();
+}
+
+fn same(net: &Net) -> bool {
+    let all = |at: usize| {
+        let store = &net.peers[at].store;
+        let feeds: Vec<_> = store.feeds.keys().map(|key| (*key, store.content(key))).collect();
+        (feeds, store.items.keys().copied().collect::<Vec<_>>())
+    };
+    (1..net.peers.len()).all(|at| all(at) == all(0))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn after_any_lost_update_both_become_level(
+        seed in 0..1_000_u64, lossy in 20..100_u32, three: bool,
+        steps in prop::collection::vec((0..3_usize, 0..3_u8, 1..5_u64), 1..12),
+    ) {
+        let count = if three { 3 } else { 2 };
+        let mut net = Net::new(seed, count);
+        let writers = [signer(1), signer(2), signer(3)];
+        for at in 0..count {
+            net.peers[at].store.append(&writers[at], &blocks(0, 3));
+        }
+        for peer in &mut net.peers {
+            peer.store.wanted.extend(writers[..count].iter().map(Signer::public));
+        }
+        for at in 1..count {
+            net.connect(at - 1, at);
+        }
+        net.lossy = lossy;
+        net.settle();
+        for (at, what, many) in steps {
+            let at = at % count;
+            match what {
+                0 => net.peers[at].store.put(ItemKind::Record, &[7, u8::try_from(many).unwrap(), what]),
+                _ => {
+                    let writer = &writers[at];
+                    let held = net.peers[at].store.feeds[&writer.public()].length();
+                    net.peers[at].store.append(writer, &blocks(held, many));
+                }
+            }
+            net.settle();
+        }
+        // From here on nothing is lost, and nothing new is said.
+        net.lossy = 0;
+        wait(&mut net, 30 * 60_000);
+        prop_assert!(net.peers.iter().flat_map(|peer| &peer.ends).all(|end| end.closed.is_none()));
+        prop_assert!(same(&net));
+        for peer in &net.peers {
+            prop_assert!(peer.ends.iter().all(|end| end.exchange.as_ref().unwrap().is_level()));
+        }
+    }
+}
+
+#[test]
+fn those_that_have_the_same_say_one_hash_in_minutes() {
+    let mut net = Net::new(5, 2);
+    net.peers[0].store.append(&signer(1), &blocks(0, 100));
+    net.peers[1].store.wanted.insert(signer(1).public());
+    let link = net.connect(0, 1);
+    net.settle();
+    let before: usize = net.carried(link).iter().sum();
+    wait(&mut net, 3_600_000);
+    let after: usize = net.carried(link).iter().sum();
+    println!("an hour of beacons: {} bytes", after - before);
+    assert!(after > before && after - before < 3_000);
+}
