@@ -376,6 +376,7 @@ fn read_config(options: &JsValue) -> Result<Config, JsValue> {
         space_quota: optional_bytes("spaceQuota", &field("spaceQuota"))?,
         max_links: optional_count("maxPeers", &field("maxPeers"))?,
         relaxed: flag("relaxed", &field("relaxed"))?,
+        relay: None,
         tabs: flag("tabs", &field("tabs"))?,
         webrtc: flag("webrtc", &field("webrtc"))?,
     };

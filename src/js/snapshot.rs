@@ -137,6 +137,7 @@ const fn standing(state: WriterStanding) -> &'static str {
 fn peer(view: &PeerView) -> JsValue {
     let info = &view.link;
     let transport = match info.carrier {
+        Carrier::Relay => "relay",
         Carrier::Tab => "tab",
         Carrier::WebRtc => "webrtc",
     };

@@ -137,12 +137,18 @@ fn core(whole: &Path) -> Result<PathBuf> {
     fs::create_dir_all(&out)?;
     step("Put what is needed first apart", || {
         let list = first_load();
-        let names = Names::read(&fs::read_to_string(&list).with_context(|| format!("cannot read {}", paths::shown(&list)))?);
-        let module = Module::read(&wasm)?;
+        let names = Names::read(&fs::read_to_string(&list).with_context(|| format!("cannot read {}", paths::shown(&list)))?)?;
+        let before = Module::read(&wasm)?;
+        let name = |function: usize| before.names.get(function).map_or("", |name| name);
+        let reached = |function: usize, count| names.reached(name(function), count);
+        let (wasm, stretches) = split::take_out(&wasm, &before, &reached)?;
+        let mut module = Module::read(&wasm)?;
+        module.names = before.names.clone();
         let mark = format!("build-{}", hash_of(&[&wasm, names.text().as_bytes()])?.get(..16).unwrap_or_default());
         let parts = split::cut(&module, &mark, &|function| {
-            usize::try_from(function).ok().and_then(|at| module.names.get(at)).is_some_and(|name| names.has(name))
+            usize::try_from(function).is_ok_and(|at| at < before.names.len() && names.has(name(at)))
         })?;
+        println!("  {stretches} stretches that do not run are taken out of functions that do");
         let [first, stubs, rest] = parts.counts;
         println!("  {first} functions first, {stubs} of them lead to the rest; {rest} in the rest");
         fs::write(out.join("core_bg.wasm"), parts.first)?;

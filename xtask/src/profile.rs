@@ -7,6 +7,7 @@ use crate::split::{self, Module, Names};
 use crate::step::step;
 use crate::{browsers, npm, package, paths, tools};
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -31,11 +32,17 @@ pub fn run() -> Result<()> {
     let pkg = recording(&module, &fs::read_to_string(whole.join("core.js"))?)?;
     let ran = step("Sign up, write and reload in a browser", || watched(&pkg))?;
     let mut names = Names::default();
-    for at in &ran {
-        names.add(module.names.get(*at).context("a function that the module does not have")?);
+    let mut base = 0;
+    let mut functions = 0;
+    for (body, name) in module.bodies.iter().zip(module.names.iter().skip(module.imported())) {
+        let count = split::places(body)?;
+        let reached = ran.range(base..base + count);
+        functions += usize::from(reached.clone().next().is_some());
+        reached.for_each(|place| names.add(name, count, place - base));
+        base += count;
     }
     fs::write(package::first_load(), format!("{HEAD}{}", names.text()))?;
-    println!("  {} of {} functions ran; {} names", ran.len(), module.bodies.len(), names.len());
+    println!("  {functions} of {} functions ran, {} of {base} places; {} names", module.bodies.len(), ran.len(), names.len());
     package::build()
 }
 
@@ -54,7 +61,7 @@ fn recording(module: &Module<'_>, glue: &str) -> Result<PathBuf> {
     Ok(pkg)
 }
 
-fn watched(pkg: &std::path::Path) -> Result<Vec<usize>> {
+fn watched(pkg: &std::path::Path) -> Result<BTreeSet<usize>> {
     let dir = paths::root().join("tests-wasm/e2e");
     npm::install(&dir)?;
     let found = browsers::ready()?;

@@ -1,8 +1,7 @@
-//! A module that tells which of its functions run.
-//!
-//! Each function says so once, by its index in the module given, to the import `hypha.ran`.
+//! A module that tells which of its places are reached (see [`cold::is_place`]), each once, to the import `hypha.ran`:
+//! by their numbers over all functions in their order.
 
-use super::Module;
+use super::{Module, cold};
 use anyhow::Result;
 use std::convert::Infallible;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder, utils};
@@ -29,7 +28,8 @@ impl Reencode for Shifted {
 /// `module`, telling.
 pub fn record(module: &Module<'_>) -> Result<Vec<u8>> {
     let mut out = wasm_encoder::Module::new();
-    let mut shift = Shifted { at: u32::try_from(module.imported())? };
+    let shift_at = u32::try_from(module.imported())?;
+    let mut shift = Shifted { at: shift_at };
     let round = &mut RoundtripReencoder;
 
     let mut types = TypeSection::new();
@@ -69,7 +69,11 @@ pub fn record(module: &Module<'_>) -> Result<Vec<u8>> {
         utils::parse_global(round, &mut globals, global.clone())?;
     }
     let first_flag = globals.len();
-    for _ in &module.bodies {
+    let mut all = 0;
+    for body in &module.bodies {
+        all += cold::places(body)?;
+    }
+    for _ in 0..all {
         let flag = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
         globals.global(flag, &ConstExpr::i32_const(0));
     }
@@ -94,13 +98,26 @@ pub fn record(module: &Module<'_>) -> Result<Vec<u8>> {
     out.section(&DataCountSection { count: module.data.0 });
 
     let mut code = CodeSection::new();
-    for (at, body) in module.bodies.iter().enumerate() {
-        let at = u32::try_from(at)?;
-        let mut function = shift.new_function_with_parsed_locals(body)?;
-        for instruction in telling(first_flag + at, shift.at + at, shift.at)? {
+    let mut place = 0;
+    let mut tell = |function: &mut Function| -> Result<()> {
+        for instruction in telling(first_flag + place, place, shift_at)? {
             function.instruction(&instruction);
         }
-        all_of(&mut shift, body, &mut function)?;
+        place += 1;
+        Ok(())
+    };
+    for body in &module.bodies {
+        let mut function = shift.new_function_with_parsed_locals(body)?;
+        tell(&mut function)?;
+        let mut reader = body.get_operators_reader()?;
+        while !reader.eof() {
+            let operator = reader.read()?;
+            let opens = cold::is_place(&operator);
+            function.instruction(&shift.instruction(operator)?);
+            if opens && !reader.eof() {
+                tell(&mut function)?;
+            }
+        }
         code.function(&function);
     }
     out.section(&code);
