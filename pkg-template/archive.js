@@ -4,6 +4,7 @@ import { HyphaError } from "./errors.js";
 
 const MAGIC = "hypha export";
 const VERSION = 1;
+const WHAT = { [MAGIC]: "this file is a back-up of a whole node: import() takes it", "hypha synced": "this file is a sync file of one space: importSync() takes it" };
 const SUM = 16; // bytes of a checksum
 const LARGEST = 2 * 1024 * 1024; // bytes of a part's body
 const READ = 1024 * 1024; // bytes that are read at a time
@@ -23,15 +24,19 @@ export async function exportNode(node) {
 
 /** Takes in all that is right in a file; then says what was not. */
 export async function importNode(node, file) {
-  if (!(file instanceof Blob)) throw new HyphaError("BAD_INPUT", "import() takes the file, a Blob, that export() gave");
+  await importParts(node, file, MAGIC, "import() takes the file, a Blob, that export() gave");
+}
+
+/** The same for any file of parts that begins with `magic`; `{ taken, fresh }`: parts that were right, and those that were new. */
+export async function importParts(node, file, magic, hint) {
+  if (!(file instanceof Blob)) throw new HyphaError("BAD_INPUT", hint);
   const head = new Uint8Array(await file.slice(0, MAGIC.length + 1).arrayBuffer());
-  if (new TextDecoder().decode(head.subarray(0, MAGIC.length)) !== MAGIC) {
-    throw new HyphaError("BAD_INPUT", "this is not a file that export() made");
-  }
+  const found = new TextDecoder().decode(head.subarray(0, MAGIC.length));
+  if (found !== magic) throw new HyphaError("BAD_INPUT", WHAT[found] ?? `this is not such a file: ${hint}`);
   if (head[MAGIC.length] !== VERSION) throw new HyphaError("UNSUPPORTED", "a newer version of hypha-node made this file; use that one to import it");
   const wrong = { damaged: 0, why: undefined };
   let whole = false;
-  let [all, taken] = [0, 0];
+  let [all, taken, fresh] = [0, 0, 0];
   let early = []; // where parts stand that rest on others
 
   const take = async (parts) => {
@@ -42,7 +47,10 @@ export async function importNode(node, file) {
       else if (reason) {
         wrong.damaged++;
         wrong.why ??= reason.message;
-      } else taken++;
+      } else {
+        taken++;
+        if (value === "new") fresh++;
+      }
     });
   };
   const takeAll = async (parts) => {
@@ -70,7 +78,7 @@ export async function importNode(node, file) {
     })());
     if (early.length === again.length) break;
   }
-  if (whole && wrong.damaged === 0 && early.length === 0) return;
+  if (whole && wrong.damaged === 0 && early.length === 0) return { taken, fresh };
   const said = [
     wrong.damaged > 0 && `${wrong.damaged} of its parts are damaged (${wrong.why})`,
     early.length > 0 && `${early.length} rest on others that are missing`,

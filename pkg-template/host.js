@@ -63,8 +63,8 @@ const bare = (host) => host?.toLowerCase().replace(/\.$/, "").replace(/^www\./, 
 
 const get = (url) => fetch(url, { cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(TIMEOUT_MS) });
 
-// The page's own host is asked where the page is, so that any port and plain http will do.
-function wellKnown(domain, name) {
+/** The page's own host is asked where the page is, so that any port and plain http will do. */
+export function wellKnown(domain, name) {
   const here = globalThis.location;
   const origin = here?.protocol?.startsWith("http") && bare(here.hostname) === bare(domain) ? here.origin : `https://${domain}`;
   return `${origin}/.well-known/${name}`;

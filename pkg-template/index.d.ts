@@ -56,8 +56,16 @@ export interface OpenOptions {
   hubs?: readonly string[];
   /** STUN and TURN servers; none unless given. */
   iceServers?: RTCIceServer[];
-  /** All on unless switched off. `relay` has no effect yet. */
+  /**
+   * On unless switched off. `relay`: hubs carry data, sealed, until WebRTC is there and when it fails. Unset, those do whose
+   * address ends in `#relay=1`; `true`, all of a kind that can (not Nostr relays and trackers); `false`, none.
+   */
   transports?: { webrtc?: boolean; relay?: boolean; tabs?: boolean };
+  /**
+   * Where a static copy of the domain's space is, for visitors who have nothing of it yet: an address of a folder, or `false`
+   * for none. `/.well-known/hypha-snapshot/` of the domain unless given.
+   */
+  snapshot?: string | URL | false;
   /** `"memory"` keeps nothing beyond this tab. */
   storage?: "indexeddb" | "memory";
   /**
@@ -104,6 +112,8 @@ export interface HyphaEventMap {
   /** A failure of storage, or what should be known before there is one. */
   storage: CustomEvent<HyphaError | StorageNotice>;
   error: CustomEvent<HyphaError>;
+  /** A static copy of this space is read until peers have brought what is in it. */
+  snapshot: CustomEvent<Space>;
 }
 
 export class Hypha extends EventTarget {
@@ -185,6 +195,15 @@ export class Hypha extends EventTarget {
    * write. `CORRUPT`: not all was right or there; what was is imported. `PINNED`: it is of another space than the one here.
    */
   import(file: Blob): Promise<void>;
+  /** Takes in what `exportSync` made, of a space that is read here. `CORRUPT` as with `import`; `BAD_INPUT`: another file, or space. */
+  importSync(file: Blob): Promise<{ taken: number; fresh: number }>;
+  /**
+   * Meets another node of a space (the domain's unless given) without a hub: `offer` is carried there, its answer back. Each has
+   * under 1,200 characters and is of use for ten minutes. `accept` resolves when the two are connected, or rejects with `TIMEOUT`.
+   */
+  pair(o?: { space?: Space }): Promise<{ offer: string; accept(answer: string): Promise<PeerInfo>; cancel(): Promise<void> }>;
+  /** Answers an offer. `connect` is called when the other side has read `answer`: both have about 15 seconds. */
+  answer(offer: string, o?: { space?: Space }): Promise<{ answer: string; connect(): Promise<PeerInfo>; cancel(): Promise<void> }>;
   /** What this browser had here before and has lost, because it took its storage back. */
   readonly evicted: { readonly link: string; readonly device: boolean } | undefined;
   /** Has `evicted` be undefined from now on. */
@@ -293,6 +312,18 @@ export class Space extends EventTarget {
   watch(prefix: string, callback: (changes: Change[]) => unknown): () => void;
   /** Writer → length of its feed here. */
   clock(): Clock;
+  /** The static copy that `get` and `list` read while peers have not brought what is in it, and what was fetched of it. */
+  readonly snapshot: { readonly time: Date; readonly signer: string; readonly bytes: number; readonly requests: number } | undefined;
+  /**
+   * The public part as files for any host, the head last: put them under `/.well-known/hypha-snapshot/`, in this order. Those in
+   * `have`, names of files that are there already, come without `blob`. Rejects with `NOT_AUTHORISED`, `LOCKED`.
+   */
+  exportSnapshot(o?: {
+    have?: Iterable<string>;
+    onprogress?(progress: { done: number; total: number }): void;
+  }): AsyncIterableIterator<{ name: string; size: number; reused: boolean; blob?: Blob }>;
+  /** What is here of this space, for a node that cannot be reached: all, or what it lacks by its `clock()`. */
+  exportSync(since?: Clock): Promise<Blob>;
   writers(): Writer[];
   /** Replicas that are relied on, ascending by key. */
   replicas(): Replica[];
@@ -479,7 +510,11 @@ export interface Writer {
 
 export interface PeerInfo {
   readonly id: string;
-  readonly transport: "tab" | "webrtc";
+  readonly transport: "tab" | "webrtc" | "relay";
+  /** How messages travel now: WebRTC goes `direct` or through a TURN server; `relay` is through a hub, sealed. */
+  readonly path: "tab" | "direct" | "turn" | "relay";
+  /** Parts of messages over all carriers of the session: each is sent and received once, whatever is resent and repeated. */
+  readonly frames: { readonly sent: number; readonly acknowledged: number; readonly received: number; readonly resent: number; readonly repeated: number; readonly moves: number };
   readonly state: "connecting" | "open" | "recovering";
   /** Milliseconds. */
   readonly roundTrip: number | undefined;
@@ -498,6 +533,8 @@ export interface HubInfo {
   /** When it is tried again, unix milliseconds. */
   readonly until: number | undefined;
   readonly error: string | undefined;
+  /** Whether it carries data, not only signalling. */
+  readonly relay: boolean;
 }
 
 /** `filling`: 80 % or 95 % of the quota is used. `evicted`: see `Hypha.evicted`. */

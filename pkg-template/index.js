@@ -2,7 +2,7 @@
 
 import { exportNode, importNode } from "./archive.js";
 import { HyphaError, closed, toError } from "./errors.js";
-import { claimNonce, domainOf, putClaim } from "./host.js";
+import { claimNonce, domainOf, putClaim, wellKnown } from "./host.js";
 import { Request, SignIn } from "./people.js";
 import { Space, refusing } from "./space.js";
 import { Staying } from "./staying.js";
@@ -23,6 +23,7 @@ export class Hypha extends EventTarget {
   #ready;
   #staying; // undefined where nothing is kept
   #told; // the state that listeners know
+  #copied = false; // whether a static copy was looked for
   #early = []; // what was heard before anybody could listen
 
   /**
@@ -64,6 +65,7 @@ export class Hypha extends EventTarget {
       link,
       hubs: [...hubs],
       webrtc: transports.webrtc !== false && typeof RTCPeerConnection === "function",
+      relay: transports.relay,
       tabs: transports.tabs !== false,
       relaxed: durability === "relaxed",
       replica: role === "replica",
@@ -73,6 +75,7 @@ export class Hypha extends EventTarget {
       database: storage === "memory" ? undefined : name,
       iceServers,
       persist: options.persist !== false,
+      snapshot: options.snapshot === undefined || options.snapshot === false ? options.snapshot : String(options.snapshot),
     };
     this.#node = await openNode(this.#options, (name, detail) => this.#hear(name, detail));
     if (!this.#node.snapshot.ready) await Promise.race([ready, new Promise((done) => setTimeout(done, READY_MS))]);
@@ -81,6 +84,7 @@ export class Hypha extends EventTarget {
       this.#staying = new Staying(this.#node, this.#options, (notice) => this.#notice(notice));
       this.#staying.opened();
     }
+    this.#lookForCopy(this.#options.snapshot);
     const early = this.#early;
     this.#early = undefined;
     // After whoever awaits this has had a chance to listen.
@@ -209,6 +213,21 @@ export class Hypha extends EventTarget {
   /** Has `evicted` be undefined from now on. */
   restEvicted() { this.#staying?.rest(); }
 
+  /** Begins to pair with another node without a hub: `{ offer, accept(answer), cancel() }`. */
+  async pair({ space } = {}) {
+    return (await import("./pairing.js")).pair(this.#node, space?.key);
+  }
+
+  /** Answers the offer of another: `{ answer, connect(), cancel() }`; `connect` once the other has the answer. */
+  async answer(offer, { space } = {}) {
+    return (await import("./pairing.js")).answer(this.#node, offer, space?.key);
+  }
+
+  /** Takes in a sync file of a space that is read here, each part verified. `{ taken, fresh }` parts. */
+  async importSync(file) {
+    return (await import("./sync-file.js")).importSync(this.#node, file);
+  }
+
   /** All that this node has of every space, public and sealed, as one file; no key is in it. */
   async export() {
     return exportNode(this.#node);
@@ -269,6 +288,26 @@ export class Hypha extends EventTarget {
     }
   }
 
+  // Whoever reads a space as a visitor and has nothing of it yet reads a static copy until peers have brought it.
+  #lookForCopy(given) {
+    const home = this.home;
+    if (given === false || this.#copied || this.state !== "visitor" || !home) return;
+    if (given === undefined && Object.keys(home.clock()).length > 0) return;
+    this.#copied = true;
+    const wrong = (error) => this.dispatchEvent(new CustomEvent("storage", { detail: error }));
+    Space.copied(home, import("./snapshot.js").then(async ({ SnapshotSource }) => {
+      try {
+        const copy = await SnapshotSource.open(home.key, given === undefined ? wellKnown(this.#domain, "hypha-snapshot/") : String(given), wrong);
+        if (copy) setTimeout(() => this.dispatchEvent(new CustomEvent("snapshot", { detail: home })));
+        return copy;
+      } catch (error) {
+        // Where nobody asked for a copy, one that cannot be reached is none.
+        if (given !== undefined || error.code !== "TIMEOUT") setTimeout(() => wrong(error));
+        return undefined;
+      }
+    }));
+  }
+
   #hear(name, detail) {
     if (name === "state") this.#ready();
     if (this.#early) this.#early.push({ name, detail });
@@ -309,6 +348,7 @@ export class Hypha extends EventTarget {
   #stateChanged(state) {
     if (state === this.#told) return false;
     this.#told = state;
+    if (state === "visitor") this.#lookForCopy(this.#options.snapshot);
     if (state === "requesting") this.#signIn ??= new SignIn(this.#node);
     else if (this.#signIn) {
       SignIn.end(this.#signIn, state === "writer" ? this.home : SignIn.ended());

@@ -1,9 +1,11 @@
 // The node itself, when it runs in this tab.
 
+import { entriesOf, takenOf, textsOf, writtenOf } from "./entries.js";
 import { requestWords } from "./worker-client.js";
-import { closed, toError } from "./errors.js";
+import { HyphaError, closed, toError } from "./errors.js";
 import { wasHere } from "./here.js";
 import { lookUp } from "./host.js";
+import { Packed } from "./ops.js";
 import { isBroken, notBroken, rest, restInTime, restIsHere, unlessBroken } from "./rest.js";
 import { wasm } from "./wasm.js";
 
@@ -12,8 +14,11 @@ const ONCE = new Set(["adopt", "approve", "changePassphrase", "chooseRoot", "cre
   "pinReplica", "recover", "revokeInvite", "setTitle", "signUp", "unhide", "unpinReplica", "write"]);
 
 /** What other tabs may ask of a node. */
-export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "changePassphrase", "createSpace", "cut", "deny", "exportPiece", "forget", "get", "hide", "history", "hold", "importPart", "invite", "join", "leave", "list", "lock", "otherBranches", "pin", "pinReplica",
-  "quarantine", "recover", "removeHub", "revokeInvite", "send", "setPresence", "setTitle", "signIn", "signUp", "sync", "unhide", "unlock", "unpinReplica", "write"]);
+export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "changePassphrase", "createSpace", "cut", "deny", "exportPiece", "finishSnapshot", "forget", "get", "hide", "history", "hold", "importPart", "invite", "join", "leave", "list", "lock", "otherBranches", "pair", "pairWith", "pin", "pinReplica", "planSnapshot",
+  "quarantine", "recover", "removeHub", "revokeInvite", "send", "setPresence", "setTitle", "signIn", "signUp", "snapshotSegment", "sync", "syncPiece", "unhide", "unlock", "unpair", "unpinReplica", "write"]);
+
+// Answers that come packed.
+const PACKED = { adopt: entriesOf, get: (packed) => entriesOf(packed)[0], history: entriesOf, list: entriesOf, otherBranches: takenOf, quarantine: takenOf, write: entriesOf };
 
 // What the first part of the module does alone.
 const FIRST = new Set(["get", "list", "otherBranches", "quarantine", "signUp", "write"]);
@@ -21,6 +26,7 @@ const FIRST = new Set(["get", "list", "otherBranches", "quarantine", "signUp", "
 export class LocalNode {
   #waiting = 0; // calls that wait for the rest of the module; later ones wait behind them
   #core;
+  #writes = []; // of this turn: { space, id, list: [{ ops, resolve, reject }] }, where calls in a row go together
   #module;
   #seen;
 
@@ -32,6 +38,7 @@ export class LocalNode {
     const page = {
       event: (name, detail) => {
         node.#seen = undefined;
+        if (detail?.keys instanceof Uint8Array) detail.keys = textsOf(detail.keys);
         // Plain, so that it can be handed to other tabs.
         listen(name, name === "failed" ? { code: detail.code, message: detail.message } : detail);
       },
@@ -87,13 +94,14 @@ export class LocalNode {
     if (!restIsHere() && (this.#waiting > 0 || !FIRST.has(method))) await this.#untilRest();
     if (!this.#core) throw closed();
     notBroken();
+    if (method === "write" && !Array.isArray(given[1])) return this.#write(id, ...given);
+    this.#flush();
     try {
       // What comes of it is stored under this id, in the transaction of what it does.
       if (id && ONCE.has(method)) this.#core.once(id.tab, id.number, id.again);
-      const result = await (restIsHere() ? this.#core[method](...given) : unlessBroken(this.#core[method](...given)));
-      // The first write is done, and the page has nothing to wait for.
-      if (method === "write" && !restIsHere()) rest().catch(() => {});
-      return result;
+      const asked = this.#core[method](...given);
+      const answer = await (restIsHere() ? asked : unlessBroken(asked));
+      return answer instanceof Uint8Array && PACKED[method] ? PACKED[method](answer) : answer;
     } catch (error) {
       throw toError(error);
     }
@@ -105,6 +113,36 @@ export class LocalNode {
       await rest();
     } finally {
       this.#waiting--;
+    }
+  }
+
+  // All of a turn go in together: crossing over to WebAssembly costs more than a write.
+  #write(id, space, ops) {
+    return new Promise((resolve, reject) => {
+      if (this.#writes.length === 0) queueMicrotask(() => this.#flush());
+      const last = this.#writes.at(-1);
+      const goesOn = last?.space === space && last.id?.tab === id?.tab && last.id?.again === id?.again &&
+        (!id || last.id.number + last.list.length === id.number);
+      if (goesOn) last.list.push({ ops, resolve, reject });
+      else this.#writes.push({ space, id: id && { ...id }, list: [{ ops, resolve, reject }] });
+    });
+  }
+
+  #flush() {
+    for (const { space, id, list } of this.#writes.splice(0)) this.#writeAll(space, id, list);
+  }
+
+  async #writeAll(space, id, list) {
+    try {
+      if (!this.#core) throw closed();
+      const { tab = NO_TAB, number = 0, again = false } = id ?? {};
+      const asked = this.#core.writeMany(space, joined(list), tab, number, again);
+      const answer = writtenOf(await (restIsHere() ? asked : unlessBroken(asked)));
+      // The first write is done, and the page has nothing to wait for.
+      if (!restIsHere()) rest().catch(() => {});
+      answer.forEach((found, n) => (Array.isArray(found) ? list[n].resolve(found) : list[n].reject(new HyphaError(found.code, found.message))));
+    } catch (error) {
+      for (const { reject } of list) reject(toError(error));
     }
   }
 
@@ -125,18 +163,33 @@ export class LocalNode {
   async close() {
     const core = this.#core;
     if (!core) return;
-    try {
-      await rest();
-      notBroken();
-    } catch {
-      // Nothing that was answered is lost: it is stored. The rest is not to be had, and the page will go.
-      this.#core = undefined;
-      return;
+    if (!restIsHere()) {
+      try {
+        await rest();
+        notBroken();
+      } catch {
+        // Nothing that was answered is lost: it is stored. The rest is not to be had, and the page will go.
+        this.#core = undefined;
+        return;
+      }
+      if (!this.#core) return;
     }
-    if (!this.#core) return;
+    this.#flush();
     this.#seen = core.snapshot();
     this.#core = undefined;
     await core.close();
     core.free();
   }
+}
+
+const NO_TAB = new Uint8Array();
+
+function joined(list) {
+  const all = list.map(({ ops }) => ops);
+  const row = all.every((ops) => ops instanceof Packed) && Packed.row(all);
+  if (row) return row;
+  const bytes = all.map((ops) => (ops instanceof Packed ? ops.bytes : ops));
+  const whole = new Uint8Array(bytes.reduce((length, one) => length + one.length, 0));
+  bytes.reduce((at, one) => (whole.set(one, at), at + one.length), 0);
+  return whole;
 }

@@ -3,6 +3,7 @@
 import { HyphaError, guarded, toError, unsupported } from "./errors.js";
 import { deriveRoot } from "./worker-client.js";
 import { Messages, Presence } from "./talk.js";
+import { packedOps } from "./ops.js";
 import { encodedOps, wasm } from "./wasm.js";
 
 const PAGE = 100; // entries that are read at a time
@@ -13,6 +14,7 @@ export class Space extends EventTarget {
   #last; // what the node's snapshot said of this space: { key, link, discoveryKey, writable, level, writers, clock }
   #domain;
   #watches = new Set();
+  #snapshot; // promise of a static copy, read until all that it has is here; undefined where none is looked for
 
   constructor(node, about, domain) {
     super();
@@ -43,11 +45,13 @@ export class Space extends EventTarget {
   get asking() { return this.#about.asking; }
 
   async put(key, value, { private: secret, expect } = {}) {
-    return (await this.batch([{ type: "put", key, value, private: secret, expect }]))[0];
+    const written = await this.batch([{ type: "put", key, value, private: secret, expect }]);
+    return written[0];
   }
 
   async get(key) {
-    return this.#call("get", key);
+    const copy = await this.#copy();
+    return copy ? this.#copied(copy.get(key)) : this.#call("get", key);
   }
 
   async delete(key, { expect } = {}) {
@@ -56,6 +60,8 @@ export class Space extends EventTarget {
 
   /** One entry: all of it or nothing. Values are taken as they are now, whatever happens to them later. */
   async batch(ops) {
+    const packed = packedOps(ops);
+    if (packed) return this.#call("write", packed);
     const given = Array.isArray(ops) ? [...ops] : ops;
     const { core } = await wasm();
     return this.#call("write", encodedOps(core, given));
@@ -66,9 +72,11 @@ export class Space extends EventTarget {
     return this.#pages(range);
   }
 
-  async *#pages({ limit = Infinity, ...range } = {}, clock) {
+  async *#pages({ limit = Infinity, ...range } = {}, clock, here = false) {
     while (limit > 0) {
-      const page = await this.#call("list", { ...range, limit: Math.min(limit, PAGE) }, clock);
+      const copy = clock || here ? undefined : await this.#copy();
+      const asked = { ...range, limit: Math.min(limit, PAGE) };
+      const page = await (copy ? this.#copied(copy.list(asked)) : this.#call("list", asked, clock));
       yield* page;
       if (page.length < Math.min(limit, PAGE)) return;
       limit -= page.length;
@@ -84,6 +92,53 @@ export class Space extends EventTarget {
     const watch = { prefix, callback, turn: Promise.resolve() };
     this.#watches.add(watch);
     return () => void this.#watches.delete(watch);
+  }
+
+  /** The static copy that is read while peers have not brought what is in it: `{ time, signer, bytes, requests }`. */
+  get snapshot() {
+    const copy = this.#snapshot?.copy;
+    return copy && { time: new Date(copy.about.time), signer: copy.about.signer, bytes: copy.bytes, requests: copy.requests };
+  }
+
+  /** The public part as files for any host, the head last: `{ name, size, reused, blob }`. `have`: names of files that the host has. */
+  async *exportSnapshot(options) {
+    const { exportSnapshot } = await import("./snapshot.js");
+    yield* exportSnapshot((...given) => this.#call(...given), options);
+  }
+
+  /** A file for a node that cannot be reached: all, or what it lacks by its clock. */
+  async exportSync(since) {
+    const { exportSync } = await import("./sync-file.js");
+    return exportSync((...given) => this.#call(...given), since);
+  }
+
+  /** Called by the node's owner: what to read until peers have brought it. */
+  static copied(space, opening) {
+    const reading = opening.then((copy) => {
+      reading.copy = copy;
+      return copy;
+    });
+    space.#snapshot = reading;
+  }
+
+  // A copy that cannot be believed is given up: said once, and from then on there is what peers brought.
+  async #copied(reading) {
+    try {
+      return await reading;
+    } catch (error) {
+      if (error.code === "CORRUPT") this.#snapshot = undefined;
+      throw error;
+    }
+  }
+
+  async #copy() {
+    const copy = await this.#snapshot;
+    if (!copy) return undefined;
+    const { clock, writers } = this.#about;
+    const here = ([writer, length]) => (clock[writer] ?? 0) >= Math.min(length, writers.find(({ key }) => key === writer)?.cutAt ?? Infinity);
+    if (!Object.entries(copy.about.lengths).every(here)) return copy;
+    this.#snapshot = undefined;
+    return undefined;
   }
 
   clock() {
@@ -240,9 +295,9 @@ export class Space extends EventTarget {
   async #read(prefix, keys) {
     const found = new Map();
     if (keys.length < MANY) {
-      for (const key of keys) found.set(key, await this.get(key));
+      for (const key of keys) found.set(key, await this.#call("get", key));
     } else {
-      for await (const entry of this.list({ prefix })) found.set(entry.key, entry);
+      for await (const entry of this.#pages({ prefix }, undefined, true)) found.set(entry.key, entry);
     }
     return keys.map((key) => found.get(key) ?? { key, value: undefined, conflicts: [] });
   }

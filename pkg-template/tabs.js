@@ -13,6 +13,7 @@ import { reached } from "./repeated.js";
 import { LeaderWatch } from "./leader-watch.js";
 import { TabCalls } from "./tab-calls.js";
 import { HyphaError, closed, toError } from "./errors.js";
+import { Packed } from "./ops.js";
 
 const TAKING_MS = 250; // a tab that takes over says so this often, until it has
 
@@ -82,7 +83,8 @@ class SharedNode {
         id.again = true;
       }
     }
-    return this.#calls.add(id, method, given, this.#leader !== undefined);
+    const plain = given.map((one) => (one instanceof Packed ? one.bytes.slice() : one));
+    return this.#calls.add(id, method, plain, this.#leader !== undefined);
   }
 
   // Whether this node is no longer the one that leads. The browser may say so a little after the database did.

@@ -48,6 +48,20 @@ extern "C" {
     fn options(database: JsValue, extra: JsValue) -> JsValue;
 }
 
+#[wasm_bindgen(module = "/pkg-template/entries.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = entriesOf)]
+    fn entries_of(packed: &JsValue) -> Array;
+    #[wasm_bindgen(js_name = writtenOf)]
+    fn written_of(packed: &JsValue) -> Array;
+}
+
+#[wasm_bindgen(module = "/pkg-template/ops.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = packedOps)]
+    fn packed_ops(ops: &JsValue) -> JsValue;
+}
+
 const PASSPHRASE: &str = "abacus able zoom yoga heap rut seminar catalyst";
 
 fn js(source: &str) -> JsValue {
@@ -107,7 +121,7 @@ impl Tab {
 
     async fn until_entry(&self, key: &str) -> JsValue {
         for _ in 0..1_000 {
-            let entry = self.core.get(&JsValue::UNDEFINED, &key.into(), &JsValue::UNDEFINED).unwrap();
+            let entry = get(&self.core, key);
             if entry.is_object() {
                 return entry;
             }
@@ -123,6 +137,10 @@ impl Tab {
     async fn close(self) {
         done(self.core.close()).await;
     }
+}
+
+fn get(core: &Core, key: &str) -> JsValue {
+    entries_of(&core.get(&JsValue::UNDEFINED, &key.into(), &JsValue::UNDEFINED).unwrap()).get(0)
 }
 
 async fn done(promise: Promise) -> JsValue {
@@ -148,17 +166,14 @@ async fn a_device_signs_up_another_is_let_in_and_both_survive_a_reload() {
     let second = Tab::open(Some("second"), &format!("{{link: '{link}'}}")).await;
     assert_eq!(second.state(), "visitor");
     assert_eq!(field(&field(&second.until_entry("public").await, "value"), "n"), 1);
-    assert!(
-        second.core.get(&JsValue::UNDEFINED, &"secret".into(), &JsValue::UNDEFINED).unwrap().is_undefined(),
-        "a visitor reads nothing private"
-    );
+    assert!(get(&second.core, "secret").is_undefined(), "a visitor reads nothing private");
     let refused = second.write("[{type: 'put', key: 'a', value: 1}]").await.unwrap_err();
     assert_eq!(string(&refused, "code"), "NOT_AUTHORISED");
 
     let words = done(second.core.sign_in(&root(), &"Second".into(), true).unwrap()).await;
     assert_eq!(second.state(), "requesting");
     let draft = second.write("[{type: 'put', key: 'draft', value: 'kept'}]").await.unwrap();
-    assert_eq!(field(&Array::from(&draft).get(0), "draft"), true);
+    assert_eq!(field(&entries_of(&draft).get(0), "draft"), true);
     let asked =
         first.until("a request", |snapshot| Array::from(&field(snapshot, "requests")).length() == 1).await;
     let request = Array::from(&field(&asked, "requests")).get(0);
@@ -175,29 +190,15 @@ async fn a_device_signs_up_another_is_let_in_and_both_survive_a_reload() {
     second.close().await;
     let second = Tab::open(Some("second"), "{}").await;
     assert_eq!(second.state(), "writer", "it stays signed in, and knows its space without a link");
-    assert_eq!(
-        string(
-            &second.core.get(&JsValue::UNDEFINED, &"secret".into(), &JsValue::UNDEFINED).unwrap(),
-            "value"
-        ),
-        "x"
-    );
+    assert_eq!(string(&get(&second.core, "secret"), "value"), "x");
     done(second.core.lock()).await;
     assert_eq!(second.state(), "locked");
     second.close().await;
     let second = Tab::open(Some("second"), "{}").await;
     assert_eq!(second.state(), "locked", "locking forgets what was remembered");
-    assert!(
-        second.core.get(&JsValue::UNDEFINED, &"secret".into(), &JsValue::UNDEFINED).unwrap().is_undefined()
-    );
+    assert!(get(&second.core, "secret").is_undefined());
     done(second.core.unlock(&root()).unwrap()).await;
-    assert_eq!(
-        string(
-            &second.core.get(&JsValue::UNDEFINED, &"secret".into(), &JsValue::UNDEFINED).unwrap(),
-            "value"
-        ),
-        "x"
-    );
+    assert_eq!(string(&get(&second.core, "secret"), "value"), "x");
     second.close().await;
 }
 
@@ -219,14 +220,14 @@ async fn callbacks_may_call_and_fail_and_keys_go_from_tab_to_tab() {
     for promise in many {
         done(promise).await;
     }
-    let all = Array::from(
+    let all = entries_of(
         &tab.core.list(&JsValue::UNDEFINED, &js("{prefix: 'k', limit: 1000}"), &JsValue::UNDEFINED).unwrap(),
     );
     assert_eq!(all.length(), 100);
     let heard = field(&tab.page, "heard");
     assert!(Array::from(&heard).includes(&"changed".into(), 0), "the callback that throws was called");
     assert_eq!(string(&heard, "inside"), "writer", "a callback may read the node that calls it");
-    let some = Array::from(
+    let some = entries_of(
         &tab.core
             .list(&JsValue::UNDEFINED, &js("{gte: 'k10', lt: 'k12', reverse: true}"), &JsValue::UNDEFINED)
             .unwrap(),
@@ -245,7 +246,7 @@ async fn callbacks_may_call_and_fail_and_keys_go_from_tab_to_tab() {
     let fenced = tab.write("[{type: 'put', key: 'late', value: 1}]").await.unwrap_err();
     assert_eq!(string(&fenced, "code"), "STORAGE");
     tab.close().await;
-    assert!(core.get(&JsValue::UNDEFINED, &"late".into(), &JsValue::UNDEFINED).unwrap().is_undefined());
+    assert!(get(&core, "late").is_undefined());
     done(core.close()).await;
     let tab = Tab::open(Some("callbacks"), "{tabs: false}").await;
     assert_eq!(tab.state(), "locked");
@@ -305,5 +306,69 @@ async fn bad_options_and_arguments_are_named() {
     assert_eq!(bad(tab.core.unlock(&js("new Uint8Array(31)")).map(Into::into)), "BAD_INPUT");
     assert_eq!(bad(tab.core.approve("zz", &JsValue::UNDEFINED).map(Into::into)), "BAD_INPUT");
     assert_eq!(bad(tab.core.pin(&"x".into()).map(Into::into)), "BAD_LINK");
+    tab.close().await;
+}
+
+// One value of every kind that is packed by JavaScript and by this side, and what comes out again.
+#[wasm_bindgen(inline_js = r#"
+export const values = () => [
+    null, true, false, 0, -0, 1.5, -1, NaN, Infinity, 2 ** 52, 2 ** 60, 1e300, "", "a", "\ufeffä€😀", "x".repeat(127), "ä".repeat(200), "x".repeat(70000),
+    new Uint8Array(), new Uint8Array([0, 255]), new Uint8Array(200000).fill(7), [], [1, [2, "b"]], {}, { b: 1, aa: [null], a: { "__proto_": 2 } },
+    JSON.parse('{"__proto__": {"x": 1}, "constructor": 2}'), Object.assign(Object.create(null), { n: 1 }),
+];
+export const slow = () => [12345678901234567890n, -(2n ** 60n), new Date(0), new Date(-1.5e12), [new Date(5)]];
+export const refused = () => {
+    const ring = {};
+    ring.ring = ring;
+    return [undefined, () => 1, Symbol("s"), ring, new Map(), [,], "\ud800", { "\udc00": 1 }, new Uint8Array(1 << 20), "x".repeat(1 << 20), { get a() { throw 1; } }, new Date(NaN), 2n ** 64n];
+};
+export const shown = (value) => JSON.stringify(value, (key, value) => {
+    if (typeof value === "bigint") return `${value}n`;
+    if (value instanceof Uint8Array) return `bytes ${value.length} ${value.slice(0, 9)}`;
+    if (typeof value === "number" && !Number.isFinite(value)) return `number ${value}`;
+    if (value && typeof value === "object" && !Array.isArray(value)) return ["object", ...Object.keys(value).sort().map((key) => [key, value[key]])];
+    return value;
+});
+export const put = (key, value) => [{ type: "put", key, value }];
+"#)]
+extern "C" {
+    fn values() -> Array;
+    fn slow() -> Array;
+    fn refused() -> Array;
+    fn shown(value: &JsValue) -> String;
+    fn put(key: &str, value: &JsValue) -> JsValue;
+}
+
+#[wasm_bindgen_test]
+async fn values_are_the_same_however_they_come_in() {
+    let tab = Tab::open(None, "{tabs: false}").await;
+    done(tab.core.sign_up(&root(), &"Memory".into(), true, &JsValue::UNDEFINED).unwrap()).await;
+    for value in values().iter() {
+        let packed = packed_ops(&put("packed", &value));
+        assert!(packed.is_object(), "{} is packed", shown(&value));
+        let bytes = Uint8Array::from(field(&packed, "bytes")).to_vec();
+        let written = tab.core.write_many(&JsValue::UNDEFINED, &bytes, &[], 0, false).unwrap();
+        let first = Array::from(&written_of(&done(written).await).get(0)).get(0);
+        let plain = encode_ops(&put("plain", &value)).unwrap();
+        let second = entries_of(&done(tab.core.write(&JsValue::UNDEFINED, &plain).unwrap()).await).get(0);
+        let expected = shown(&field(&second, "value"));
+        assert_eq!(shown(&field(&first, "value")), expected);
+        assert_eq!(shown(&field(&get(&tab.core, "packed"), "value")), expected);
+        assert_eq!(field(&get(&tab.core, "packed"), "version"), field(&first, "version"));
+        // −0 is 0, and a number that is no integer below 2^53 may be a BigInt: all else is as it was.
+        if !value.as_f64().is_some_and(|number| number.abs() > 9e15) {
+            assert_eq!(expected, shown(&value));
+        }
+    }
+    for value in slow().iter() {
+        assert!(packed_ops(&put("k", &value)).is_undefined(), "{} goes the other way", shown(&value));
+        let plain = encode_ops(&put("plain", &value)).unwrap();
+        let written = entries_of(&done(tab.core.write(&JsValue::UNDEFINED, &plain).unwrap()).await).get(0);
+        assert_eq!(shown(&field(&written, "value")), shown(&value));
+    }
+    for (n, value) in refused().iter().enumerate() {
+        assert!(encode_ops(&put("k", &value)).is_err(), "refused {n}");
+        assert!(packed_ops(&put("k", &value)).is_undefined(), "refused {n}");
+    }
     tab.close().await;
 }

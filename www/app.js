@@ -8,6 +8,7 @@ import { setText } from "./lib/dom.js";
 import { go, placeNow } from "./lib/places.js";
 import { currentHubs, domain, settings, showLink } from "./lib/settings.js";
 import { address } from "./views/address.js";
+import { apart } from "./views/apart.js";
 import { changed } from "./views/changed.js";
 import { composer } from "./views/composer.js";
 import { devices } from "./views/devices.js";
@@ -47,6 +48,7 @@ const SECTIONS = [
   { slot: "page", at: "diary", view: composer, states: ["writer", "requesting"] },
   { slot: "page", at: "taken", view: taken, states: ["writer", "requesting", "locked", "revoked"] },
   { slot: "page", at: "passphrase", view: passphrase, states: ["writer"] },
+  { slot: "page", at: "offline", view: apart, states: READING },
   { slot: "side", view: signIn, states: ["visitor", "revoked"] },
   { slot: "side", view: devices, states: ["writer"] },
   { slot: "side", view: link, states: READING },
@@ -104,8 +106,7 @@ async function open(change = {}) {
   } catch (error) {
     if (turn !== openings) return;
     Object.assign(app, { problem: error, state: "trouble" });
-    update();
-    return;
+    return update();
   }
   if (turn !== openings) return void hypha.close();
   app.hypha = hypha;

@@ -26,7 +26,6 @@ use super::later::{Held, Later};
 use super::random::BrowserEntropy;
 use super::store::{Report, Store};
 use super::{clock, rtc, socket, tabs, wake};
-use crate::collections::Map;
 use crate::crypto::{Hash, Host, KdfError};
 use crate::mesh::{MeshInput, MeshOutput};
 use crate::node::{Call, ErrorCode, Event, Input, Lookup, Node, NodeError, Options, Output, Reply, Words};
@@ -67,7 +66,8 @@ pub struct Driver {
     pumping: Cell<bool>,
     soon: Cell<bool>,
     closed: Cell<bool>,
-    calls: RefCell<Map<u32, oneshot::Sender<Result<Reply, NodeError>>>>,
+    /// In the order in which they came, which is that of the answers, nearly always.
+    calls: RefCell<VecDeque<(u32, oneshot::Sender<Result<Reply, NodeError>>)>>,
     last_call: Cell<u32>,
     timer: RefCell<Option<(u64, Timeout)>>,
     page: Box<dyn Page>,
@@ -157,7 +157,7 @@ impl Driver {
         if !self.closed.get() {
             let id = self.last_call.get().wrapping_add(1);
             self.last_call.set(id);
-            self.calls.borrow_mut().insert(id, answer);
+            self.calls.borrow_mut().push_back((id, answer));
             self.inbox.borrow_mut().push_back(Input::Call { id, call });
             self.pump_soon();
         }
@@ -301,8 +301,11 @@ impl Driver {
             Output::Mesh(output) => self.perform_mesh(output),
             Output::Remember(bytes) => self.store.remember(bytes),
             Output::Reply { id, result } => {
-                let answer = self.calls.borrow_mut().remove(&id);
-                if let Some(answer) = answer {
+                let mut calls = self.calls.borrow_mut();
+                let at = calls.iter().position(|(call, _)| *call == id);
+                let answer = at.and_then(|at| calls.remove(at));
+                drop(calls);
+                if let Some((_, answer)) = answer {
                     // Nobody listens if the page dropped its promise.
                     drop(answer.send(result));
                 }

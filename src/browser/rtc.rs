@@ -8,7 +8,7 @@ use core::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use js_sys::{ArrayBuffer, JSON, Uint8Array};
+use js_sys::{ArrayBuffer, JSON, Reflect, Uint8Array};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -246,10 +246,20 @@ impl Connection {
         };
         let negotiation = on(Rc::new(|| Some(RtcEvent::NegotiationNeeded)));
         pc.set_onnegotiationneeded(Some(negotiation.as_ref().unchecked_ref()));
-        let stated = pc.clone();
-        let state = on(Rc::new(move || state(stated.connection_state()).map(RtcEvent::State)));
+        let (stated, tell) = (pc.clone(), Rc::clone(report));
+        let state = on(Rc::new(move || {
+            let now = state(stated.connection_state());
+            if now == Some(RtcState::Connected) {
+                look(id, &stated, &tell);
+            }
+            now.map(RtcEvent::State)
+        }));
         pc.set_onconnectionstatechange(Some(state.as_ref().unchecked_ref()));
-        let open = on(Rc::new(|| Some(RtcEvent::ChannelOpen)));
+        let (opened, tell) = (pc.clone(), Rc::clone(report));
+        let open = on(Rc::new(move || {
+            look(id, &opened, &tell);
+            Some(RtcEvent::ChannelOpen)
+        }));
         channel.set_onopen(Some(open.as_ref().unchecked_ref()));
         let close = on(Rc::new(|| Some(RtcEvent::ChannelClosed)));
         channel.set_onclose(Some(close.as_ref().unchecked_ref()));
@@ -276,6 +286,42 @@ impl Connection {
         self.channel.close();
         self.pc.close();
     }
+}
+
+/// Finds out which path ICE has chosen, and reports it.
+fn look(id: LinkId, pc: &RtcPeerConnection, report: &Report) {
+    let (pc, report) = (pc.clone(), Rc::clone(report));
+    spawn_local(async move {
+        let Ok(stats) = JsFuture::from(pc.get_stats()).await else { return };
+        if pc.connection_state() != RtcPeerConnectionState::Closed
+            && let Some(turned) = turned(stats.unchecked_ref())
+        {
+            report(id, RtcEvent::Path { turned });
+        }
+    });
+}
+
+/// Whether either end of the chosen pair of candidates is a TURN server; `None` if none is chosen.
+fn turned(stats: &js_sys::Map) -> Option<bool> {
+    let field = |entry: &JsValue, name: &str| Reflect::get(entry, &name.into()).unwrap_or_default();
+    let (mut chosen, mut pair) = (JsValue::UNDEFINED, None);
+    let mut pairs = Vec::new();
+    stats.for_each(&mut |entry, _| match field(&entry, "type").as_string().as_deref() {
+        Some("transport") => chosen = field(&entry, "selectedCandidatePairId"),
+        Some("candidate-pair") => pairs.push(entry),
+        _ => {}
+    });
+    for entry in pairs {
+        let named = chosen.is_string() && field(&entry, "id") == chosen;
+        let used = field(&entry, "nominated").is_truthy() && field(&entry, "state") == "succeeded";
+        // Firefox has no transport here, and says it of the pair.
+        if named || field(&entry, "selected").is_truthy() || (used && pair.is_none() && !chosen.is_string()) {
+            pair = Some(entry);
+        }
+    }
+    let pair = pair?;
+    let relayed = |end: &str| field(&stats.get(&field(&pair, end)), "candidateType") == "relay";
+    Some(relayed("localCandidateId") || relayed("remoteCandidateId"))
 }
 
 fn state(state: RtcPeerConnectionState) -> Option<RtcState> {

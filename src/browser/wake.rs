@@ -1,4 +1,5 @@
-//! When the page comes back: from sleep, from the cache of pages, from being hidden, from being offline.
+//! When the page comes back: from sleep, from the cache of pages, from being hidden, from being offline; or the network is
+//! another.
 
 use js_sys::{Function, Reflect};
 use wasm_bindgen::prelude::Closure;
@@ -9,6 +10,8 @@ use web_sys::EventTarget;
 pub(crate) struct Wake {
     window: EventTarget,
     document: EventTarget,
+    /// Where the browser tells of its network, if it does.
+    network: Option<EventTarget>,
     heard: Closure<dyn Fn()>,
 }
 
@@ -24,7 +27,10 @@ impl Wake {
                 awake();
             }
         });
+        let network = Reflect::get(&global, &"navigator".into())
+            .and_then(|navigator| Reflect::get(&navigator, &"connection".into()));
         let wake = Self {
+            network: network.ok().and_then(|network| network.dyn_into().ok()),
             window: JsValue::from(global).dyn_into().ok()?,
             document: document.dyn_into().ok()?,
             heard,
@@ -36,7 +42,8 @@ impl Wake {
     fn each(&self, act: fn(&EventTarget, &str, &Function) -> Result<(), JsValue>) {
         let targets =
             [(&self.window, "online"), (&self.window, "pageshow"), (&self.document, "visibilitychange")];
-        for (target, event) in targets {
+        let network = self.network.iter().map(|network| (network, "change"));
+        for (target, event) in targets.into_iter().chain(network) {
             // Cannot fail on a window or a document.
             drop(act(target, event, self.heard.as_ref().unchecked_ref()));
         }

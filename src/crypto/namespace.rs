@@ -32,6 +32,8 @@ pub enum Namespace {
     Message,
     /// Object id.
     Object,
+    /// Pairing without a hub: key under which offer and answer are sealed.
+    Pair,
     /// Person id: hash of the first writer key granted under it.
     Person,
     /// A writer's proof to a peer that it holds its key.
@@ -50,6 +52,8 @@ pub enum Namespace {
     Signal,
     /// Signalling: key between two peers.
     SignalPair,
+    /// Head of a static snapshot, signed by a writer.
+    Snapshot,
     /// Signalling: topic of a day.
     Topic,
     /// Signed value.
@@ -60,7 +64,7 @@ pub enum Namespace {
 
 impl Namespace {
     /// All of them, for the vectors.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Answer,
         Self::Challenge,
         Self::Channel,
@@ -73,6 +77,7 @@ impl Namespace {
         Self::Join,
         Self::Message,
         Self::Object,
+        Self::Pair,
         Self::Person,
         Self::Proof,
         Self::PublicMessage,
@@ -82,6 +87,7 @@ impl Namespace {
         Self::Seal,
         Self::Signal,
         Self::SignalPair,
+        Self::Snapshot,
         Self::Topic,
         Self::Value,
         Self::Words,
@@ -102,6 +108,7 @@ impl Namespace {
             Self::Join => "hypha/v1/join",
             Self::Message => "hypha/v1/message",
             Self::Object => "hypha/v1/object",
+            Self::Pair => "hypha/v1/pair",
             Self::Person => "hypha/v1/person",
             Self::Proof => "hypha/v1/proof",
             Self::PublicMessage => "hypha/v1/public-message",
@@ -111,6 +118,7 @@ impl Namespace {
             Self::Seal => "hypha/v1/seal",
             Self::Signal => "hypha/v1/signal",
             Self::SignalPair => "hypha/v1/signal-pair",
+            Self::Snapshot => "hypha/v1/snapshot",
             Self::Topic => "hypha/v1/topic",
             Self::Value => "hypha/v1/value",
             Self::Words => "hypha/v1/words",

@@ -36,11 +36,26 @@ impl Chunk {
 impl Feed {
     /// A block; `None` if it is not held. Costs one look at the tree per level.
     pub fn get(&self, files: &Files, index: u64) -> Result<Option<Vec<u8>>, FeedError> {
+        self.get_next(files, index, &mut None)
+    }
+
+    /// The same for one block after another: `place` is where the next one lies, as the one before left it, if it did.
+    pub fn get_next(
+        &self,
+        files: &Files,
+        index: u64,
+        place: &mut Option<(u64, u64)>,
+    ) -> Result<Option<Vec<u8>>, FeedError> {
         if !self.has(index) {
             return Ok(None);
         }
+        let offset = match place.filter(|(next, _)| *next == index) {
+            Some((_, offset)) => offset,
+            None => self.offset(files, index)?,
+        };
         let size = self.block_size(files, index)?;
-        Ok(Some(files.read(self.paths.data, self.offset(files, index)?, size)?))
+        *place = Some((index.saturating_add(1), offset.saturating_add(wide(size))));
+        Ok(Some(files.read(self.paths.data, offset, size)?))
     }
 
     /// Held blocks of a range in order, one after the other without looking up each place anew.

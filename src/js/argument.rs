@@ -5,6 +5,7 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use super::error::bad_input;
 use super::names::name as js_name;
+use crate::space::Range;
 
 /// A property; `undefined` if the object is none or lacks it.
 pub(super) fn property(object: &JsValue, name: &str) -> JsValue {
@@ -65,6 +66,20 @@ pub(super) fn time(name: &str, value: &JsValue) -> Result<u64, JsValue> {
         Some(ms) if (0.0..=MAX_TIME).contains(&ms) => Ok(ms as u64),
         _ => Err(bad_input(format!("{name} must be a date from 1970 on"))),
     }
+}
+
+/// `{ prefix?, gt?, gte?, lt?, lte?, reverse?, limit? }`.
+pub(super) fn read_range(range: &JsValue) -> Result<Range, JsValue> {
+    let bound = |name: &str| optional_text(name, &property(range, name));
+    Ok(Range {
+        prefix: bound("prefix")?,
+        gt: bound("gt")?,
+        gte: bound("gte")?,
+        lt: bound("lt")?,
+        lte: bound("lte")?,
+        reverse: flag("reverse", &property(range, "reverse"))?,
+        limit: optional_count("limit", &property(range, "limit"))?,
+    })
 }
 
 /// The last moment a `Date` can name, in ms since 1970.

@@ -13,7 +13,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use zeroize::Zeroizing;
 
-use super::argument::{bytes, flag, optional_count, optional_text, property, text};
+use super::argument::{bytes, flag, optional_count, optional_text, property, read_range, text};
 use super::error::{bad_input, to_js};
 use super::replicas::optional_bytes;
 use super::value::object;
@@ -26,7 +26,7 @@ use crate::node::{
     Call, CallId, ErrorCode, Event, ExportCursor, Imported, Lookup, Node, NodeError, Options, Reply,
     SpaceCall, Words,
 };
-use crate::space::{Clock, Range};
+use crate::space::Clock;
 
 /// A running node.
 #[wasm_bindgen]
@@ -38,7 +38,8 @@ pub struct Core {
 
 #[wasm_bindgen]
 impl Core {
-    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, tabs, relaxed?, replica, quota?, spaceQuota?, maxPeers?, database?, iceServers?,
+    /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, relay?, tabs, relaxed?, replica, quota?, spaceQuota?,
+    /// maxPeers?, database?, iceServers?,
     /// keys? }`; `page`:
     /// `{ event(name, detail), deriveWords(hash) → Promise<string[]>, lookUp(domain) → Promise<{ found?, missing?, failed? }>,
     /// rest() → Promise, or undefined once the rest of the module is there }`.
@@ -67,30 +68,21 @@ impl Core {
         self.driver.read(snapshot::snapshot).map_err(|error| to_js(&error))
     }
 
-    /// The entry under a key of a space (the domain's if it is undefined, here and below), or undefined; as of a clock
-    /// `{ [writer]: length }`, if one is given.
+    /// The entry under a key of a space (the domain's if it is undefined, here and below), if there is one, packed as all
+    /// entries are (`item.rs`); as of a clock `{ [writer]: length }`, if one is given.
     pub fn get(&self, space: &JsValue, key: &JsValue, clock: &JsValue) -> Result<JsValue, JsValue> {
         let (space, key, clock) = (space_key(space)?, text("key", key)?, optional_clock(clock)?);
         let found = self.read(|node| match &clock {
             Some(clock) => node.get_at(space, clock, &key),
             None => node.get(space, &key),
         })?;
-        Ok(found.as_ref().map_or(JsValue::UNDEFINED, item::found))
+        Ok(item::all_found(&found))
     }
 
     /// The entries of `{ prefix?, gt?, gte?, lt?, lte?, reverse?, limit? }`; as of a clock, if one is given.
     pub fn list(&self, space: &JsValue, range: &JsValue, clock: &JsValue) -> Result<JsValue, JsValue> {
         let (space, clock) = (space_key(space)?, optional_clock(clock)?);
-        let bound = |name: &str| optional_text(name, &property(range, name));
-        let range = Range {
-            prefix: bound("prefix")?,
-            gt: bound("gt")?,
-            gte: bound("gte")?,
-            lt: bound("lt")?,
-            lte: bound("lte")?,
-            reverse: flag("reverse", &property(range, "reverse"))?,
-            limit: optional_count("limit", &property(range, "limit"))?,
-        };
+        let range = read_range(range)?;
         let found = self.read(|node| match &clock {
             Some(clock) => node.list_at(space, clock, &range),
             None => node.list(space, &range),
@@ -225,7 +217,7 @@ impl Core {
     pub fn other_branches(&self, space: &JsValue) -> Result<JsValue, JsValue> {
         let space = space_key(space)?;
         let taken = self.read(|node| node.other_branches(space))?;
-        Ok(taken.iter().map(item::taken).collect::<Array>().into())
+        Ok(item::taken(&taken))
     }
 
     /// What was taken away, of one writer or of all: those after a version, at most so many.
@@ -241,7 +233,7 @@ impl Core {
         let after = optional_text("after", after)?.as_deref().map(ops::read_version).transpose()?;
         let limit = optional_count("limit", limit)?;
         let taken = self.read(|node| node.quarantine(space, writer.as_ref(), after.as_ref(), limit))?;
-        Ok(taken.iter().map(item::taken).collect::<Array>().into())
+        Ok(item::taken(&taken))
     }
 
     /// Joins one more hub.
@@ -300,6 +292,7 @@ fn to_value(reply: &Reply) -> JsValue {
             Imported::New => "new",
         }
         .into(),
+        Reply::Paired { pairing, text } => super::offline::paired(*pairing, text),
         Reply::Invite(text) => text.as_str().into(),
         Reply::Space(key) => hex(key.as_bytes()).into(),
         Reply::SignedUp { key, claim } => snapshot::signed_up(key, claim.as_ref()),
@@ -376,9 +369,12 @@ fn read_config(options: &JsValue) -> Result<Config, JsValue> {
         space_quota: optional_bytes("spaceQuota", &field("spaceQuota"))?,
         max_links: optional_count("maxPeers", &field("maxPeers"))?,
         relaxed: flag("relaxed", &field("relaxed"))?,
-        relay: None,
         tabs: flag("tabs", &field("tabs"))?,
         webrtc: flag("webrtc", &field("webrtc"))?,
+        relay: match field("relay") {
+            said if said.is_undefined() => None,
+            said => Some(flag("relay", &said)?),
+        },
     };
     let database = optional_text("name", &field("database"))?;
     let keys = field("keys").dyn_ref::<Uint8Array>().map(|keys| Zeroizing::new(keys.to_vec()));
@@ -401,7 +397,7 @@ pub(super) fn space_key(key: &JsValue) -> Result<Option<PublicKey>, JsValue> {
     if key.is_undefined() { Ok(None) } else { public_key("space", key).map(Some) }
 }
 
-fn optional_clock(clock: &JsValue) -> Result<Option<Clock>, JsValue> {
+pub(super) fn optional_clock(clock: &JsValue) -> Result<Option<Clock>, JsValue> {
     if clock.is_undefined() {
         return Ok(None);
     }

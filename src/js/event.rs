@@ -4,7 +4,7 @@ use wasm_bindgen::JsValue;
 
 use super::error;
 use super::item::{number, why_name};
-use super::names::texts;
+use super::packed::texts;
 use super::value::{decode, object};
 use crate::crypto::hex;
 use crate::node::Event;

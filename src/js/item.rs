@@ -1,31 +1,65 @@
-//! What a node says of itself, as plain JavaScript objects.
+//! What the node says of itself: entries packed ([`super::packed`]), the rest as plain JavaScript objects.
+//!
+//! ```text
+//! entries   varint count │ entry…
+//! entry     flags u8 │ key │ version: varint index, varint op │ author, unless as before │ time, unless as before
+//!           │ adopted: a version as text, if flagged │ value, if flagged │ conflicts: entries, if flagged
+//! flags     1 value  2 private  4 mine  8 draft  16 adopted  32 conflicts  64 author as before  128 time as before
+//! author    writer, hex │ u8 1 and the device's name, or 0     (in a conflict the writer alone)
+//! time      varint, ms since 1970
+//! taken     varint count │ (entry │ why)…
+//! written   varint count │ (u8 1 │ entries)… or (u8 0 │ code │ message)…
+//! ```
 
-use js_sys::{Array, Date, Reflect};
+use js_sys::{Array, Date, Uint8Array};
 use wasm_bindgen::JsValue;
 
-use super::names::{Shape, texts};
-use super::value::{decode, object};
-use crate::crypto::hex;
-use crate::node::{Found, RequestInfo, Words};
+use super::packed::Packed;
+use super::value::object;
+use crate::crypto::{PublicKey, hex};
+use crate::node::{Found, NodeError, Reply, RequestInfo, Words};
 use crate::space::{Item, Why};
 
-/// An entry.
-pub(super) fn found(found: &Found) -> JsValue {
-    objects(&[(&found.item, Some(found))]).get(0)
+/// Entries; `None` stands for none.
+pub(super) fn all_found<'a>(
+    items: impl IntoIterator<Item = &'a Found, IntoIter: ExactSizeIterator>,
+) -> JsValue {
+    let mut entries = Entries::default();
+    entries.found(items.into_iter());
+    entries.packed.finish().into()
 }
 
-/// Several entries.
-pub(super) fn all_found(items: &[Found]) -> JsValue {
-    let items: Vec<_> = items.iter().map(|found| (&found.item, Some(found))).collect();
-    objects(&items).into()
+/// Entries that were taken away, and why.
+pub(super) fn taken(taken: &[(Found, Why)]) -> JsValue {
+    let mut entries = Entries::default();
+    entries.packed.tape.count(taken.len());
+    for (found, why) in taken {
+        entries.entry(&found.item, Some(found));
+        entries.packed.text(why_name(*why));
+    }
+    entries.packed.finish().into()
 }
 
-/// An entry that was taken away, and why.
-pub(super) fn taken((taken, why): &(Found, Why)) -> JsValue {
-    let entry = found(taken);
-    // Fails only for an object that is sealed.
-    let _ = Reflect::set(&entry, &"why".into(), &why_name(*why).into());
-    entry
+/// What came of several writes.
+pub(super) fn written(results: &[Result<Reply, NodeError>]) -> Uint8Array {
+    let mut entries = Entries::default();
+    entries.packed.tape.count(results.len());
+    for result in results {
+        match result {
+            Ok(Reply::Found(found)) => {
+                entries.packed.tape.u8(1);
+                entries.found(found.iter());
+            }
+            // Done by a node that could not say so, and hidden since.
+            Ok(_) => drop(entries.packed.tape.u8(1).count(0)),
+            Err(error) => {
+                entries.packed.tape.u8(0);
+                entries.packed.text(error.code.as_str());
+                entries.packed.text(&error.message);
+            }
+        }
+    }
+    entries.packed.finish()
 }
 
 /// Why an entry is not shown any more.
@@ -64,59 +98,68 @@ pub(super) fn number(number: u64) -> JsValue {
     (number as f64).into()
 }
 
-/// Entries as objects. What they have in common is handed over once, their texts as one.
-fn objects(items: &[(&Item, Option<&Found>)]) -> Array {
-    // Conflicts, nearly always.
-    if items.is_empty() {
-        return Array::new();
+#[derive(Default)]
+struct Entries {
+    packed: Packed,
+    /// Who wrote the entry before: the key, and the device's name.
+    author: Option<(PublicKey, Option<String>)>,
+    time: Option<u64>,
+}
+
+impl Entries {
+    fn found<'a>(&mut self, items: impl ExactSizeIterator<Item = &'a Found>) {
+        self.packed.tape.count(items.len());
+        for found in items {
+            self.entry(&found.item, Some(found));
+        }
     }
-    let versions: Vec<String> = items.iter().map(|(item, _)| item.version.to_string()).collect();
-    let keys = texts(items.iter().map(|(item, _)| item.key.as_str()));
-    let versions = texts(versions.iter().map(String::as_str));
-    let shape = Shape::new(&[
-        "key",
-        "value",
-        "conflicts",
-        "writer",
-        "time",
-        "version",
-        "private",
-        "adopted",
-        "device",
-        "mine",
-        "draft",
-    ]);
-    let mut writer = (JsValue::UNDEFINED, None);
-    let mut device = (JsValue::UNDEFINED, None);
-    let objects =
-        items.iter().zip(keys.iter().zip(versions.iter())).map(|((item, found), (key, version))| {
-            if writer.1 != Some(item.writer) {
-                writer = (hex(item.writer.as_bytes()).into(), Some(item.writer));
-            }
-            let conflicts: Vec<_> = item.conflicts.iter().map(|other| (other, None)).collect();
-            let mut values = vec![
-                key,
-                item.value.as_deref().map_or(JsValue::UNDEFINED, decode),
-                self::objects(&conflicts).into(),
-                writer.0.clone(),
-                date(item.time),
-                version,
-                item.private.into(),
-                item.adopted.map_or(JsValue::UNDEFINED, |version| version.to_string().into()),
-            ];
-            if let Some(found) = found {
-                let name = found.device.as_deref();
-                if device.1 != name {
-                    device = (name.map_or(JsValue::UNDEFINED, JsValue::from_str), name);
+
+    fn entry(&mut self, item: &Item, found: Option<&Found>) {
+        let known = |before: &(PublicKey, Option<String>)| {
+            found.is_some_and(|found| before.0 == item.writer && before.1 == found.device)
+        };
+        let same_author = self.author.as_ref().is_some_and(known);
+        let flags = [
+            item.value.is_some(),
+            item.private,
+            found.is_some_and(|found| found.mine),
+            found.is_some_and(|found| found.draft),
+            item.adopted.is_some(),
+            !item.conflicts.is_empty(),
+            same_author,
+            self.time == Some(item.time),
+        ];
+        let flags = (0..).zip(flags).fold(0, |all, (bit, flag)| all | (u8::from(flag) << bit));
+        self.packed.tape.u8(flags);
+        self.packed.text(&item.key);
+        self.packed.tape.varint(item.version.index).varint(item.version.op.into());
+        if !same_author {
+            self.packed.text(&hex(item.writer.as_bytes()));
+            self.author = found.map(|found| (item.writer, found.device.clone()));
+            match found.map(|found| found.device.as_deref()) {
+                Some(Some(name)) => {
+                    self.packed.tape.u8(1);
+                    self.packed.text(name);
                 }
-                values.extend([device.0.clone(), found.mine.into()]);
-                if found.draft {
-                    values.push(true.into());
-                }
+                Some(None) => drop(self.packed.tape.u8(0)),
+                None => {}
             }
-            shape.object(&values)
-        });
-    objects.collect()
+        }
+        if self.time != Some(item.time) {
+            self.packed.tape.varint(item.time);
+            self.time = Some(item.time);
+        }
+        if let Some(adopted) = item.adopted {
+            self.packed.text(&adopted.to_string());
+        }
+        if let Some(value) = &item.value {
+            self.packed.stored(value);
+        }
+        if !item.conflicts.is_empty() {
+            self.packed.tape.count(item.conflicts.len());
+            item.conflicts.iter().for_each(|other| self.entry(other, None));
+        }
+    }
 }
 
 fn date(ms: u64) -> JsValue {

@@ -1,9 +1,8 @@
-//! Texts on their way to JavaScript. Each by itself costs a microsecond, so names of properties are handed over once and
-//! kept, and texts that go together are handed over as one.
+//! Names of properties. A text on its way to JavaScript costs a microsecond, so they are handed over once and kept.
 
 use core::cell::RefCell;
 
-use js_sys::{Array, JsString, Object, Reflect};
+use js_sys::{Object, Reflect};
 use wasm_bindgen::JsValue;
 
 use crate::collections::Map;
@@ -58,23 +57,6 @@ impl Shape {
         }
         object.into()
     }
-}
-
-/// Each of these texts.
-pub(super) fn texts<'a>(list: impl Iterator<Item = &'a str>) -> Array {
-    let mut all = String::new();
-    let mut ends = Vec::new();
-    let mut end = 0_u32;
-    for text in list {
-        all.push_str(text);
-        // JavaScript counts a letter past U+FFFF as two.
-        end =
-            text.chars().fold(end, |end, letter| end.saturating_add(if letter > '\u{ffff}' { 2 } else { 1 }));
-        ends.push(end);
-    }
-    let all = JsString::from(all);
-    let mut start = 0;
-    ends.into_iter().map(|end| all.substring(core::mem::replace(&mut start, end), end)).collect()
 }
 
 fn find(kept: &mut Map<String, JsValue>, text: &str, keep: bool) -> JsValue {

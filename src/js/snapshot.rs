@@ -9,8 +9,8 @@ use super::item::{number, request, words};
 use super::replicas;
 use super::value::{decode, map, object};
 use crate::crypto::{Link, PublicKey, Signature, hex};
-use crate::mesh::{Carrier, HubInfo, HubState, LinkState};
-use crate::node::{Node, PeerView, Present, SpaceView};
+use crate::mesh::{HubInfo, HubState, LinkState};
+use crate::node::{Node, PeerPath, PeerView, Present, SpaceView};
 use crate::space::{Clock, InviteInfo, Role, WriterInfo, WriterStanding, space_code};
 
 /// State, home, devices, requests, peers, hubs.
@@ -136,11 +136,21 @@ const fn standing(state: WriterStanding) -> &'static str {
 
 fn peer(view: &PeerView) -> JsValue {
     let info = &view.link;
-    let transport = match info.carrier {
-        Carrier::Relay => "relay",
-        Carrier::Tab => "tab",
-        Carrier::WebRtc => "webrtc",
+    let (transport, path) = match view.path {
+        PeerPath::Direct => ("webrtc", "direct"),
+        PeerPath::Relay => ("relay", "relay"),
+        PeerPath::Tab => ("tab", "tab"),
+        PeerPath::Turn => ("webrtc", "turn"),
     };
+    let counted = &view.frames;
+    let frames = object([
+        ("sent", number(counted.sent)),
+        ("acknowledged", number(counted.acknowledged)),
+        ("received", number(counted.received)),
+        ("resent", number(counted.resent)),
+        ("repeated", number(counted.repeated)),
+        ("moves", number(counted.moves)),
+    ]);
     let state = match info.state {
         LinkState::Connecting => "connecting",
         LinkState::Open => "open",
@@ -150,6 +160,8 @@ fn peer(view: &PeerView) -> JsValue {
     object([
         ("id", info.id.to_string().into()),
         ("transport", transport.into()),
+        ("path", path.into()),
+        ("frames", frames),
         ("state", state.into()),
         ("roundTrip", view.round_trip.map_or(JsValue::UNDEFINED, number)),
         ("level", view.level.map_or(JsValue::UNDEFINED, JsValue::from)),
@@ -171,8 +183,7 @@ fn hub(info: &HubInfo) -> JsValue {
     object([
         ("url", info.url.as_str().into()),
         ("state", state.into()),
-        // No kind of hub that is spoken here passes on more than signalling.
-        ("relay", false.into()),
+        ("relay", info.may_relay.into()),
         ("until", until.map_or(JsValue::UNDEFINED, number)),
         ("error", info.error.as_deref().map_or(JsValue::UNDEFINED, JsValue::from_str)),
     ])

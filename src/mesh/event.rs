@@ -171,6 +171,13 @@ pub enum MeshEvent {
         /// All that are shared now.
         spaces: Vec<PublicKey>,
     },
+    /// A pairing has a text to show, or failed.
+    Pairing {
+        /// Which.
+        link: LinkId,
+        /// The text.
+        text: Result<String, CloseReason>,
+    },
     /// A carrier that was full takes bytes again.
     LinkWritable {
         /// Of which link.

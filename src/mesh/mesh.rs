@@ -28,6 +28,7 @@ pub struct Mesh {
     pub(super) hubs: Vec<HubConnection>,
     pub(super) peers: Map<NodeId, Peer>,
     pub(super) links: Map<LinkId, NodeId>,
+    pub(super) pairings: Vec<super::pairing::Pairing>,
     /// RTCPeerConnections.
     pub(super) rtcs: Map<LinkId, NodeId>,
     pub(super) webrtc: bool,
@@ -59,6 +60,7 @@ impl Mesh {
             hubs: Vec::new(),
             peers: Map::new(),
             links: Map::new(),
+            pairings: Vec::new(),
             rtcs: Map::new(),
             webrtc: true,
             relaying: Relaying::Told,
@@ -296,7 +298,8 @@ impl Mesh {
         let peers = self.peers.iter().filter_map(|(id, peer)| self.peer_deadline(id, peer, &counts));
         let relays = self.relay_deadline();
         let turns = (!self.spaces.is_empty()).then_some(self.next_turn.min(self.next_greeting));
-        hubs.chain(hellos).chain(peers).chain(relays).chain(turns).chain(self.tabs.deadline()).min()
+        let rest = self.tabs.deadline().into_iter().chain(self.pairing_deadline());
+        hubs.chain(hellos).chain(peers).chain(relays).chain(turns).chain(rest).min()
     }
 
     /// Time passed.
@@ -311,6 +314,7 @@ impl Mesh {
         self.tick_hellos(now, entropy);
         self.tick_rounds(now, entropy);
         self.tick_peers(now, entropy);
+        self.tick_pairings(now, entropy);
         self.flush_relays(now, entropy);
         if !self.spaces.is_empty() && now >= self.next_greeting {
             self.next_greeting = now.saturating_add(GREETING_MS);
@@ -327,7 +331,12 @@ impl Mesh {
 
     /// All hubs.
     pub fn hubs(&self) -> Vec<HubInfo> {
-        self.hubs.iter().map(HubConnection::info).collect()
+        let may = self.relaying != Relaying::Never;
+        let info = |hub: &HubConnection| {
+            let info = hub.info();
+            HubInfo { may_relay: info.may_relay && may, ..info }
+        };
+        self.hubs.iter().map(info).collect()
     }
 
     /// What signalling accepted and dropped.
@@ -504,7 +513,10 @@ impl Mesh {
     fn rtc(&mut self, link: LinkId, event: RtcEvent, now: u64, entropy: &mut dyn Entropy) {
         // A number of an RTCPeerConnection.
         let via = link;
-        let Some(id) = self.rtcs.get(&via).copied() else { return };
+        let Some(id) = self.rtcs.get(&via).copied() else {
+            self.pairing_event(link, event, now);
+            return;
+        };
         let Some(peer) = self.peers.get_mut(&id) else { return };
         match event {
             RtcEvent::Buffered { bytes } => {

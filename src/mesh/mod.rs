@@ -33,6 +33,7 @@ mod membership;
 mod mesh;
 mod negotiate;
 mod neighbours;
+mod pairing;
 mod peer;
 mod relay;
 mod relaying;
@@ -41,6 +42,7 @@ mod rtc;
 mod sdp;
 pub(crate) mod signal;
 pub(crate) mod tabs;
+mod ticket;
 mod topic;
 
 pub use event::{CloseReason, MeshError, MeshEvent, MeshInput, MeshOutput};
@@ -55,6 +57,7 @@ pub use relaying::Relaying;
 pub use rtc::{Candidate, Description, RtcCommand, RtcEvent, RtcState, SdpType};
 pub use rtc::{HIGH_WATER, LOW_WATER, MAX_CANDIDATE, MAX_CANDIDATES, MAX_FRAME, MAX_SDP};
 pub use sdp::{Fingerprints, SdpError, fingerprint};
+pub use ticket::PairError;
 pub use topic::{Topic, days, inbox, room};
 
 #[cfg(test)]

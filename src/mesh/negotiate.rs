@@ -145,6 +145,23 @@ impl Negotiator {
         new
     }
 
+    /// The answer comes by hand: it is waited for.
+    pub(crate) const fn await_answer_until(&mut self, until: u64) {
+        self.phase = Phase::Dialing { until };
+    }
+
+    /// The answer came by hand, to the first offer.
+    pub(crate) fn pair(&mut self, description: Description, now: u64) {
+        self.phase = Phase::Dialing { until: now.saturating_add(PAIR_MS) };
+        let (attempt, round) = (self.attempt, self.round);
+        self.signal(Direct::Answer { attempt, round, past: 0, description }, now);
+    }
+
+    /// From now on it is as if this attempt had led here.
+    pub(crate) const fn become_of(&mut self, attempt: u64, role: Role) {
+        (self.attempt, self.role) = (attempt, role);
+    }
+
     pub(crate) const fn attempt(&self) -> u64 {
         self.attempt
     }
@@ -492,7 +509,8 @@ impl Negotiator {
         }
         self.candidates.push(candidate);
         if self.flush_at.is_none() {
-            self.flush_at = Some(now.saturating_add(self.batch_ms));
+            let first = self.candidates_sent == 0 && self.batch_ms == BATCH_MS;
+            self.flush_at = Some(now.saturating_add(if first { FIRST_BATCH_MS } else { self.batch_ms }));
         }
     }
 
@@ -554,6 +572,8 @@ impl Negotiator {
 
 /// From the first offer to an open channel.
 const DIAL_MS: u64 = 15_000;
+/// The same where two persons press a button each.
+const PAIR_MS: u64 = 40_000;
 /// A connection that is `disconnected` mostly comes back by itself.
 const GRACE_MS: u64 = 5_000;
 const POLITE_MS: u64 = 2_000;
@@ -562,8 +582,10 @@ const RESTART_MS: u64 = 20_000;
 /// What got no answer is said again, at doubling distance.
 const REPEAT_MS: u64 = 2_000;
 const MAX_REPEAT_MS: u64 = 8_000;
-/// Candidates found within this time travel together: hubs limit messages.
+/// Candidates found within this time travel together: hubs limit messages. The first, of this host, come at once, and all
+/// else waits for them.
 const BATCH_MS: u64 = 50;
+const FIRST_BATCH_MS: u64 = 5;
 /// The same where every message is dear: for this machine's addresses and the answer of a STUN server.
 const GATHER_MS: u64 = 400;
 /// Characters of a browser's error that are kept.

@@ -197,9 +197,7 @@ impl Mesh {
             if self.peers.get(&id).and_then(|peer| self.relay_hub(peer)).is_none() {
                 continue;
             }
-            loop {
-                let Some(peer) = self.peers.get_mut(&id) else { break };
-                let Some(link) = peer.link.as_mut() else { break };
+            while let Some(link) = self.peers.get_mut(&id).and_then(|peer| peer.link.as_mut()) {
                 let Some(relay) = link.relay.as_mut() else { break };
                 if relay.is_dead(now) {
                     self.say_bye_to_relay(&id, Bye::Closed, now, entropy);

@@ -45,6 +45,11 @@ pub(crate) fn ufrag(sdp: &str) -> Option<&str> {
     lines(sdp, "a=ice-ufrag:").next().map(str::trim).filter(|text| !text.is_empty() && text.len() <= 256)
 }
 
+/// The ICE password.
+pub(crate) fn pwd(sdp: &str) -> Option<&str> {
+    lines(sdp, "a=ice-pwd:").next().map(str::trim).filter(|text| !text.is_empty() && text.len() <= 256)
+}
+
 /// Why an SDP names no fingerprint that can be used.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SdpError {

@@ -125,6 +125,25 @@ pub enum Call {
         /// What.
         call: Box<Call>,
     },
+    /// Begin to pair without a hub, or answer another's offer; answered by the text to show.
+    Pair {
+        /// A space that both have; the domain's if none is named.
+        space: Option<PublicKey>,
+        /// The other's text.
+        offer: Option<String>,
+    },
+    /// Connect a pairing; answered by the other's id.
+    PairWith {
+        /// Which.
+        pairing: u64,
+        /// The answer to what was shown here; `None` where an offer was answered.
+        answer: Option<String>,
+    },
+    /// Give a pairing up.
+    Unpair {
+        /// Which.
+        pairing: u64,
+    },
     /// Read this space on this domain from now on; also resolves a key that changed.
     Pin {
         /// The space's key.

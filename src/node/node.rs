@@ -36,7 +36,7 @@ use super::{
 use crate::{
     collections::Map,
     crypto::{Entropy, InstallSecret, MessageKey, PublicKey, Purpose},
-    mesh::Mesh,
+    mesh::{LinkId, Mesh},
     space::{Keys, Space},
     storage::Files,
 };
@@ -66,6 +66,8 @@ pub struct Node {
     pub(super) locking: Option<Locking>,
     pub(super) mesh: Mesh,
     pub(super) links: Links,
+    /// Pairings whose texts are waited for, and by which calls.
+    pub(super) pairings: Vec<(LinkId, u32)>,
     pub(super) promises: Promises,
     pub(super) holding: Holding,
     pub(super) durable: Durable,
@@ -143,6 +145,7 @@ impl Node {
         let mut node = Self {
             requests: RequestQueue::load(&mut files)?,
             links: Links::new(entropy.as_mut()),
+            pairings: Vec::new(),
             promises: Promises::default(),
             holding,
             options,
@@ -506,6 +509,19 @@ impl Node {
                 Ok(()) => return,
                 Err(error) => Err(error),
             },
+            Call::Pair { space, offer } => match self.pair(id, space, offer.as_deref()) {
+                // Answered when the browser has found its addresses.
+                Ok(()) => return,
+                Err(error) => Err(error),
+            },
+            Call::PairWith { pairing, answer } => match self.pair_with(pairing, answer.as_deref()) {
+                Ok(reply) => return self.reply(id, Ok(reply)),
+                Err(error) => Err(error),
+            },
+            Call::Unpair { pairing } => {
+                self.mesh.unpair(LinkId(pairing));
+                Ok(())
+            }
             Call::Pin { key } => self.pin(key),
             Call::Recover { secret, device, remember, cut_others } => {
                 self.recover(&secret, &device, remember, cut_others)

@@ -52,6 +52,13 @@ pub enum Reply {
     Found(Vec<Found>),
     /// What came of a part of a file.
     Imported(Imported),
+    /// A pairing: its number, and the text to show or the other's id.
+    Paired {
+        /// Names the pairing.
+        pairing: u64,
+        /// What came of it.
+        text: String,
+    },
     /// Signed up; the signature claims the host's `.well-known/dat`.
     SignedUp {
         /// The space.

@@ -39,7 +39,8 @@ pub(super) struct Browser {
 
 enum Task {
     Input(usize, u64, Input),
-    Frame(usize, LinkId, Vec<u8>),
+    /// From, to.
+    Frame(usize, usize, LinkId, Vec<u8>),
 }
 
 /// Browsers, one hub, one clock.
@@ -202,12 +203,12 @@ impl World {
     }
 
     /// A frame on its way: late, but not before those that were sent earlier.
-    fn frame(&mut self, to: usize, end: LinkId, bytes: Vec<u8>) {
+    fn frame(&mut self, from: usize, to: usize, end: LinkId, bytes: Vec<u8>) {
         let late = if self.weather.late == 0 { 0 } else { u64::from(self.entropy.below(self.weather.late)) };
         let arrival = self.arrivals.entry((to, end)).or_default();
         *arrival = (*arrival).max(self.now + 5 + late);
         let delay = *arrival - self.now;
-        self.later(delay, Task::Frame(to, end, bytes));
+        self.later(delay, Task::Frame(from, to, end, bytes));
     }
 
     /// Breaks a connection now and then.
@@ -240,7 +241,7 @@ impl World {
             {
                 let mut bytes = vec![0; length.min(16 * 1024)];
                 self.entropy.fill(&mut bytes);
-                self.later(5, Task::Frame(to, end, bytes));
+                self.later(5, Task::Frame(from, to, end, bytes));
             }
         }
     }
@@ -343,7 +344,10 @@ impl World {
         for (_, _, task) in due {
             match task {
                 Task::Input(at, life, input) if self.life[at] == life => self.handle(at, input),
-                Task::Frame(at, link, bytes) if self.browsers[at].rtc.contains_key(&link) => {
+                Task::Frame(from, at, link, bytes)
+                    if self.browsers[at].rtc.contains_key(&link)
+                        && !self.apart.contains(&(at.min(from), at.max(from))) =>
+                {
                     self.handle(at, Input::Mesh(MeshInput::Rtc { link, event: RtcEvent::Data { bytes } }));
                 }
                 _ => {}
@@ -453,7 +457,7 @@ impl World {
             MeshOutput::LinkSend { link, bytes } => {
                 self.browsers[at].sent += bytes.len() as u64;
                 if let Some((other, end)) = self.other(at, link) {
-                    self.frame(other, end, bytes);
+                    self.frame(at, other, end, bytes);
                 }
                 self.input(
                     at,

@@ -17,6 +17,7 @@ mod quarantined;
 mod range;
 mod receipt;
 mod record;
+pub mod snapshot;
 #[expect(clippy::module_inception, reason = "the file is named for its noun")]
 mod space;
 mod space_error;

@@ -36,6 +36,21 @@ impl Range {
             && self.lte.as_deref().is_none_or(|b| key <= b)
     }
 
+    /// Whether a key from `first` on, and before `next`, can be in it; `None`: whichever.
+    pub(super) fn meets(&self, first: Option<&str>, next: Option<&str>) -> bool {
+        let Some((low, high)) = self.bounds() else { return false };
+        let below = match &low {
+            Bound::Included(low) | Bound::Excluded(low) => next.is_none_or(|next| low.as_str() < next),
+            Bound::Unbounded => true,
+        };
+        let above = match &high {
+            Bound::Included(high) => first.is_none_or(|first| first <= high.as_str()),
+            Bound::Excluded(high) => first.is_none_or(|first| first < high.as_str()),
+            Bound::Unbounded => true,
+        };
+        below && above
+    }
+
     /// The tightest lower and upper bound; `None` if nothing can lie between them.
     pub(super) fn bounds(&self) -> Option<(Bound<String>, Bound<String>)> {
         let owned = |key: &Option<String>, flag| key.clone().map(|key| (key, flag));

@@ -42,6 +42,7 @@ mod roots;
 mod seals;
 mod secrets;
 mod siblings;
+mod sparse;
 #[cfg(test)]
 mod tests;
 mod title;
@@ -138,6 +139,8 @@ pub struct Space {
     stirred: bool,
     events: VecDeque<SpaceEvent>,
     received: Received,
+    /// Only some entries are here: those that are said to be are taken in.
+    sparse: bool,
     files: SpaceFiles,
     #[cfg(any(test, feature = "hostile"))]
     hostile: Hostile,
@@ -158,6 +161,10 @@ struct SpaceFiles {
 impl Space {
     /// Opens what is stored of a space, or begins an empty one.
     pub fn open(files: &mut Files, key: PublicKey) -> Result<Self, SpaceError> {
+        Self::open_as(files, key, false)
+    }
+
+    fn open_as(files: &mut Files, key: PublicKey, sparse: bool) -> Result<Self, SpaceError> {
         let mut file = |name| files.file(&format!("space/{key}/{name}"));
         let ids = SpaceFiles {
             feeds: file("feeds"),
@@ -198,6 +205,7 @@ impl Space {
             stirred: false,
             events: VecDeque::new(),
             received: Received::default(),
+            sparse,
             files: ids,
             #[cfg(any(test, feature = "hostile"))]
             hostile: Hostile::default(),

@@ -6,16 +6,13 @@
 // Writes DIR/storage.json and DIR/storage.svg, prints the table. Entries are 100 random bytes. What the works are is
 // told in lib/works.mjs, how each system does them in peers/. A work that takes over half a minute is given up.
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import os from "node:os";
-import path from "node:path";
 import { parseArgs } from "node:util";
 import { Browser } from "./lib/browser.mjs";
 import { bundle } from "./lib/bundle.mjs";
-import { chart } from "./lib/chart.mjs";
-import { median } from "./lib/median.mjs";
+import { publish } from "./lib/report.mjs";
 import { serve } from "./lib/server.mjs";
-import { SYSTEMS, table, verdicts, work } from "./lib/works.mjs";
+import { processorTimes, SYSTEMS, works } from "./lib/works.mjs";
 
 const LIMIT_MS = 30_000;
 
@@ -46,7 +43,9 @@ for (let run = 0; run < runs; run++) {
   }
 }
 server.close();
-report();
+publish("storage", "Storing and opening, ms (memory: MB)", {
+  out: given.out, systems: SYSTEMS, works: works({ few, many }), extra: processorTimes({ few, many }), results, about: { runs, entries: few, many },
+});
 
 /** All works of one system, in a browser of its own. */
 async function once(name, run) {
@@ -126,33 +125,4 @@ function ms(timed) {
 function line({ failed, load, ...rest }) {
   const cells = Object.entries(rest).filter(([, value]) => typeof value === "number").map(([work, value]) => `${work} ${value.toFixed(0)}`);
   return [...cells, ...Object.entries(failed).map(([work, why]) => `${work}: ${why}`), `load ${load.toFixed(1)}`].join("  ");
-}
-
-function report() {
-  const works = new Set(Object.values(results).flat().flatMap((result) => Object.keys(result)).filter((work) => work !== "failed"));
-  const medians = {};
-  for (const [name, list] of Object.entries(results)) {
-    medians[name] = Object.fromEntries([...works].map((work) => [work, median(list.map((result) => result[work]))]));
-  }
-  const machine = { cpu: os.cpus()[0]?.model, cores: os.cpus().length, browser: Browser.version, node: process.version, date: new Date().toISOString() };
-  const versions = Object.fromEntries(names.flatMap((name) => SYSTEMS[name].packages ?? []).map((name) => [name, version(name)]));
-  mkdirSync(given.out, { recursive: true });
-  const file = (name) => path.join(given.out, name);
-  writeFileSync(file("storage.json"), `${JSON.stringify({ machine, versions, runs, entries: few, many, medians, results }, null, 1)}\n`);
-  writeFileSync(file("storage.svg"), chart(medians, { few, many }));
-  console.log(`\n${table(medians, { few, many })}\n\n${verdicts(medians, { few, many })}\n\n${work(medians, { few, many })}`);
-  console.log(`\nMedians of ${runs}, ms unless said otherwise; ${machine.browser}, ${machine.cores} × ${machine.cpu}, load ${Math.min(...loads()).toFixed(1)} to ${Math.max(...loads()).toFixed(1)}.`);
-  for (const [name, list] of Object.entries(results)) {
-    const failed = Object.assign({}, ...list.map((result) => result.failed));
-    for (const [work, why] of Object.entries(failed)) console.log(`${SYSTEMS[name].title}: ${work}: ${why}`);
-  }
-  console.log(`${file("storage.json")}, ${file("storage.svg")}`);
-}
-
-function loads() {
-  return Object.values(results).flat().map((result) => result.load);
-}
-
-function version(name) {
-  return JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, import.meta.url), "utf8")).version;
 }

@@ -27,7 +27,7 @@ export function world(t) {
     /** A hub on its own port: `{ url, plain, port, stop(), start() }`. Kinds: "embedded" (ours), and those of `HUBS` in servers.mjs. */
     hub: async (kind) => keep(await startHub(kind)),
     /** A browser process with a fresh profile; kinds: "chrome", "firefox". */
-    browser: async (kind) => keep(await Browser.launch(kind)),
+    browser: async (kind, options) => keep(await Browser.launch(kind, options)),
     /** Anything else that has to be stopped. */
     keep,
     /** Fails if a tab wrote errors to its console. */

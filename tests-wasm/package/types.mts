@@ -29,6 +29,12 @@ for await (const old of home.history({ key: "a", live: false })) console.log(old
 console.log((await home.checkout(home.clock()).get("a"))?.value);
 await home.hide("x", { since: new Date() });
 await home.cut("x", { passphrase: "y", descendants: true });
+await home.pinReplica("hypha-replica://x", { label: "hall" });
+const safe: number = home.safety().replicas + home.safety().devices + (home.replicas()[0]?.expires?.getTime() ?? 0);
+hypha.addEventListener("safety", ({ detail }) => console.log(detail.length, safe, hypha.replicas()[0]?.space.key));
+const keeper = await Hypha.open({ role: "replica", quota: 1e9, spaceQuota: 1e8, maxPeers: 16 });
+console.log((await keeper.hold("hypha://x", { quota: 1e7 })).key, keeper.replica?.spaces[0]?.full);
+await home.unpinReplica("x");
 await hypha.import(await hypha.export());
 hypha.addEventListener("storage", ({ detail }) => "kind" in detail ? (detail.kind === "filling" ? detail.level : detail.link) : detail.code);
 if (hypha.evicted) hypha.restEvicted();

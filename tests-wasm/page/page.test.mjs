@@ -23,11 +23,12 @@ const TEST_IDS = ("setup start have-passphrase open-link passphrase draw-again c
   + "change-confirm").split(" ");
 
 test("the HTML has no inline script, style or handler, and what it names exists", () => {
-  const html = read("index.html");
-  assert.doesNotMatch(html, /<style|\sstyle=|\son[a-z]+=/i);
-  assert.doesNotMatch(html, /<script(?![^>]*\bsrc=)/i);
-  for (const [, path] of html.matchAll(/(?:href|src)="\.\/([^"]+)"/g)) {
-    assert.ok(path === "pkg/index.js" || files.includes(path), `${path} is missing`);
+  for (const html of files.filter((path) => path.endsWith(".html")).map(read)) {
+    assert.doesNotMatch(html, /<style|\sstyle=|\son[a-z]+=/i);
+    assert.doesNotMatch(html, /<script(?![^>]*\bsrc=)/i);
+    for (const [, path] of html.matchAll(/(?:href|src)="\.\/([^"]+)"/g)) {
+      assert.ok(path === "pkg/index.js" || files.includes(path), `${path} is missing`);
+    }
   }
 });
 
@@ -70,7 +71,7 @@ test("what the end-to-end tests look for is in the page", () => {
   const named = /\b(?:byId|click|type|texts|textOf|waitText|waitAttribute|waitCount|waitGone|count|attribute)\("([^"]+)"/g;
   let looked = 0;
   // The first file is about the harness and brings a page of its own.
-  for (const file of [...readdirSync(folder).filter((name) => /^0[1-9].*\.mjs$/.test(name)), "lib/person.mjs"]) {
+  for (const file of [...readdirSync(folder).filter((name) => /^(0[1-9]|15).*\.mjs$/.test(name)), "lib/person.mjs"]) {
     for (const [, id] of readFileSync(join(folder, file), "utf8").matchAll(named)) {
       assert.ok(given.has(id), `${file} looks for ${id}`);
       looked++;
@@ -171,4 +172,60 @@ test("the address of a hub is judged before it is used", async () => {
   assert.notEqual(hubProblem("wss://a.example", ["wss://a.example"]), "");
   globalThis.location = new URL("https://diary.example/?hub=y-webrtc+wss://a.example&hub=wss://b.example");
   assert.deepEqual(await currentHubs(), ["y-webrtc+wss://a.example", "wss://b.example"]);
+});
+
+test("how safe it is, is said in plain words", async () => {
+  const { safetyLine, says } = await import(join(www, "lib/safety.js"));
+  const home = (safety, writable = true) => ({ writable, safety: () => ({ replicas: 0, devices: 0, unreplicated: 0, pinned: 0, others: 0, ...safety }) });
+  assert.equal(safetyLine(undefined), "");
+  assert.equal(safetyLine(home({ unreplicated: 9 })), "", "nobody is there to keep it");
+  assert.equal(safetyLine(home({ pinned: 1 }, false)), "");
+  assert.equal(safetyLine(home({ pinned: 2, replicas: 1 })), "Safe on 1 replica.");
+  assert.equal(safetyLine(home({ pinned: 2, others: 1, devices: 1, unreplicated: 0 })), "Safe on 0 replicas and on 1 other device.");
+  assert.match(safetyLine(home({ pinned: 1, unreplicated: 1 })), /^Safe on 0 replicas\. 1 entry is in this browser alone so far\.$/);
+  assert.match(safetyLine(home({ others: 2, unreplicated: 3 })), /on 0 other devices\. 3 entries are/);
+  assert.match(says({ full: true }), /no more room/);
+  assert.match(says({ connected: false }), /^Not here now · it has not shown yet/);
+  assert.match(says({ connected: true, length: 4, expires: new Date(Date.UTC(2027, 1, 2)) }), /^Connected · keeps 4 entries .*2027/);
+});
+
+test("sizes are read and written as people do", async () => {
+  const { bytesOf, sizeOf } = await import(join(www, "lib/sizes.js"));
+  const read = { "200 MB": 2e8, "1.5GB": 1.5e9, 4096: 4096, " 300 kb ": 3e5, "2g": 2e9, "7 B": 7 };
+  for (const [text, bytes] of Object.entries(read)) assert.equal(bytesOf(text), bytes, text);
+  for (const text of ["", "MB", "-1", "1 2", "1e9", "12 pigeons", undefined, null]) assert.equal(bytesOf(text), undefined, `${text}`);
+  assert.deepEqual([0, 999, 1000, 1500, 123_456, 2e9, 5e12].map(sizeOf), ["0 B", "999 B", "1.0 kB", "1.5 kB", "123 kB", "2.0 GB", "5.0 TB"]);
+});
+
+test("closing is asked about only while there is a reason", async () => {
+  const listening = new Set();
+  globalThis.document ??= { body: { dataset: {} } };
+  const real = [globalThis.addEventListener, globalThis.removeEventListener];
+  globalThis.addEventListener = (name) => listening.add(name);
+  globalThis.removeEventListener = (name) => listening.delete(name);
+  try {
+    const { guard, untilStored } = await import(join(www, "lib/leaving.js"));
+    const home = (safety, writable = true) => ({ writable, safety: () => safety });
+    for (const [given, asks] of [
+      [home({ pinned: 1, others: 0, unreplicated: 1 }), true],
+      [home({ pinned: 1, others: 0, unreplicated: 0 }), false],
+      [home({ pinned: 0, others: 0, unreplicated: 5 }), false],
+      [home({ pinned: 0, others: 1, unreplicated: 5 }), true],
+      [home({ pinned: 1, others: 1, unreplicated: 5 }, false), false],
+      [undefined, false],
+    ]) {
+      guard(given);
+      assert.equal(listening.has("beforeunload"), asks, JSON.stringify(given?.safety()));
+    }
+    let stored;
+    const write = untilStored(new Promise((resolve) => (stored = resolve)));
+    assert.ok(listening.has("beforeunload"), "not stored yet");
+    stored("done");
+    assert.equal(await write, "done");
+    assert.ok(!listening.has("beforeunload"));
+    await assert.rejects(untilStored(Promise.reject(new Error("full"))));
+    assert.ok(!listening.has("beforeunload"));
+  } finally {
+    [globalThis.addEventListener, globalThis.removeEventListener] = real;
+  }
 });

@@ -105,3 +105,11 @@ export function announce(text) {
   const region = document.getElementById("announcer");
   if (region) region.textContent = text;
 }
+
+/** Builds an element of a drawing. */
+export function svg(tag, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}

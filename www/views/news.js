@@ -7,7 +7,7 @@ import { toast, toastProblem } from "./toast.js";
 
 /** The events that the page listens to. */
 export const EVENTS = ["statechange", "request", "granted", "retracted", "revoked", "recovered", "writers", "peer", "hub", "conflict", "safety",
-  "equivocation", "storage", "error"];
+  "equivocation", "storage", "error", "snapshot"];
 
 const WHY = { hidden: "hidden by you", forked: "it wrote two different histories", grant: "what had let it in was removed before" };
 

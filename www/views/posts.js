@@ -21,9 +21,10 @@ export function posts(app) {
     refresh();
   }, { class: "quiet", hidden: true });
   const empty = h("p", { class: "empty", hidden: true });
+  const copy = h("p", { class: "hint", test: "copy-note", hidden: true });
   const place = problemPlace();
   const title = heading(1, "Diary");
-  const node = h("section", { class: "diary" }, h("div", { class: "bar" }, title, order), empty, list, earlier, place);
+  const node = h("section", { class: "diary" }, h("div", { class: "bar" }, title, order), copy, empty, list, earlier, place);
 
   let limit = PAGE;
   let reading = false;
@@ -82,6 +83,9 @@ export function posts(app) {
     node.insertBefore(earlier, newestFirst() ? place : list);
     order.hidden = shown.length < 2;
     setText(order, newestFirst() ? "Oldest first" : "Newest first");
+    const { snapshot } = app.hypha?.home ?? {};
+    copy.hidden = !snapshot;
+    if (snapshot) setText(copy, `This is read from a copy of ${full(snapshot.time)} on this host, each post checked against its author's signature. Newer ones appear when a device of this diary is there.`);
     empty.hidden = shown.length > 0;
     setText(empty, EMPTY[app.state] ?? "Nothing has been written here yet.");
     if (!first && fresh.length > 0) announce(`New post${fresh.length > 1 ? `s: ${fresh.length}` : `: ${String(fresh[0].value?.text ?? "").slice(0, 120)}`}`);

@@ -1,11 +1,10 @@
 // Replicas: browsers that run all the time and keep a copy without being able to read what is private. This card lists
-// those that the person relies on, adds one by its link, and the line in "Connections" says how safe everything is.
+// those that the person relies on, and adds one by its link.
 
 import { button, field, h, setText } from "../lib/dom.js";
 import { attempt, problemPlace } from "../lib/problems.js";
 import { guard } from "../lib/leaving.js";
-
-const short = (key) => `${key.slice(0, 8)}…`;
+import { says, shortKey } from "../lib/safety.js";
 
 export function replicas(app) {
   const list = h("ul", { class: "devices", role: "list", test: "replicas" });
@@ -50,7 +49,7 @@ export function replicas(app) {
   }
 
   function rowOf({ key, label }) {
-    const name = label || short(key);
+    const name = label || shortKey(key);
     const line = h("p", { class: "hint" });
     const wrong = problemPlace();
     const drop = button("Stop relying on it", () => attempt(drop, wrong, async () => {
@@ -58,28 +57,8 @@ export function replicas(app) {
       app.update("safety");
     }), { test: "unpin-replica", class: "quiet small", "aria-label": `Stop relying on it: ${name}` });
     const node = h("li", { test: "replica-item", "data-replica": key },
-      h("p", { class: "device" }, name, label && h("span", { class: "badge" }, short(key))), line, wrong, h("div", { class: "acts" }, drop));
+      h("p", { class: "device" }, name, label && h("span", { class: "badge" }, shortKey(key))), line, wrong, h("div", { class: "acts" }, drop));
     return { node, line, look: label };
   }
   return { node, update };
-}
-
-function says({ length, expires, connected, full }) {
-  if (full) return "It has no more room for this diary.";
-  const here = connected ? "Connected" : "Not here now";
-  if (length === undefined) return `${here} · it has not shown yet that it keeps anything of this device`;
-  return `${here} · keeps ${length} entries of this device, promised until ${expires.toLocaleDateString()}`;
-}
-
-/** How safe what this device wrote is, in one sentence; "" where that says nothing. */
-export function safetyLine(home) {
-  if (!home?.writable) return "";
-  const { replicas, devices, unreplicated, pinned, others } = home.safety();
-  if (pinned === 0 && others === 0) return "";
-  const parts = [
-    pinned > 0 && `on ${replicas} ${replicas === 1 ? "replica" : "replicas"}`,
-    others > 0 && `on ${devices} other ${devices === 1 ? "device" : "devices"}`,
-  ].filter(Boolean);
-  const rest = unreplicated > 0 ? ` ${unreplicated} ${unreplicated === 1 ? "entry is" : "entries are"} in this browser alone so far.` : "";
-  return `Safe ${parts.join(" and ")}.${rest}`;
 }

@@ -21,6 +21,11 @@ export function setup(app) {
     show(h("div", {}, form, back()));
   }
 
+  async function restoring() {
+    const { restore } = await import("./files.js");
+    show(h("div", {}, restore(app), back()));
+  }
+
   const back = () => button("Back", () => show(welcome()), { class: "quiet back" });
 
   const welcome = () => h("div", { class: "welcome" },
@@ -34,7 +39,8 @@ export function setup(app) {
       way("I have a passphrase", "You started on another device, and want to write here too.",
         { test: "have-passphrase", act: () => show(passphrase()) }),
       way("Open a link", "Somebody gave you a link that starts with hypha://, to read what they write.",
-        { test: "open-link", act: () => show(opening()) })),
+        { test: "open-link", act: () => show(opening()) }),
+      way("Restore a back-up", "You saved one in another browser.", { test: "restore", act: restoring })),
     h("p", { class: "hint" }, `Nobody has been found at ${domain} yet. That is as it should be if you are the first, or if the place does not say who lives here.`));
 
   const passphrase = () => h("div", { class: "card" }, heading(1, "Sign in with your passphrase"),

@@ -1,10 +1,10 @@
 // Who this browser is connected to, and through which hubs it finds them.
 
 import { h, heading, setText } from "../lib/dom.js";
+import { safetyLine } from "../lib/safety.js";
 import { hubs } from "./hubs.js";
-import { safetyLine } from "./replicas.js";
 
-const TRANSPORTS = { tab: "a tab of this browser", webrtc: "direct", relay: "through a hub, sealed" };
+const PATHS = { tab: "a tab of this browser", direct: "direct", turn: "through a TURN server, sealed", relay: "through a hub, sealed" };
 
 export function status(app) {
   const summary = h("p", { test: "connection", role: "status" });
@@ -13,13 +13,15 @@ export function status(app) {
   const others = h("div", { test: "peers", "data-count": "0" }, count, list);
   const hubList = hubs(app);
   const replicas = h("p", { test: "replica-status", hidden: true });
-  const node = h("section", { class: "card" }, heading(2, "Connections"), summary, others, replicas, hubList.node);
+  const away = h("p", {}, h("a", { href: "#without-a-hub", test: "offline-link" }, "Without a hub: codes, files, back-up"));
+  const node = h("section", { class: "card" }, heading(2, "Connections"), summary, others, replicas, hubList.node, away);
   let reading = 0;
 
   async function update() {
     const hypha = app.hypha;
     const turn = ++reading;
     showPeers(hypha.peers());
+    away.hidden = app.state === "uninitialised";
     const safety = safetyLine(hypha.home);
     replicas.hidden = safety === "";
     setText(replicas, safety);
@@ -42,7 +44,7 @@ export function status(app) {
     const rows = peers.map((peer) => {
       const trip = peer.roundTrip;
       const time = trip === undefined ? "" : `${trip < 10 ? trip.toFixed(1) : Math.round(trip)} ms`;
-      return [TRANSPORTS[peer.transport] ?? peer.transport, peer.state !== "open" && peer.state, time]
+      return [PATHS[peer.path] ?? peer.path, peer.state !== "open" && peer.state, time]
         .filter(Boolean).join(" · ");
     });
     while (list.children.length > rows.length) list.lastElementChild.remove();
@@ -50,6 +52,7 @@ export function status(app) {
       if (!list.children[i]) list.append(h("li", {}));
       setText(list.children[i], row);
       list.children[i].dataset.transport = peers[i].transport ?? "";
+      list.children[i].dataset.path = peers[i].path ?? "";
     });
     list.hidden = rows.length === 0;
   }

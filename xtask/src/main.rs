@@ -18,6 +18,7 @@ mod bench;
 mod browsers;
 mod check;
 mod claim;
+mod engine;
 mod fuzz;
 mod hostile;
 mod http;

@@ -2,7 +2,7 @@
 //! meaning one text. Some sixty lines of our own, because the usual crate brings 50 KB of wasm for two alphabets.
 
 /// Text of `bytes`.
-pub(super) fn encode(bytes: &[u8]) -> String {
+pub(in crate::mesh) fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let bits =
@@ -15,7 +15,7 @@ pub(super) fn encode(bytes: &[u8]) -> String {
 }
 
 /// Bytes of a text that [`encode`] writes; `None` for any other.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+pub(in crate::mesh) fn decode(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
     for chunk in text.as_bytes().chunks(4) {
         let mut bits = 0;

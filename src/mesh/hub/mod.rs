@@ -4,7 +4,7 @@
 //! and what is inside the sealed messages are not its business. A new kind is one file and one arm in
 //! [`HubKind`].
 
-mod base64url;
+pub(super) mod base64url;
 mod connection;
 mod detect;
 mod echo;

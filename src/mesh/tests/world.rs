@@ -425,6 +425,7 @@ fn own_bytes(node: usize) -> Vec<u8> {
 impl Node {
     fn event(&mut self, event: MeshEvent) {
         match event {
+            MeshEvent::Pairing { .. } => {}
             MeshEvent::HubState { error, .. } => self.hub_errors.extend(error),
             MeshEvent::LinkOpen { link, carrier, fingerprints, remote, initiator, spaces, .. } => {
                 assert!(!spaces.is_empty());

@@ -9,6 +9,7 @@
 pub(super) mod carriers;
 pub(super) mod ephemeral;
 pub(super) mod known_heads;
+pub(super) mod pairing;
 pub(crate) mod peer_message;
 pub(super) mod presence;
 pub(super) mod replica;
@@ -282,6 +283,7 @@ impl Node {
                     let _ = own.session.receive(via.0, &bytes, self.now);
                 }
             }
+            MeshEvent::Pairing { link, text } => self.pairing_text(link, text),
             MeshEvent::LinkWritable { link, via } => {
                 if let Some(own) = self.links.links.get_mut(&link) {
                     own.session.set_congested(via.0, false);

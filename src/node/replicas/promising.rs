@@ -122,7 +122,7 @@ impl Node {
     }
 
     /// The key by which this node promises: a replica's own, or this device's while it may write.
-    fn own_signer(&self, space: &PublicKey) -> Option<Signer> {
+    pub(super) fn own_signer(&self, space: &PublicKey) -> Option<Signer> {
         if let Some(key) = self.holding.key() {
             return Some(key);
         }

@@ -80,6 +80,8 @@ pub(super) struct Asking {
     barred_until: u64,
     /// When something is to be done next, ms since 1970.
     due: Option<u64>,
+    /// The key that this device proved to it because of this: it may have been locked when the channel opened.
+    proved: Option<PublicKey>,
     full: bool,
 }
 
@@ -202,7 +204,7 @@ impl Node {
         let length = feed.contiguous();
         let Some(tree_hash) = tree_hash_at(length) else { return messages };
         let vouchers = vouched.vouchers(space).clone();
-        let mut struck = false;
+        let (mut struck, mut unproved) = (false, Vec::new());
         for ((link, other), peer) in peers.iter_mut().filter(|((_, other), _)| *other == key) {
             let asking = &mut peer.asking;
             asking.due = None;
@@ -228,6 +230,9 @@ impl Node {
                     at.saturating_add(if asked == length { ASK_AGAIN_MS } else { PACE_MS })
                 });
                 if again <= now {
+                    if asking.proved.replace(own) != Some(own) {
+                        unproved.push(*link);
+                    }
                     asking.asked = Some((length, now));
                     asking.due = Some(now.saturating_add(ASK_AGAIN_MS));
                     messages.push((*link, *other, Message::AskReceipt { feed: own, length, tree_hash }));
@@ -249,6 +254,13 @@ impl Node {
         }
         if struck {
             self.save_receipts(key);
+        }
+        for link in unproved {
+            if let Some(signer) = self.own_signer(&key) {
+                self.with_session(link, key, |session, channel| {
+                    let _ = session.prove(channel, &signer);
+                });
+            }
         }
         messages
     }
@@ -349,13 +361,18 @@ impl Node {
             return;
         };
         let space = &joined.space;
-        let feed = space.writer().and_then(|own| space.feed(&own));
+        let own = space.writer();
+        let feed = own.and_then(|own| space.feed(&own));
         let length = feed.map_or(0, |feed| feed.contiguous());
         let expired = vouched.expires.is_some_and(|at| at <= now);
         if !vouched.stirred && !expired && vouched.told_at == length {
             return;
         }
         let vouchers = vouched.vouchers(space).clone();
+        if own.is_none() {
+            // Whose devices these are is not known while it is locked.
+            vouched.vouchers = None;
+        }
         let counted = feed.map_or_else(Vec::new, |feed| {
             let tree_hash_at = |length| feed.tree_hash_at(&self.files, length).ok().flatten();
             vouched.receipts.counted(&feed.key(), now, |key| vouchers.has(key), tree_hash_at)

@@ -69,6 +69,8 @@ fn two_devices_that_are_never_there_together_meet_through_a_replica() {
         world.kill(first);
         let second = world.browser(Some(key));
         world.until("all posts", |world| keys(world, second).len() == 40);
+        let manifest = world.node(second).spaces.get(&key).unwrap().space.manifest_seq();
+        assert!(manifest > 0, "signed values are kept alive");
         let words = sign_in(&mut world, second, true);
         world.run(3_000);
         world.kill(second);
@@ -340,6 +342,25 @@ fn a_replica_holds_what_its_own_page_says_and_has_no_account() {
     let entropy = Box::new(crate::testing::Seeded::new(1));
     let opened = Node::open(files, options, remembered.as_deref(), entropy, world.now);
     assert_eq!(opened.err().map(|error| error.code), Some(ErrorCode::BadInput));
+}
+
+#[test]
+fn a_device_that_is_unlocked_beside_a_replica_is_kept_too() {
+    let mut world = World::new(11);
+    let (first, key) = sign_up(&mut world);
+    let (_, pinned) = replica(&mut world, &[key], None);
+    pin(&mut world, first, pinned);
+    world.until("safe on one", |world| safe_on(world, first, 1));
+    world.call(first, Call::Lock).unwrap();
+    assert_eq!(world.node(first).safety(None), None);
+    world.reload(first);
+    assert_eq!(world.node(first).state(), State::Locked);
+    world.until("there", |world| {
+        world.node(first).promises.peers.values().any(|peer| peer.proven.contains(&pinned))
+    });
+    world.call(first, Call::Unlock { secret: crate::node::sim::secret(1) }).unwrap();
+    world.call(first, post("posts/1", "hello")).unwrap();
+    world.until("safe on one", |world| safe_on(world, first, 1));
 }
 
 #[test]

@@ -9,6 +9,9 @@
 //!        05 │ space 32 │ feed 32 │ u64 index │ leaf 32 │ bytes: proof │ varint blocks, each: bytes   of another branch
 //!        04 │ u64 parts before this one: the last part
 //! ```
+//! A sync file is the same of one space, begins with "hypha synced", has 06 │ space 32 in the place of part 01, and of each
+//! feed only what the other lacks, where its clock is known. It is taken in where that space is read, and nowhere else.
+//!
 //! Each part stands alone: where one is damaged, the others are of use. Whoever takes one in verifies it as if a stranger
 //! had sent it, so the file itself need not be trusted, and parts may come in any order, those twice that came too early.
 //! The file is made and read piece by piece, so that neither needs memory for all of it.
@@ -20,7 +23,9 @@ use crate::node::{
 use crate::{
     codec::{DecodeError, Reader, Writer},
     crypto::{Hash, PublicKey, blake2b_128},
-    feed::Proof,
+    feed::{Feed, Proof, ProofRequest},
+    space::Clock,
+    storage::Files,
     sync::{ItemKind, Replica, ReplicaError, prove_from},
 };
 
@@ -79,14 +84,33 @@ pub enum Imported {
 impl Node {
     /// The next piece of the file, of about 256 KiB, and where to go on; `None` behind the last one.
     pub fn export(&self, cursor: &ExportCursor) -> (Vec<u8>, Option<ExportCursor>) {
+        self.export_piece(cursor, None)
+    }
+
+    /// The same of a sync file of one space; `since`: what the other has of each feed.
+    pub fn export_sync(
+        &self,
+        space: Option<PublicKey>,
+        since: &Clock,
+        cursor: &ExportCursor,
+    ) -> Result<(Vec<u8>, Option<ExportCursor>), NodeError> {
+        let key = self.joined(space)?.space.key();
+        Ok(self.export_piece(cursor, Some((key, since))))
+    }
+
+    fn export_piece(
+        &self,
+        cursor: &ExportCursor,
+        only: Option<(PublicKey, &Clock)>,
+    ) -> (Vec<u8>, Option<ExportCursor>) {
         let mut out = Vec::new();
         let mut next = cursor.clone();
         if next.parts == 0 {
-            out.extend_from_slice(MAGIC);
+            out.extend_from_slice(if only.is_some() { SYNC_MAGIC } else { MAGIC });
             out.push(1);
         }
         while out.len() < PIECE {
-            let Some(body) = self.export_part(&mut next) else {
+            let Some(body) = self.export_part(&mut next, only) else {
                 let mut end = Writer::new();
                 end.u8(END).u64(next.parts);
                 seal(&mut out, end.as_slice());
@@ -98,12 +122,15 @@ impl Node {
         (out, Some(next))
     }
 
-    fn export_part(&self, cursor: &mut ExportCursor) -> Option<Vec<u8>> {
+    fn export_part(&self, cursor: &mut ExportCursor, only: Option<(PublicKey, &Clock)>) -> Option<Vec<u8>> {
         loop {
             // The domain's comes first: whoever reads the file learns at once whose it is.
             let home = self.spaces.home_key();
             let others = self.spaces.keys().into_iter().filter(|key| Some(*key) != home);
-            let key = home.into_iter().chain(others).nth(cursor.spaces)?;
+            let key = match only {
+                Some((key, _)) => Some(key).filter(|_| cursor.spaces == 0),
+                None => home.into_iter().chain(others).nth(cursor.spaces),
+            }?;
             let Some(space) = self.spaces.get(&key).map(|joined| &joined.space) else {
                 cursor.spaces += 1;
                 continue;
@@ -111,7 +138,10 @@ impl Node {
             let mut body = Writer::new();
             let Some(done) = cursor.items else {
                 cursor.items = Some(0);
-                body.u8(SPACE).raw(&key.0).u8(u8::from(home == Some(key)));
+                match only {
+                    Some(_) => body.u8(SYNC).raw(&key.0),
+                    None => body.u8(SPACE).raw(&key.0).u8(u8::from(home == Some(key))),
+                };
                 return Some(body.finish());
             };
             let mut before = 0;
@@ -134,7 +164,8 @@ impl Node {
                 continue;
             };
             let key_of = feed.key();
-            let (branch, block) = if key_of == from { (branch, block) } else { (0, 0) };
+            let has = only.and_then(|(_, since)| since.get(&key_of).copied()).unwrap_or_default();
+            let (branch, block) = if key_of == from { (branch, block) } else { (0, has) };
             let proved = match branch.checked_sub(1) {
                 None => {
                     body.u8(BLOCKS).raw(&key.0).raw(&key_of.0);
@@ -183,6 +214,14 @@ impl Node {
         let key = PublicKey(reader.array().map_err(refused)?);
         if kind == SPACE {
             return self.import_space(key, reader.u8().map_err(refused)? == 1);
+        }
+        if kind == SYNC {
+            let here = self.spaces.get(&key).is_some();
+            return if here {
+                Ok(Reply::Imported(Imported::Known))
+            } else {
+                Err(super::reading::not_here(&key))
+            };
         }
         let Some(joined) = self.spaces.get_mut(&key) else { return Ok(Reply::Imported(Imported::Later)) };
         let mut replica = SpaceReplica::new(&mut joined.space, &mut self.files);
@@ -256,10 +295,33 @@ fn take(replica: &mut SpaceReplica<'_>, kind: u8, reader: &mut Reader<'_>) -> Re
             if replica.wanted(&feed) && replica.missing(&feed, proof.blocks_start..end).is_none() {
                 return Ok(false);
             }
-            replica.accept(&feed, &proof, &blocks).map(|()| true)
+            match replica.accept(&feed, &proof, &blocks) {
+                Err(ReplicaError::Stale) => extend(replica, &feed, &proof, &blocks),
+                result => result.map(|()| true),
+            }
         }
         _ => Ok(false),
     }
+}
+
+/// Takes a longer head in where a shorter one is held: the proof, from 0, is turned into one from there.
+fn extend(
+    replica: &mut SpaceReplica<'_>,
+    key: &PublicKey,
+    proof: &Proof,
+    blocks: &[Vec<u8>],
+) -> Result<bool, ReplicaError> {
+    let (start, from) = (proof.blocks_start, replica.space.feed(key).map_or(0, Feed::length));
+    let end = start.saturating_add(count(blocks.len()));
+    if from < start || from >= end {
+        return Err(ReplicaError::Stale);
+    }
+    let mut files = Files::new();
+    let mut aside = Feed::open(&mut files, *key)?;
+    aside.accept(&mut files, proof, blocks)?;
+    let proof = aside.prove(&files, &ProofRequest { blocks: from..end, from, to: aside.length() })?;
+    let held = usize::try_from(from - start).unwrap_or(usize::MAX);
+    replica.accept(key, &proof, blocks.get(held..).unwrap_or_default()).map(|()| true)
 }
 
 fn seal(out: &mut Vec<u8>, body: &[u8]) {
@@ -288,11 +350,13 @@ fn damaged() -> NodeError {
 }
 
 const MAGIC: &[u8; 12] = b"hypha export";
+const SYNC_MAGIC: &[u8; 12] = b"hypha synced";
 const SPACE: u8 = 1;
 const ITEM: u8 = 2;
 const BLOCKS: u8 = 3;
 const END: u8 = 4;
 const SIDE: u8 = 5;
+const SYNC: u8 = 6;
 /// No place in a file is further than this.
 const MAX_PLACE: usize = 1 << 30;
 /// About how many bytes a piece has; a block may be larger.

@@ -10,6 +10,7 @@ pub(super) mod found;
 pub(super) mod joining;
 pub(super) mod memberships;
 pub(super) mod reading;
+pub(super) mod static_snapshot;
 pub(super) mod writing;
 
 use super::{links::ephemeral::Ephemeral, links::replica::item_hashes};

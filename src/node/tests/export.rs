@@ -17,8 +17,23 @@ fn file(world: &World, at: usize) -> Vec<Vec<u8>> {
     parts(&export(world, at))
 }
 
+/// The parts of a sync file of the domain's space for a node with this clock.
+fn sync_file(world: &World, at: usize, since: &crate::space::Clock) -> Vec<Vec<u8>> {
+    let (mut bytes, mut cursor) = (Vec::new(), Some(ExportCursor::default()));
+    while let Some(now) = cursor {
+        let (piece, next) = world.node(at).export_sync(None, since, &now).unwrap();
+        bytes.extend(piece);
+        cursor = next;
+    }
+    parts_behind(bytes.strip_prefix(b"hypha synced\x01").unwrap())
+}
+
 fn parts(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let mut rest = bytes.strip_prefix(b"hypha export\x01").unwrap();
+    parts_behind(bytes.strip_prefix(b"hypha export\x01").unwrap())
+}
+
+fn parts_behind(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut rest = bytes;
     let mut parts = Vec::new();
     while let Some((size, behind)) = rest.split_first_chunk::<4>() {
         let (part, behind) = behind.split_at(16 + u32::from_le_bytes(*size) as usize);
@@ -141,6 +156,44 @@ fn what_is_damaged_is_left_out_and_the_rest_taken() {
     // The others have what is missing.
     world.start(first);
     world.until("healed", |world| clocks(world, third) == held);
+}
+
+#[test]
+fn a_sync_file_brings_what_is_lacking_and_only_that() {
+    let (mut world, first, second, other) = two(5);
+    let (clock, early) = (world.node(second).clock(None), sync_file(&world, first, &Default::default()));
+    world.kill(second);
+    let key = world.node(first).home().unwrap();
+    for n in 0..5 {
+        world.call(first, post(&format!("later/{n}"), &"y".repeat(20_000))).unwrap();
+    }
+    let held = clocks(&world, first);
+    let (news, all) = (sync_file(&world, first, &clock), sync_file(&world, first, &Default::default()));
+    let size = |parts: &[Vec<u8>]| parts.iter().map(Vec::len).sum::<usize>();
+    assert!(size(&news) * 4 < size(&all), "{} of {} bytes", size(&news), size(&all));
+    world.kill(first);
+
+    // By the clock, to a device that has the rest.
+    world.start(second);
+    assert_eq!(import(&mut world, second, news.clone()), (0, 0));
+    assert_eq!(clocks(&world, second), held);
+    assert_eq!(import(&mut world, second, news), (0, 0), "twice is as good as once");
+    world.kill(second);
+
+    // Everything, to a visitor that has an early copy: what is longer here extends what is there.
+    let third = world.browser(Some(key));
+    world.until("looked up", |world| world.node(third).is_ready());
+    assert_eq!(import(&mut world, third, early), (0, 0));
+    assert!(clocks(&world, third) != held);
+    assert_eq!(import(&mut world, third, all.clone()), (0, 0));
+    assert_eq!(clocks(&world, third), held);
+    assert!(world.node(third).get(Some(other), "there").is_err(), "one space's file has one space");
+
+    // A browser that reads another space takes none of it.
+    let stranger = world.browser(None);
+    world.until("looked up", |world| world.node(stranger).is_ready());
+    let refused = world.call(stranger, Call::Import { part: all[0].clone() }).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::BadInput);
 }
 
 #[test]

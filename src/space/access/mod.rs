@@ -129,6 +129,15 @@ impl Access {
         true
     }
 
+    /// Takes the entries of a feed up to `to` as such that say nothing of others: for readers of parts of a feed, which
+    /// give those that do.
+    pub fn skip(&mut self, writer: &PublicKey, to: u64) {
+        let id = self.logs.intern(writer);
+        let log = self.logs.get_mut(id);
+        log.given = log.given.max(to);
+        self.grown.insert(id);
+    }
+
     /// Adds an entry that lies on another branch of a forked feed than the one that is given by index: what it
     /// grants is suspended, not unknown.
     pub fn add_stray(&mut self, writer: &PublicKey, hash: Hash, entry: &Entry) {

@@ -214,6 +214,9 @@ impl Space {
     /// How far the main branch of a feed may be given to the access engine: not past the fork while a root cut picks
     /// another one.
     pub(super) fn givable(&self, files: &Files, writer: &PublicKey) -> u64 {
+        if self.sparse {
+            return 0;
+        }
         let contiguous = self.contiguous(writer);
         match self.access.branch(writer) {
             Some(branch) if !self.trees(files).holds(writer, &branch) => {

@@ -95,6 +95,15 @@ impl Space {
         closure
     }
 
+    pub(super) fn item_of(
+        &self,
+        files: &Files,
+        key: &str,
+        heads: &[Place],
+    ) -> Result<Option<Item>, SpaceError> {
+        Loader::new(self, files).item(key, heads)
+    }
+
     pub(super) fn version(&self, place: &Place) -> Version {
         Version { writer: self.numbers.key(place.writer), index: place.index, op: place.op }
     }

@@ -83,7 +83,7 @@ impl Space {
                 let writer = frame.writer;
                 let (entry, bytes) = match frame.next.take() {
                     Some(next) => next,
-                    None => self.block(files, &writer, given)?,
+                    None => self.block(files, &writer, given, &mut None)?,
                 };
                 let missing = entry.iter().flat_map(|entry| &entry.deps).find(|dep| {
                     self.given(&dep.writer) < dep.length.min(self.givable(files, &dep.writer))
@@ -108,9 +108,9 @@ impl Space {
 
     /// Takes in what a feed has more than before, and all that follows from it.
     pub(super) fn advance(&mut self, files: &mut Files, writer: &PublicKey) -> Result<(), SpaceError> {
-        let mut fresh = Fresh::default();
+        let (mut fresh, mut place) = (Fresh::default(), None);
         for index in self.given(writer)..self.givable(files, writer) {
-            let (entry, bytes) = self.block(files, writer, index)?;
+            let (entry, bytes) = self.block(files, writer, index, &mut place)?;
             self.give(files, writer, index, entry, bytes, &mut fresh)?;
             if fresh.bytes > BATCH {
                 self.settle(files, core::mem::take(&mut fresh))?;
@@ -204,7 +204,7 @@ impl Space {
                     self.note_retracted(&writer, index, entry, out);
                 } else {
                     self.stirred = true;
-                    if let (Some(entry), _) = self.block(files, &writer, index)? {
+                    if let (Some(entry), _) = self.block(files, &writer, index, &mut None)? {
                         self.replace(&writer, index, &entry, was_shown, shown);
                         self.note_retracted(&writer, index, &entry, out);
                     }
@@ -306,15 +306,17 @@ impl Space {
         }
     }
 
-    /// An entry that is held, decoded (`None` if it does not decode or is not held), and its bytes.
+    /// An entry that is held, decoded (`None` if it does not decode or is not held), and its bytes. `place` is the feed's,
+    /// for entries in a row.
     fn block(
         &self,
         files: &Files,
         writer: &PublicKey,
         index: u64,
+        place: &mut Option<(u64, u64)>,
     ) -> Result<(Option<Entry>, usize), SpaceError> {
         let Some(feed) = self.feeds.get(writer) else { return Ok((None, 0)) };
-        let block = feed.get(files, index)?.unwrap_or_default();
+        let block = feed.get_next(files, index, place)?.unwrap_or_default();
         Ok((Entry::decode(&block).ok(), block.len()))
     }
 
@@ -325,7 +327,7 @@ impl Space {
         writer: &PublicKey,
         index: u64,
     ) -> Result<Option<Entry>, SpaceError> {
-        Ok(self.block(files, writer, index)?.0)
+        Ok(self.block(files, writer, index, &mut None)?.0)
     }
 
     /// Facts about signed feeds.

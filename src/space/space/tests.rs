@@ -10,6 +10,7 @@ mod recovery;
 mod removal;
 mod secrets;
 mod since;
+mod snapshots;
 mod spaces;
 
 use super::*;

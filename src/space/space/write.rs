@@ -87,7 +87,8 @@ impl Space {
         let (mut group, mut touched): (Vec<Vec<WriteOp>>, Set<String>) = Default::default();
         for ops in writes {
             // What depends on a write before it is planned after that one is done.
-            let begins_epoch = self.usable_epoch().is_none();
+            let may_seal = |op: &WriteOp| !matches!(op, WriteOp::Put { private: false, .. });
+            let begins_epoch = ops.iter().any(may_seal) && self.usable_epoch().is_none();
             let depends = |op: &WriteOp| op.expect() != Expect::Any || touched.contains(op.key());
             if begins_epoch || ops.iter().any(depends) {
                 results.extend(self.write_group(files, now, entropy, core::mem::take(&mut group)));
@@ -116,11 +117,11 @@ impl Space {
             _ => return group.into_iter().map(|ops| self.write(files, now, entropy, ops)).collect(),
         };
         let mut drafts = Vec::new();
-        let ready: Vec<_> = group.iter().map(|ops| self.prepare(entropy, ops.clone(), &mut drafts)).collect();
+        let ready: Vec<_> = group.into_iter().map(|ops| self.prepare(entropy, ops, &mut drafts)).collect();
         match self.append(files, now, entropy, drafts) {
             Ok(first) => ready.into_iter().map(|ready| Ok(ready?.written(me, first, now))).collect(),
             // One of them is too large, say: each for itself, so that the others stand.
-            Err(_) => group.into_iter().map(|ops| self.write(files, now, entropy, ops)).collect(),
+            Err(_) => ready.into_iter().map(|ready| self.write(files, now, entropy, ready?.ops)).collect(),
         }
     }
 

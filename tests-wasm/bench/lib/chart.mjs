@@ -1,13 +1,12 @@
 // The medians as bars, shorter is better, on a logarithmic scale: the systems lie three orders apart.
 
-import { works } from "./works.mjs";
-
-const COLOURS = { hypha: "#2f6f4f", yjs: "#c98a2b", automerge: "#a44a3f", loro: "#5b6fa8", hypercore: "#8a6fa0", relaxed: "#b8b8b0", strict: "#86867e" };
+const COLOURS = { hypha: "#2f6f4f", yjs: "#c98a2b", automerge: "#a44a3f", loro: "#5b6fa8", hypercore: "#8a6fa0", "y-webrtc": "#d9b77a", bare: "#86867e", relaxed: "#b8b8b0", strict: "#86867e" };
 const [WIDTH, LEFT, BAR, GAP, HEAD, RIGHT] = [900, 220, 13, 16, 20, 70];
 
-/** An SVG document. */
-export function chart(medians, counts) {
-  const groups = works(medians, counts).map(({ head, values }) => ({ head, values: values.filter(({ value }) => value > 0) }));
+/** An SVG document: every work with its value in every system. */
+export function chart(title, systems, medians, works) {
+  const named = ({ value }) => Object.entries(medians).map(([name, row]) => ({ name, title: systems[name].title, value: value(row) }));
+  const groups = works.map((work) => ({ head: work.head, values: named(work).filter(({ value }) => value > 0) }));
   const all = groups.flatMap(({ values }) => values.map(({ value }) => value));
   const [low, high] = [10 ** Math.floor(Math.log10(Math.min(...all))), Math.max(...all)];
   const length = (value) => ((WIDTH - LEFT - RIGHT) * Math.log(value / low)) / Math.log(high / low);
@@ -24,10 +23,10 @@ export function chart(medians, counts) {
     }
     y += GAP;
   }
-  const title = text(12, 24, "Storing and opening, ms (memory: MB); shorter is better, logarithmic", 'font-size="15" font-weight="600"');
+  const heading = text(12, 24, `${title}; shorter is better, logarithmic`, 'font-size="15" font-weight="600"');
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" font-family="system-ui, sans-serif" font-size="11">
 <rect width="100%" height="100%" fill="#fff"/>
-${[title, ...parts].join("\n")}
+${[heading, ...parts].join("\n")}
 </svg>
 `;
 }

@@ -11,7 +11,7 @@ const SIZE = 100;
 const PER_BATCH = 1000;
 
 /** `count` entries of 100 bytes. The same seed gives the same bytes in every system. */
-function entries(count, seed) {
+export function entries(count, seed) {
   let state = seed | 1;
   return Array.from({ length: count }, () => {
     const words = new Uint32Array(SIZE / 4);
@@ -25,9 +25,9 @@ function entries(count, seed) {
   });
 }
 
-const batches = (list) => Array.from({ length: Math.ceil(list.length / PER_BATCH) }, (_, n) => list.slice(n * PER_BATCH, (n + 1) * PER_BATCH));
+export const batches = (list) => Array.from({ length: Math.ceil(list.length / PER_BATCH) }, (_, n) => list.slice(n * PER_BATCH, (n + 1) * PER_BATCH));
 
-async function timed(work) {
+export async function timed(work) {
   const start = performance.now();
   const result = await work();
   return { ms: performance.now() - start, result };

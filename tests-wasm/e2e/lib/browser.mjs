@@ -8,7 +8,8 @@ import puppeteer from "puppeteer-core";
 import { Tab } from "./tab.mjs";
 import { within } from "./wait.mjs";
 
-const CHROME = {
+/** Chromium as puppeteer starts it. */
+export const CHROME = {
   browser: "chrome",
   executablePath: process.env.HYPHA_CHROMIUM ?? "/usr/bin/chromium",
   args: [
@@ -37,8 +38,11 @@ const FIREFOX = {
 const all = new Set();
 
 export class Browser {
-  static async launch(kind) {
+  /** `program`: another way to start it (Chrome only), such as in another network. */
+  static async launch(kind, { program } = {}) {
     const browser = new Browser(kind);
+    // Over a pipe: a port of another network is out of reach.
+    if (program) browser.#options = { ...browser.#options, executablePath: program, pipe: true };
     await browser.#start();
     return browser;
   }
@@ -102,6 +106,11 @@ export class Browser {
     if (!browser) return;
     this.#retire();
     await this.#kill(browser);
+  }
+
+  /** Sends a signal to all its processes: stopped, it sleeps as with a closed lid. */
+  signal(name) {
+    process.kill(-this.#browser.process().pid, name);
   }
 
   /** Starts it again with the same profile, closing it first if it runs. Tabs are to be opened anew. */

@@ -1,6 +1,28 @@
 // The page of a replica, and what it costs the browser.
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { CHROME } from "./browser.mjs";
+import { within } from "./wait.mjs";
+
+/** The line of the README: Chromium alone, on a profile. `start()`, `kill()` as a crash does it, `stop()` at the end. */
+export function oneLine(url, profile) {
+  let child;
+  const line = {
+    async start() {
+      child = spawn(CHROME.executablePath, [...CHROME.args, "--headless=new", `--user-data-dir=${profile}`, url], { detached: true, stdio: "ignore" });
+      await within(10_000, "the start of Chromium", new Promise((resolve, reject) => child.once("spawn", resolve).once("error", reject)));
+    },
+    async kill() {
+      if (!child || child.exitCode !== null || child.signalCode !== null) return;
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      process.kill(-child.pid, "SIGKILL"); // It leads a process group of its own.
+      await within(10_000, "the end of Chromium", ended);
+    },
+    stop: () => line.kill(),
+  };
+  return line;
+}
 
 /** Opens the page of a replica as its one line does: with what it holds in the address, or with nothing. */
 export async function replicaAt(browser, server, link, query = {}) {

@@ -5,7 +5,7 @@ import { PATIENCE, until } from "./wait.mjs";
 
 // What browsers themselves write when a test takes a hub or a peer away on purpose, or a file may be missing.
 const EXPECTED = [/WebSocket connection to|can.t establish a connection to the server at ws/i, /WebRTC: ICE failed/];
-const MAY_BE_MISSING = /\/(favicon\.ico|\.well-known\/(dat|hypha-claim|hypha-hub))$/;
+const MAY_BE_MISSING = /\/(favicon\.ico|\.well-known\/(dat|hypha-claim|hypha-hub|hypha-snapshot\/head))$/;
 
 export class Tab {
   /** Errors on the console and uncaught ones. A test that provokes some takes them out with `forgive`. */

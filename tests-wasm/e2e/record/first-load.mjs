@@ -5,14 +5,30 @@ import { Browser } from "../lib/browser.mjs";
 import { address, inState, post, reads, setUp } from "../lib/person.mjs";
 import { startServer } from "../lib/servers.mjs";
 
-const server = await startServer({ pkg: process.env.HYPHA_PKG });
-const browser = await Browser.launch("chrome");
+const ran = new Set();
 try {
-  const ran = new Set();
+  // Keys, words and hashes differ each time, and with them which way some code goes.
+  for (let turn = 1; turn <= 3; turn++) {
+    const browser = await Browser.launch("chrome");
+    const server = await startServer({ pkg: process.env.HYPHA_PKG });
+    try {
+      await oneLife(browser, server, turn);
+    } finally {
+      await browser.stop();
+      await server.stop();
+    }
+  }
+  console.log(`ran ${[...ran].join(",")}`);
+} finally {
+  await Browser.killAll();
+}
+
+/** From the first look at the page to the third post, with a reload. */
+async function oneLife(browser, server, turn) {
   const told = async (tab, what) => {
     const before = ran.size;
     for (const at of await tab.run(() => [...globalThis.hyphaRan])) ran.add(at);
-    console.log(`${what}: ${ran.size - before} more`);
+    console.log(`${turn}, ${what}: ${ran.size - before} more`);
   };
   const tab = await browser.open(address(server.claim, { hub: server.hub }));
   await inState(tab, "uninitialised");
@@ -21,7 +37,6 @@ try {
   await told(tab, "signed up");
   await post(tab, "one");
   await told(tab, "written");
-  console.log(`first ${[...ran].join(",")}`);
   await post(tab, "two");
   await told(tab, "written again");
   await tab.reload();
@@ -30,8 +45,4 @@ try {
   await told(tab, "opened again");
   await post(tab, "three");
   await told(tab, "written after that");
-  console.log(`ran ${[...ran].join(",")}`);
-} finally {
-  await browser.stop();
-  await server.stop();
 }

@@ -1,0 +1,135 @@
+// What WebAssembly packs into one buffer: entries, and texts. How it lies there is drawn in src/js/packed.rs and item.rs.
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+// The buffer that is read; nothing else runs meanwhile.
+let bytes, view, at, texts, from;
+let author, device, time; // as in the entry before
+
+function begin(packed) {
+  bytes = packed;
+  view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
+  at = 4 + view.getUint32(0, true);
+  texts = decoder.decode(packed.subarray(4, at));
+  from = 0;
+  author = device = time = undefined;
+}
+
+function end(result) {
+  bytes = view = texts = undefined;
+  return result;
+}
+
+function many(read) {
+  const list = new Array(varint());
+  for (let i = 0; i < list.length; i++) list[i] = read();
+  return list;
+}
+
+function varint() {
+  let byte = bytes[at++];
+  if (byte < 128) return byte;
+  let [value, factor] = [byte & 127, 128];
+  do {
+    byte = bytes[at++];
+    value += (byte & 127) * factor;
+    factor *= 128;
+  } while (byte > 127);
+  return value;
+}
+
+function text() {
+  const start = from;
+  from += varint();
+  return texts.substring(start, from);
+}
+
+function float() {
+  at += 8;
+  return view.getFloat64(at - 8, true);
+}
+
+function stored() {
+  switch (bytes[at++]) {
+    case 0: return null;
+    case 1: return false;
+    case 2: return true;
+    case 3: return float();
+    case 4: return text();
+    case 5: {
+      const length = varint();
+      at += length;
+      return bytes.slice(at - length, at);
+    }
+    case 6: return many(stored);
+    case 7: {
+      const object = {};
+      for (let left = varint(); left > 0; left--) {
+        const key = text();
+        const value = stored();
+        // Even this is an ordinary key.
+        if (key === "__proto__") Object.defineProperty(object, key, { value, configurable: true, enumerable: true, writable: true });
+        else object[key] = value;
+      }
+      return object;
+    }
+    case 8: return new Date(float());
+    case 9: return BigInt(text());
+    case 10: return { object: text() };
+    case 11: return { blob: text() };
+    default: return undefined;
+  }
+}
+
+const entry = () => read(true);
+const conflict = () => read(false);
+
+function read(whole) {
+  const flags = bytes[at++];
+  const key = text();
+  const [index, op] = [varint(), varint()];
+  if (!(flags & 64)) {
+    author = text();
+    if (whole) device = bytes[at++] ? text() : undefined;
+  }
+  const [writer, name] = [author, device];
+  if (!(flags & 128)) time = varint();
+  const when = new Date(time);
+  const adopted = flags & 16 ? text() : undefined;
+  const value = flags & 1 ? stored() : undefined;
+  const conflicts = flags & 32 ? many(conflict) : [];
+  const found = { key, value, conflicts, writer, time: when, version: `${writer}/${index}/${op}`, private: (flags & 2) !== 0, adopted };
+  if (!whole) return found;
+  found.device = name;
+  found.mine = (flags & 4) !== 0;
+  if (flags & 8) found.draft = true;
+  return found;
+}
+
+/** Entries. */
+export function entriesOf(packed) {
+  begin(packed);
+  return end(many(entry));
+}
+
+/** Entries that were taken away. */
+export function takenOf(packed) {
+  begin(packed);
+  return end(many(() => {
+    const found = entry();
+    found.why = text();
+    return found;
+  }));
+}
+
+/** What came of several writes: entries of each, or `{ code, message }`. */
+export function writtenOf(packed) {
+  begin(packed);
+  return end(many(() => (bytes[at++] ? many(entry) : { code: text(), message: text() })));
+}
+
+/** Texts. */
+export function textsOf(packed) {
+  begin(packed);
+  return end(many(text));
+}

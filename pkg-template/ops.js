@@ -1,0 +1,170 @@
+// Writes on their way into WebAssembly, in one buffer, as src/js/writes.rs draws it: taken as they are now, whatever
+// happens to them later. What is not plain data is left to WebAssembly, which knows all kinds and names what is wrong.
+
+const LARGEST = 1 << 20; // bytes of a value
+const DEEPEST = 16;
+const FIRST = 1 << 12; // bytes of a buffer, at first
+const encoder = new TextEncoder();
+
+// All of a turn of the page goes into one buffer, one behind the other: a buffer for each would cost more than all else.
+let turn; // { bytes }
+let bytes, view;
+let at = 0;
+let busy = false; // a getter of what is packed may write, too
+
+/** A batch packed, or undefined if it cannot be. */
+export function packedOps(ops) {
+  if (busy || !Array.isArray(ops)) return undefined;
+  busy = true;
+  if (!turn) {
+    turn = { bytes: undefined };
+    resize(FIRST);
+    at = 0;
+    queueMicrotask(() => (turn = bytes = view = undefined));
+  }
+  const start = at;
+  try {
+    varint(ops.length);
+    for (let i = 0; i < ops.length; i++) if (!op(ops[i])) return void (at = start);
+    return new Packed(turn, start, at);
+  } catch {
+    at = start;
+    return undefined;
+  } finally {
+    busy = false;
+  }
+}
+
+/** A packed batch. */
+export class Packed {
+  #turn;
+  #from;
+  #to;
+
+  constructor(turn, from, to) {
+    this.#turn = turn;
+    this.#from = from;
+    this.#to = to;
+  }
+
+  get bytes() {
+    return this.#turn.bytes.subarray(this.#from, this.#to);
+  }
+
+  /** Those of several batches of one turn, if they stand in a row there, else undefined. */
+  static row(list) {
+    const [first, last] = [list[0], list.at(-1)];
+    for (let i = 1; i < list.length; i++) if (list[i].#turn !== first.#turn || list[i].#from !== list[i - 1].#to) return undefined;
+    return first.#turn.bytes.subarray(first.#from, last.#to);
+  }
+}
+
+function op(given) {
+  if (typeof given !== "object" || given === null) return false;
+  const { type, key, expect, value, private: secret } = given;
+  const put = type === "put";
+  if (typeof key !== "string" || (!put && type !== "delete")) return false;
+  if ((secret !== undefined && typeof secret !== "boolean") || (expect !== undefined && expect !== null)) return false;
+  room(1);
+  bytes[at++] = (put ? 1 : 0) | (put && secret ? 2 : 0) | (expect === null ? 4 : 0);
+  if (!text(key)) return false;
+  const start = at;
+  return !put || (stored(value, 0) && at - start <= LARGEST);
+}
+
+function stored(value, depth) {
+  room(16);
+  switch (typeof value) {
+    case "boolean":
+      bytes[at++] = value ? 2 : 1;
+      return true;
+    case "number":
+      bytes[at++] = 3;
+      view.setFloat64(at, value, true);
+      at += 8;
+      return true;
+    case "string":
+      bytes[at++] = 4;
+      return text(value);
+    case "object":
+      if (value !== null) return inside(value, depth);
+      bytes[at++] = 0;
+      return true;
+    default:
+      return false;
+  }
+}
+
+function inside(value, depth) {
+  if (value instanceof Uint8Array) {
+    if (value.length > LARGEST) return false;
+    bytes[at++] = 5;
+    varint(value.length);
+    room(value.length);
+    bytes.set(value, at);
+    at += value.length;
+    return true;
+  }
+  // Whatever contains itself ends here too.
+  if (depth >= DEEPEST) return false;
+  if (Array.isArray(value)) {
+    const begun = at;
+    bytes[at++] = 6;
+    varint(value.length);
+    for (let i = 0; i < value.length; i++) if (at - begun > LARGEST || !stored(value[i], depth + 1)) return false;
+    return true;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  if (Object.getOwnPropertySymbols(value).length > 0) return false;
+  const keys = Object.keys(value);
+  bytes[at++] = 7;
+  varint(keys.length);
+  for (const key of keys) {
+    if (!text(key) || !stored(value[key], depth + 1)) return false;
+  }
+  return true;
+}
+
+// Text, if it is whole: half of a surrogate pair is none.
+function text(value) {
+  const { length } = value;
+  if (length > LARGEST) return false;
+  room(length + 8);
+  if (length < 128) {
+    const start = at;
+    bytes[at++] = length;
+    for (let i = 0; i < length; i++) {
+      const unit = value.charCodeAt(i);
+      if (unit > 127) break;
+      bytes[at++] = unit;
+    }
+    if (at === start + 1 + length) return true;
+    at = start;
+  }
+  // A browser that cannot say goes the other way.
+  if (!value.isWellFormed?.()) return false;
+  const encoded = encoder.encode(value);
+  varint(encoded.length);
+  room(encoded.length);
+  bytes.set(encoded, at);
+  at += encoded.length;
+  return true;
+}
+
+function varint(value) {
+  room(8);
+  for (; value > 127; value = Math.floor(value / 128)) bytes[at++] = (value % 128) | 128;
+  bytes[at++] = value;
+}
+
+function room(more) {
+  if (at + more > bytes.length) resize(Math.max(2 * bytes.length, at + more));
+}
+
+function resize(size) {
+  const other = new Uint8Array(size);
+  if (bytes) other.set(bytes.subarray(0, at));
+  bytes = turn.bytes = other;
+  view = new DataView(other.buffer);
+}

@@ -1,0 +1,25 @@
+// How safe what was written here is, in words.
+
+/** Enough of a key to tell two apart. */
+export const shortKey = (key) => `${key.slice(0, 8)}…`;
+
+/** What a replica keeps, as it has shown. */
+export function says({ length, expires, connected, full }) {
+  if (full) return "It has no more room for this diary.";
+  const here = connected ? "Connected" : "Not here now";
+  if (length === undefined) return `${here} · it has not shown yet that it keeps anything of this device`;
+  return `${here} · keeps ${length} entries of this device, promised until ${expires.toLocaleDateString()}`;
+}
+
+/** How safe what this device wrote is, in one sentence; "" where that says nothing. */
+export function safetyLine(home) {
+  if (!home?.writable) return "";
+  const { replicas, devices, unreplicated, pinned, others } = home.safety();
+  if (pinned === 0 && others === 0) return "";
+  const parts = [
+    pinned > 0 && `on ${replicas} ${replicas === 1 ? "replica" : "replicas"}`,
+    others > 0 && `on ${devices} other ${devices === 1 ? "device" : "devices"}`,
+  ].filter(Boolean);
+  const rest = unreplicated > 0 ? ` ${unreplicated} ${unreplicated === 1 ? "entry is" : "entries are"} in this browser alone so far.` : "";
+  return `Safe ${parts.join(" and ")}.${rest}`;
+}

@@ -1,0 +1,93 @@
+//! `bench engine`: instructions that the node takes for given works, counted by valgrind, beside what they were last.
+//!
+//! The works are tests of the crate (`src/node/tests/engine.rs`), as they are built for testing: not optimised but for the
+//! cryptography, so the counts tell what grew, not how fast it is. They hardly vary from run to run and from machine to
+//! machine. A work that takes over a twentieth more than `engine.json` says fails; `--write` has the file say what is so now.
+
+use crate::paths;
+use crate::process::{self, Output};
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+const FILE: &str = "tests-wasm/bench/engine.json";
+const BEFORE: &str = "signing_up";
+/// Work, the work that it begins with, how many operations it has.
+const WORKS: &[(&str, &str, u64)] = &[
+    ("a_thousand_in_one_batch", BEFORE, 1000),
+    ("a_hundred_in_one_turn", BEFORE, 100),
+    ("a_hundred_one_after_another", BEFORE, 100),
+    ("a_thousand_opened_again", "a_thousand_in_one_batch", 1000),
+    ("a_thousand_to_a_visitor", "a_thousand_in_one_batch", 1000),
+];
+
+/// Counts, prints and compares.
+pub fn run(args: &[String]) -> Result<()> {
+    let write = match args {
+        [] => false,
+        [option] if option == "--write" => true,
+        _ => bail!("bench engine takes --write or nothing"),
+    };
+    let tests = tests()?;
+    let file = paths::root().join(FILE);
+    let last: Map<String, Value> = match fs::read_to_string(&file) {
+        Ok(text) => serde_json::from_str(&text).with_context(|| format!("{FILE} is damaged"))?,
+        Err(_) if write => Map::new(),
+        Err(error) => return Err(error).context(FILE),
+    };
+    let mut counted = Map::new();
+    counted.insert(BEFORE.to_owned(), count(&tests, BEFORE)?.into());
+    let mut grown = Vec::new();
+    println!("{:<30} {:>14} {:>12}", "instructions for an operation", "now", "last");
+    for (work, before, operations) in WORKS {
+        let whole = count(&tests, work)?;
+        let base = counted.get(*before).and_then(Value::as_u64).context("works are in order")?;
+        counted.insert((*work).to_owned(), whole.into());
+        let now = whole.saturating_sub(base) / operations;
+        let of = |name: &str| last.get(name).and_then(Value::as_u64);
+        let then = of(work).zip(of(before)).map(|(whole, base)| whole.saturating_sub(base) / operations);
+        println!("{work:<30} {now:>14} {:>12}", then.map_or_else(|| "—".to_owned(), |then| then.to_string()));
+        if then.is_none_or(|then| now > then + then / 20) {
+            grown.push(*work);
+        }
+    }
+    if write {
+        fs::write(&file, format!("{}\n", serde_json::to_string_pretty(&counted)?))?;
+        return Ok(());
+    }
+    if !grown.is_empty() {
+        bail!(
+            "over a twentieth more than {FILE} says: {}; if it must be, say so by --write",
+            grown.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// The built tests of the crate.
+fn tests() -> Result<PathBuf> {
+    let mut command = Command::new("cargo");
+    command.args(["test", "--no-run", "--lib", "--package", "hypha-node", "--message-format", "json"]);
+    let said = process::must(command.current_dir(paths::root()), LIMIT, Output::Kept)?;
+    let built = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let executable = |line: Value| line.get("executable")?.as_str().map(PathBuf::from);
+    built.filter_map(executable).last().context("cargo built no tests")
+}
+
+fn count(tests: &PathBuf, work: &str) -> Result<u64> {
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]);
+    command.arg(tests).arg(format!("node::tests::engine::{work}")).args(["--exact", "--test-threads=1"]);
+    let said = process::must(&mut command, LIMIT, Output::Kept)
+        .context("instructions are counted by valgrind: install it (Debian: apt-get install valgrind)")?;
+    if !said.contains("1 passed") {
+        bail!("there is no work {work}");
+    }
+    let figure =
+        said.lines().find_map(|line| line.split_once("I refs:")).context("valgrind counted nothing")?.1;
+    Ok(figure.trim().replace(',', "").parse()?)
+}
