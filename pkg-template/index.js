@@ -1,6 +1,5 @@
 // hypha-node: a complete peer-to-peer node in a browser tab. Importing this does nothing; WebAssembly loads on first use.
 
-import { exportNode, importNode } from "./archive.js";
 import { HyphaError, closed, toError } from "./errors.js";
 import { claimNonce, domainOf, putClaim, wellKnown } from "./host.js";
 import { Request, SignIn } from "./people.js";
@@ -230,12 +229,12 @@ export class Hypha extends EventTarget {
 
   /** All that this node has of every space, public and sealed, as one file; no key is in it. */
   async export() {
-    return exportNode(this.#node);
+    return (await import("./archive.js")).exportNode(this.#node);
   }
 
   /** Takes in such a file, each part verified as if a stranger had sent it. Whoever wants to write signs in then. */
   async import(file) {
-    await importNode(this.#node, file);
+    await (await import("./archive.js")).importNode(this.#node, file);
   }
 
   peers() {

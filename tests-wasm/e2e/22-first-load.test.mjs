@@ -8,7 +8,7 @@ import { scenario } from "./harness.mjs";
 import { MEETING, address, approve, askToSignIn, inState, post, reads, setUp } from "./lib/person.mjs";
 import { until } from "./lib/wait.mjs";
 
-const LARGEST = 400 * 1024; // bytes, gzip
+const LARGEST = 330 * 1024; // bytes, gzip
 const REST = "/pkg/wasm/core_rest.wasm";
 
 const marks = (tab, name) => tab.run((name) => performance.getEntriesByName(name).length, name);
@@ -73,34 +73,48 @@ test("before the first write little is loaded; afterwards the rest, and all work
   await neverAtOnce(origin, visitor);
 }));
 
-/** A node of a page's own, on which nobody waits for the rest. */
-const careless = async (tab, prepare) => {
-  await tab.run(async (prepare) => {
-    const rest = await import("/pkg/rest.js");
-    const { Hypha } = await import("/pkg/index.js");
-    window.hypha = await Hypha.open({ name: "careless", transports: { webrtc: false, tabs: false } });
-    await hypha.signUp(await Hypha.generatePassphrase(), { device: "one", remember: true });
-    if (prepare) rest.restFrom(prepare);
-    // The calls of the module itself, without what waits before them.
-    const { wasm } = await import("/pkg/wasm.js");
-    window.module = (await wasm()).core;
-  }, prepare);
-};
-
 for (const kind of ["chrome", "firefox"]) {
   test(`the rest is fetched at once if it is missing in the middle of something: ${kind}`, scenario(async (w) => {
     const server = await w.server();
     const tab = await (await w.browser(kind)).open(server.url);
     await inState(tab, "uninitialised");
-    await careless(tab);
-    assert.equal(await marks(tab, "hypha-rest"), 0);
-    // Something that no first write needs, asked of the module itself.
-    const code = await tab.run(() => {
-      const words = module.checkPassphrase("not a passphrase").length;
-      return words;
-    }).catch((error) => error.message);
-    assert.ok(code !== undefined);
+    const title = await tab.run(async () => {
+      // The module itself, without all that waits for the rest before it asks for something.
+      const { wasm } = await import("/pkg/wasm.js");
+      const { Core } = (await wasm()).core;
+      const open = Core.open;
+      Core.open = async (...given) => (window.core = await open(...given));
+      const { Hypha } = await import("/pkg/index.js");
+      const hypha = (window.hypha = await Hypha.open({ storage: "memory", transports: { webrtc: false, tabs: false } }));
+      await hypha.signUp(await Hypha.generatePassphrase(), { device: "one" });
+      const key = await core.createSpace("Garden");
+      return hypha.spaces().find((space) => space.key === key).title;
+    });
+    assert.equal(title, "Garden");
+    assert.equal(await marks(tab, "hypha-rest-at-once"), 1);
     await tab.run(() => hypha.home.put("a", { n: 1 }));
     assert.equal(await tab.run(async () => (await hypha.home.get("a")).value.n), 1);
+  }));
+
+  test(`what cannot be loaded is said, and nothing is broken by it: ${kind}`, scenario(async (w) => {
+    const server = await w.server();
+    const tab = await (await w.browser(kind)).open(server.url);
+    await inState(tab, "uninitialised");
+    const codes = await tab.run(async () => {
+      const { restFrom } = await import("/pkg/rest.js");
+      const { Hypha } = await import("/pkg/index.js");
+      const right = new URL("/pkg/wasm/core_rest.wasm", location.href);
+      const hypha = (window.hypha = await Hypha.open({ storage: "memory", transports: { webrtc: false, tabs: false } }));
+      await hypha.signUp(await Hypha.generatePassphrase(), { device: "one" });
+      const failed = () => hypha.createSpace({ title: "Garden" }).then(() => "none", ({ code }) => code);
+      restFrom(new URL("/pkg/wasm/core_nowhere.wasm", location.href));
+      const first = await failed();
+      await hypha.home.put("a", 1);
+      restFrom(right);
+      return [first, await failed(), (await hypha.home.get("a")).value];
+    });
+    tab.forgive(/core_nowhere/);
+    assert.deepEqual(codes, ["UPDATE", "none", 1]);
+    assert.equal(await marks(tab, "hypha-rest-at-once"), 0);
   }));
 }

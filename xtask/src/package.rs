@@ -9,8 +9,8 @@
 //! `pkg/` is put together anew each time and holds exactly the two parts of one module.
 
 use crate::process::{self, Output};
-use crate::step::step;
 use crate::split::{self, Module, Names};
+use crate::step::step;
 use crate::{npm, paths, tools};
 use anyhow::{Context, Result, bail, ensure};
 use blake2::{Blake2b, Digest, digest::consts::U32};
@@ -137,7 +137,9 @@ fn core(whole: &Path) -> Result<PathBuf> {
     fs::create_dir_all(&out)?;
     step("Put what is needed first apart", || {
         let list = first_load();
-        let names = Names::read(&fs::read_to_string(&list).with_context(|| format!("cannot read {}", paths::shown(&list)))?)?;
+        let names = Names::read(
+            &fs::read_to_string(&list).with_context(|| format!("cannot read {}", paths::shown(&list)))?,
+        )?;
         let before = Module::read(&wasm)?;
         let name = |function: usize| before.names.get(function).map_or("", |name| name);
         // whichever way arithmetic goes depends on the numbers
@@ -148,7 +150,8 @@ fn core(whole: &Path) -> Result<PathBuf> {
         let (wasm, stretches) = split::take_out(&wasm, &before, &reached)?;
         let mut module = Module::read(&wasm)?;
         module.names = before.names.clone();
-        let mark = format!("build-{}", hash_of(&[&wasm, names.text().as_bytes()])?.get(..16).unwrap_or_default());
+        let mark =
+            format!("build-{}", hash_of(&[&wasm, names.text().as_bytes()])?.get(..16).unwrap_or_default());
         let parts = split::cut(&module, &mark, &|function| {
             usize::try_from(function).is_ok_and(|at| at < before.names.len() && names.has(name(at)))
         })?;
@@ -166,8 +169,17 @@ fn core(whole: &Path) -> Result<PathBuf> {
 
 /// What is in functions that stay in one piece.
 const WHOLE: &[&str] = &[
-    "argon2", "blake2", "chacha20", "collections", "compiler_builtins", "curve25519", "dlmalloc", "ed25519", "poly1305",
-    "sha2", "slice::sort",
+    "argon2",
+    "blake2",
+    "chacha20",
+    "collections",
+    "compiler_builtins",
+    "curve25519",
+    "dlmalloc",
+    "ed25519",
+    "poly1305",
+    "sha2",
+    "slice::sort",
 ];
 
 /// The list of functions that a page runs until its first write.

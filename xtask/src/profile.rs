@@ -42,7 +42,12 @@ pub fn run() -> Result<()> {
         base += count;
     }
     fs::write(package::first_load(), format!("{HEAD}{}", names.text()))?;
-    println!("  {functions} of {} functions ran, {} of {base} places; {} names", module.bodies.len(), ran.len(), names.len());
+    println!(
+        "  {functions} of {} functions ran, {} of {base} places; {} names",
+        module.bodies.len(),
+        ran.len(),
+        names.len()
+    );
     package::build()
 }
 
@@ -67,7 +72,10 @@ fn watched(pkg: &std::path::Path) -> Result<BTreeSet<usize>> {
     let found = browsers::ready()?;
     let mut command = Command::new(tools::node()?);
     command.arg("record/first-load.mjs").current_dir(dir);
-    command.env("HYPHA_XTASK", std::env::current_exe()?).env("HYPHA_PKG", pkg).env("HYPHA_CHROMIUM", found.chromium);
+    command
+        .env("HYPHA_XTASK", std::env::current_exe()?)
+        .env("HYPHA_PKG", pkg)
+        .env("HYPHA_CHROMIUM", found.chromium);
     let told = process::must(&mut command, RECORD, Output::Kept)?;
     fs::write(paths::target().join("recording.log"), &told)?;
     let list = told.lines().find_map(|line| line.strip_prefix("ran ")).context("the browser told nothing")?;

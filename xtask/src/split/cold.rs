@@ -15,7 +15,9 @@ use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{
     BlockType, CodeSection, Function, FunctionSection, Instruction, RawSection, TypeSection, ValType,
 };
-use wasmparser::{FuncToValidate, FuncValidatorAllocations, Operator, Parser, Payload, ValidPayload, Validator};
+use wasmparser::{
+    FuncToValidate, FuncValidatorAllocations, Operator, Parser, Payload, ValidPayload, Validator,
+};
 
 /// Bytes that a stretch must have beyond what calling it takes.
 const WORTH: usize = 24;
@@ -27,7 +29,8 @@ pub fn take_out(
     module: &Module<'_>,
     ran: &dyn Fn(usize, usize) -> Option<Vec<bool>>,
 ) -> Result<(Vec<u8>, usize)> {
-    let mut out = Out { types: Types::of(module), functions: Vec::new(), next: u32::try_from(module.functions.len())? };
+    let mut out =
+        Out { types: Types::of(module), functions: Vec::new(), next: u32::try_from(module.functions.len())? };
     let mut bodies = Vec::new();
     let mut validator = Validator::new();
     for payload in Parser::new(0).parse_all(wasm) {
@@ -206,7 +209,11 @@ impl<'a> Read<'a> {
                 }
                 Operator::Loop { blockty } => {
                     labels.push(out.types.results(*blockty).map(|_| Vec::new()));
-                    kinds.push(if out.types.results(*blockty).is_some_and(|all| all.is_empty()) { 'l' } else { 'v' });
+                    kinds.push(if out.types.results(*blockty).is_some_and(|all| all.is_empty()) {
+                        'l'
+                    } else {
+                        'v'
+                    });
                 }
                 Operator::End => {
                     labels.pop();
@@ -234,7 +241,8 @@ impl<'a> Read<'a> {
     /// The step that ends the block in which `at` stands.
     fn end_of(&self, at: usize) -> usize {
         let depth = self.steps.get(at).map_or(0, |step| step.depth);
-        let ends = |step: &Step<'_>| step.depth == depth && matches!(step.operator, Operator::End | Operator::Else);
+        let ends =
+            |step: &Step<'_>| step.depth == depth && matches!(step.operator, Operator::End | Operator::Else);
         self.steps.iter().skip(at).position(ends).map_or(self.steps.len(), |found| at + found)
     }
 }
@@ -266,7 +274,11 @@ impl Stretch {
             Some(label.checked_sub(step.depth - depth))
         };
         let mut ways: Vec<Option<usize>> = Vec::new();
-        let mut add = |way: Option<usize>| if !ways.contains(&way) { ways.push(way) };
+        let mut add = |way: Option<usize>| {
+            if !ways.contains(&way) {
+                ways.push(way)
+            }
+        };
         for step in steps {
             match &step.operator {
                 Operator::Br { relative_depth } | Operator::BrIf { relative_depth } => {
@@ -289,7 +301,8 @@ impl Stretch {
         if !last.is_unreachable {
             add(None);
         }
-        let of_label = |label: usize| labels.len().checked_sub(1 + label).and_then(|at| labels.get(at)?.clone());
+        let of_label =
+            |label: usize| labels.len().checked_sub(1 + label).and_then(|at| labels.get(at)?.clone());
         let mut carried: Vec<ValType> = Vec::new();
         let mut carries = Vec::new();
         for way in &ways {
@@ -330,23 +343,26 @@ impl Stretch {
                         if straight { &mut set_first } else { &mut read_first }.push(*local_index);
                     }
                 }
-                Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::BrIf { .. } => {
+                Operator::Block { .. }
+                | Operator::Loop { .. }
+                | Operator::If { .. }
+                | Operator::BrIf { .. } => {
                     straight = false;
                 }
                 _ => {}
             }
         }
         let used_elsewhere = |local: &u32| {
-            let uses = |step: &Step<'_>| {
-                matches!(&step.operator, Operator::LocalGet { local_index } if local_index == local)
-            };
+            let uses = |step: &Step<'_>| matches!(&step.operator, Operator::LocalGet { local_index } if local_index == local);
             read_first.contains(local)
                 || read.steps.iter().take(start).any(uses)
                 || read.steps.iter().skip(end).any(uses)
         };
         let returns_only = ways.iter().all(|way| *way == Some(depth - 1));
-        let mut gives: Vec<u32> = written.iter().copied().filter(|_| !returns_only).filter(used_elsewhere).collect();
-        let by_type = |local: &u32| (format!("{:?}", read.locals.get(usize::try_from(*local).unwrap_or(0))), *local);
+        let mut gives: Vec<u32> =
+            written.iter().copied().filter(|_| !returns_only).filter(used_elsewhere).collect();
+        let by_type =
+            |local: &u32| (format!("{:?}", read.locals.get(usize::try_from(*local).unwrap_or(0))), *local);
         gives.sort_by_key(by_type);
         let mut takes = read_first.clone();
         takes.sort_by_key(by_type);
@@ -371,7 +387,12 @@ impl Stretch {
             results.extend(several.then_some(ValType::I32));
             results.extend(types(&self.gives));
         }
-        if self.carried.iter().chain(&types(&self.takes)).any(|ty| matches!(ty, ValType::Ref(_) | ValType::V128)) {
+        if self
+            .carried
+            .iter()
+            .chain(&types(&self.takes))
+            .any(|ty| matches!(ty, ValType::Ref(_) | ValType::V128))
+        {
             return Ok(None);
         }
         let index = out.types.index(types(&self.takes), results)?;
@@ -389,7 +410,8 @@ impl Stretch {
     }
 
     fn call(&self, me: u32, read: &Read<'_>) -> Result<Vec<Instruction<'static>>> {
-        let mut call: Vec<Instruction<'static>> = self.takes.iter().map(|one| Instruction::LocalGet(*one)).collect();
+        let mut call: Vec<Instruction<'static>> =
+            self.takes.iter().map(|one| Instruction::LocalGet(*one)).collect();
         call.push(Instruction::Call(me));
         let Some((last, others)) = self.ways.split_last() else {
             call.push(Instruction::Unreachable);
@@ -441,7 +463,11 @@ impl Stretch {
             }
         };
         let is_carried = |to: Option<usize>| {
-            self.ways.iter().position(|one| *one == to).and_then(|at| self.carries.get(at).copied()).unwrap_or(false)
+            self.ways
+                .iter()
+                .position(|one| *one == to)
+                .and_then(|at| self.carries.get(at).copied())
+                .unwrap_or(false)
         };
         let leave = |f: &mut Function, to: Option<usize>, label: usize| -> Result<()> {
             if several && self.number(to)? != 0 {
@@ -505,11 +531,15 @@ impl Stretch {
                     let mut mapped = Vec::new();
                     for one in &all {
                         mapped.push(match outer(*one) {
-                            Some(to) => u32::try_from(outside.iter().position(|one| *one == to).context("a way")?)?,
+                            Some(to) => {
+                                u32::try_from(outside.iter().position(|one| *one == to).context("a way")?)?
+                            }
                             None => one + u32::try_from(more)?,
                         });
                     }
-                    let Some((default, mapped)) = mapped.split_last() else { bail!("a table without a default") };
+                    let Some((default, mapped)) = mapped.split_last() else {
+                        bail!("a table without a default")
+                    };
                     if more > 0 {
                         f.instruction(&Instruction::LocalSet(chosen));
                         for _ in 0..more {

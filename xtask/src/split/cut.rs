@@ -18,9 +18,9 @@ use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use wasm_encoder::reencode::{Error, Reencode, RoundtripReencoder, utils};
 use wasm_encoder::{
-    CodeSection, ConstExpr, DataCountSection, ElementSection, Elements, EntityType, ExportKind, ExportSection,
-    Function, FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction, MemorySection, RawSection,
-    SectionId, StartSection, TableSection, TypeSection, ValType,
+    CodeSection, ConstExpr, DataCountSection, ElementSection, Elements, EntityType, ExportKind,
+    ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction,
+    MemorySection, RawSection, SectionId, StartSection, TableSection, TypeSection, ValType,
 };
 use wasmparser::{ExternalKind, FuncType};
 
@@ -86,15 +86,18 @@ impl Plan {
         // what the glue gives, the glue gives to the rest as well
         let rest_imports: Vec<u32> = needed.iter().copied().filter(|one| *one < imported).collect();
 
-        let old: BTreeMap<u32, u32> = module.slots.iter().rev().map(|(slot, function)| (*function, *slot)).collect();
+        let old: BTreeMap<u32, u32> =
+            module.slots.iter().rev().map(|(slot, function)| (*function, *slot)).collect();
         let mut size = module.slots.iter().map(|(slot, _)| slot + 1).max().unwrap_or(1);
         let mut place = |function: u32| {
             let slot = old.get(&function).copied().unwrap_or(size);
             size = size.max(slot + 1);
             (function, slot)
         };
-        let shared = needed.iter().copied().filter(|one| *one >= imported && !moved(*one)).map(&mut place).collect();
-        let stubs: BTreeMap<u32, u32> = named.iter().copied().filter(|one| moved(*one)).map(&mut place).collect();
+        let shared =
+            needed.iter().copied().filter(|one| *one >= imported && !moved(*one)).map(&mut place).collect();
+        let stubs: BTreeMap<u32, u32> =
+            named.iter().copied().filter(|one| moved(*one)).map(&mut place).collect();
 
         let (imports, bodies): (Vec<u32>, Vec<u32>) = kept.iter().partition(|one| **one < imported);
         let loader = u32::try_from(imports.len())?;
@@ -109,7 +112,9 @@ impl Plan {
         let mut rest: BTreeMap<u32, u32> = rest_imports.iter().copied().zip(0..).collect();
         let shared: BTreeMap<u32, u32> = shared;
         rest.extend(shared.keys().copied().zip(u32::try_from(rest.len())?..).collect::<Vec<_>>());
-        rest.extend((imported..count).filter(|one| moved(*one)).zip(u32::try_from(rest.len())?..).collect::<Vec<_>>());
+        rest.extend(
+            (imported..count).filter(|one| moved(*one)).zip(u32::try_from(rest.len())?..).collect::<Vec<_>>(),
+        );
         Ok(Self { kept, rest_imports, shared, stubs, size, first, rest, loader, ensure })
     }
 
@@ -174,7 +179,10 @@ impl Plan {
         for global in &module.globals {
             utils::parse_global(round, &mut globals, global.clone())?;
         }
-        globals.global(GlobalType { val_type: ValType::I32, mutable: true, shared: false }, &ConstExpr::i32_const(0));
+        globals.global(
+            GlobalType { val_type: ValType::I32, mutable: true, shared: false },
+            &ConstExpr::i32_const(0),
+        );
         out.section(&globals);
 
         let mut exports = ExportSection::new();
@@ -223,7 +231,9 @@ impl Plan {
         out.section(&types);
 
         let mut imports = ImportSection::new();
-        for import in self.rest_imports.iter().filter_map(|one| module.imports.get(usize::try_from(*one).ok()?)) {
+        for import in
+            self.rest_imports.iter().filter_map(|one| module.imports.get(usize::try_from(*one).ok()?))
+        {
             imports.import(import.module, import.name, round.entity_type(import.ty)?);
         }
         for (function, slot) in &self.shared {
@@ -300,7 +310,11 @@ impl std::error::Error for NotHere {}
 fn lent(module: &Module<'_>) -> Result<Vec<(String, ExportKind, u32)>> {
     let mut all = vec![("_m".to_owned(), ExportKind::Memory, 0)];
     for at in 0..u32::try_from(module.tables.len())? {
-        all.push((if at == module.table { "_t".to_owned() } else { format!("_t{at}") }, ExportKind::Table, at));
+        all.push((
+            if at == module.table { "_t".to_owned() } else { format!("_t{at}") },
+            ExportKind::Table,
+            at,
+        ));
     }
     for at in 0..=u32::try_from(module.globals.len())? {
         all.push((format!("_g{at}"), ExportKind::Global, at));

@@ -10,22 +10,30 @@ const HANDED: &str = "\"a\": import0,";
 
 /// For the first of two parts.
 pub fn glue(script: &str) -> Result<String> {
-    handing(script, "\"a\": (parts.imports = import0),\n\"b\": { l: () => parts.load() },", "\
+    handing(
+        script,
+        "\"a\": (parts.imports = import0),\n\"b\": { l: () => parts.load() },",
+        "\
 const parts = { imports: undefined, load: undefined, get exports() { return wasm; } };
 export { parts };
-")
+",
+    )
 }
 
 /// For a module that tells what runs: the page and its workers together, in the page's `hyphaRan`.
 pub fn glue_of_record(script: &str) -> Result<String> {
-    handing(script, "\"a\": import0,\n\"hypha\": { ran: (at) => telling(at) },", "\
+    handing(
+        script,
+        "\"a\": import0,\n\"hypha\": { ran: (at) => telling(at) },",
+        "\
 const ran = new Set();
 const channel = new BroadcastChannel(\"hypha-ran\");
 channel.onmessage = ({ data }) => ran.add(data);
 const telling = globalThis.document ? (at) => ran.add(at) : (at) => channel.postMessage(at);
 globalThis.hyphaRan = ran;
 export const parts = undefined;
-")
+",
+    )
 }
 
 /// For a module as it is.

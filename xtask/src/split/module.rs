@@ -4,8 +4,8 @@ use anyhow::{Context, Result, bail, ensure};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use wasmparser::{
-    Element, ElementItems, ElementKind, Export, FuncType, FunctionBody, Global, Import, KnownCustom, MemoryType,
-    Name, Operator, Parser, Payload, Table, TypeRef,
+    Element, ElementItems, ElementKind, Export, FuncType, FunctionBody, Global, Import, KnownCustom,
+    MemoryType, Name, Operator, Parser, Payload, Table, TypeRef,
 };
 
 /// Sections of one module, in the order of the format. Indexes of functions count imports first, as the format does.
@@ -55,7 +55,9 @@ impl<'a> Module<'a> {
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
                     let import = import?;
-                    let TypeRef::Func(ty) = import.ty else { bail!("{} is imported, and no function", import.name) };
+                    let TypeRef::Func(ty) = import.ty else {
+                        bail!("{} is imported, and no function", import.name)
+                    };
                     self.functions.push(ty);
                     self.imports.push(import);
                 }
@@ -66,9 +68,15 @@ impl<'a> Module<'a> {
                 }
             }
             Payload::TableSection(tables) => self.tables = tables.into_iter().collect::<Result<_, _>>()?,
-            Payload::MemorySection(memories) => self.memories = memories.into_iter().collect::<Result<_, _>>()?,
-            Payload::GlobalSection(globals) => self.globals = globals.into_iter().collect::<Result<_, _>>()?,
-            Payload::ExportSection(exports) => self.exports = exports.into_iter().collect::<Result<_, _>>()?,
+            Payload::MemorySection(memories) => {
+                self.memories = memories.into_iter().collect::<Result<_, _>>()?
+            }
+            Payload::GlobalSection(globals) => {
+                self.globals = globals.into_iter().collect::<Result<_, _>>()?
+            }
+            Payload::ExportSection(exports) => {
+                self.exports = exports.into_iter().collect::<Result<_, _>>()?
+            }
             Payload::StartSection { .. } => bail!("a start function, which this does not know"),
             Payload::ElementSection(elements) => {
                 for element in elements {
@@ -95,7 +103,9 @@ impl<'a> Module<'a> {
                     }
                 }
             }
-            Payload::TagSection(_) | Payload::UnknownSection { .. } => bail!("a section that this does not know"),
+            Payload::TagSection(_) | Payload::UnknownSection { .. } => {
+                bail!("a section that this does not know")
+            }
             _ => {}
         }
         Ok(())
@@ -108,7 +118,9 @@ impl<'a> Module<'a> {
         let Operator::I32Const { value } = offset_expr.get_operators_reader().read()? else {
             bail!("a segment of elements whose place is computed");
         };
-        let ElementItems::Functions(functions) = element.items else { bail!("elements that are expressions") };
+        let ElementItems::Functions(functions) = element.items else {
+            bail!("elements that are expressions")
+        };
         self.table = table_index.unwrap_or(0);
         for (at, function) in functions.into_iter().enumerate() {
             self.slots.push((u32::try_from(value)? + u32::try_from(at)?, function?));
@@ -120,12 +132,15 @@ impl<'a> Module<'a> {
     fn nameless(&mut self) -> Result<()> {
         let calls = self.calls()?;
         let named = self.names.clone();
-        for ((name, calls), body) in self.names.iter_mut().skip(self.imports.len()).zip(calls).zip(&self.bodies) {
+        for ((name, calls), body) in
+            self.names.iter_mut().skip(self.imports.len()).zip(calls).zip(&self.bodies)
+        {
             if name.is_empty() {
                 let calls = calls.iter().filter_map(|one| named.get(usize::try_from(*one).ok()?));
                 let calls: BTreeSet<&str> = calls.map(|name| &**name).collect();
                 let calls: Vec<&str> = calls.into_iter().collect();
-                *name = format!("nameless of {} bytes, calls {}", body.range().len(), calls.join(", ")).into();
+                *name =
+                    format!("nameless of {} bytes, calls {}", body.range().len(), calls.join(", ")).into();
             }
         }
         Ok(())

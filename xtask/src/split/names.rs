@@ -72,7 +72,9 @@ fn ranges(places: &BTreeSet<usize>) -> String {
             _ => runs.push((*place, *place)),
         }
     }
-    let text = |(start, end): (usize, usize)| if start == end { format!("{start}") } else { format!("{start}-{end}") };
+    let text = |(start, end): (usize, usize)| {
+        if start == end { format!("{start}") } else { format!("{start}-{end}") }
+    };
     runs.into_iter().map(text).collect::<Vec<_>>().join(",")
 }
 
@@ -82,9 +84,9 @@ fn plain(name: &str) -> String {
     let mut rest = name;
     while let Some((before, after)) = rest.split_once('[') {
         out.push_str(before);
-        let hash = after.split_once(']').filter(|(hash, _)| {
-            hash.len() > 12 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
-        });
+        let hash = after
+            .split_once(']')
+            .filter(|(hash, _)| hash.len() > 12 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
         match hash {
             Some((_, end)) => rest = end,
             None => {
@@ -104,7 +106,11 @@ mod tests {
     fn names_outlive_a_compilation() {
         let mut names = Names::default();
         for place in [0, 1, 2, 5] {
-            names.add("<alloc[3ca501edff3f0c7c]::vec::Vec<[u8; 32]> as core[c5930c85a12de822]::Drop>::drop", 7, place);
+            names.add(
+                "<alloc[3ca501edff3f0c7c]::vec::Vec<[u8; 32]> as core[c5930c85a12de822]::Drop>::drop",
+                7,
+                place,
+            );
         }
         assert_eq!(names.text(), "<alloc::vec::Vec<[u8; 32]> as core::Drop>::drop\t7:0-2,5\n");
         let read = Names::read(&format!("# a list\n\n{}", names.text())).unwrap();

@@ -7,8 +7,8 @@ use std::convert::Infallible;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder, utils};
 use wasm_encoder::{
     CodeSection, ConstExpr, DataCountSection, ElementSection, Elements, EntityType, ExportSection, Function,
-    FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction, MemorySection, RawSection, SectionId,
-    TableSection, TypeSection, ValType,
+    FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction, MemorySection, RawSection,
+    SectionId, TableSection, TypeSection, ValType,
 };
 use wasmparser::FunctionBody;
 
