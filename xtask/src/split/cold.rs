@@ -20,7 +20,7 @@ use wasmparser::{
 };
 
 /// Bytes that a stretch must have beyond what calling it takes.
-const WORTH: usize = 24;
+const WORTH: usize = 8;
 
 /// `wasm`, whose `module` it is, with all stretches taken out of functions for which `ran` knows what ran: given a function
 /// and how many places it has, it says for each place whether it was reached. The new functions stand at the end.
