@@ -556,6 +556,18 @@ export interface Stats {
   readonly entries: number;
   /** Of WebAssembly; 0 in a tab that calls through another. */
   readonly memory: number;
+  /**
+   * What of the stored files is in memory, in this tab if the node runs here: bytes, of those that may be let go and how many
+   * of these are kept; pages that are on the disk alone, that were read back and let go so far.
+   */
+  readonly pages?: {
+    readonly resident: number;
+    readonly clean: number;
+    readonly budget: number;
+    readonly absent: number;
+    readonly supplied: number;
+    readonly evicted: number;
+  };
 }
 
 /** On the device that asks to be let in. */

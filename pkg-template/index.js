@@ -256,7 +256,7 @@ export class Hypha extends EventTarget {
     const { usage, quota } = (await navigator.storage?.estimate?.().catch(() => undefined)) ?? {};
     const entries = writers.reduce((sum, writer) => sum + writer.held, 0);
     const persisted = await navigator.storage?.persisted?.().catch(() => undefined);
-    return { storage: { usage, quota, persisted }, hubs, peers: peers.length, feeds: writers.length, entries, memory: this.#node.memory };
+    return { storage: { usage, quota, persisted }, hubs, peers: peers.length, feeds: writers.length, entries, memory: this.#node.memory, pages: this.#node.pages };
   }
 
   /** Lets go of everything once all is stored. The second time does nothing. */

@@ -155,6 +155,11 @@ export class LocalNode {
     await this.close();
   }
 
+  /** What of the stored files is in memory. */
+  get pages() {
+    return this.#core?.pages();
+  }
+
   /** Bytes of memory that the node has taken. */
   get memory() {
     return this.#module?.memoryBytes() ?? 0;

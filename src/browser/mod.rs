@@ -8,6 +8,7 @@ pub mod driver;
 pub mod idb;
 pub mod keys;
 mod later;
+mod opening;
 pub mod random;
 pub mod rtc;
 pub mod socket;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::{
     crypto::{Entropy, Host, PublicKey, RootSecret, request_words},
+    feed::want_opening,
     mesh::{HubFrame, HubId, LinkId, MeshInput, MeshOutput, RtcCommand, RtcEvent, fake::FakeRtc},
     space::{Expect, Range, WriteOp},
     storage::{Files, MemoryBackend},
@@ -62,6 +63,10 @@ pub(super) struct World {
     /// Frames that the hub remembers, to show them again.
     replays: Vec<String>,
     pub(super) entropy: Seeded,
+    /// Nodes that start have nearly nothing in memory.
+    pub(super) lazy: bool,
+    /// Pages that were read from disks.
+    pub(super) loads: usize,
 }
 
 /// How bad it is.
@@ -100,6 +105,8 @@ impl World {
             arrivals: BTreeMap::new(),
             replays: Vec::new(),
             entropy: Seeded::new(seed),
+            lazy: std::env::var_os("HYPHA_SIM_LAZY").is_some(),
+            loads: 0,
         }
     }
 
@@ -145,14 +152,58 @@ impl World {
     pub(super) fn start(&mut self, at: usize) {
         let mut seed = [0; 8];
         self.entropy.fill(&mut seed);
-        let browser = &mut self.browsers[at];
-        let files = Files::load(browser.backend.snapshot()).unwrap();
-        let entropy = Box::new(Seeded::new(u64::from_le_bytes(seed)));
-        let node =
-            Node::open(files, browser.options.clone(), browser.remembered.as_deref(), entropy, self.now)
-                .unwrap();
-        browser.node = Some(node);
+        let node = match self.lazy {
+            true => self.open_lazy(at, u64::from_le_bytes(seed)),
+            false => {
+                let browser = &self.browsers[at];
+                let files = Files::load(browser.backend.snapshot()).unwrap();
+                let entropy = Box::new(Seeded::new(u64::from_le_bytes(seed)));
+                let kept = browser.remembered.as_deref();
+                Node::open(files, browser.options.clone(), kept, entropy, self.now).unwrap()
+            }
+        };
+        self.browsers[at].node = Some(node);
         self.drain(at);
+    }
+
+    /// Opens a node of which nearly nothing is in memory, and stays there: four pages, folded and checkpointed all the time.
+    fn open_lazy(&mut self, at: usize, seed: u64) -> Node {
+        let Browser { backend, options, remembered, .. } = &self.browsers[at];
+        let mut files = Files::load_lazy(backend.lazy_snapshot(residency), residency, 4 * 16 * 1024).unwrap();
+        files.set_journal_limit(2048);
+        want_opening(&mut files);
+        let mut rounds = 0;
+        let mut node = loop {
+            for (key, record) in backend.read(files.take_wanted()) {
+                files.supply(&key, record.as_deref());
+            }
+            let (options, entropy) = (options.clone(), Box::new(Seeded::new(seed)));
+            match Node::try_open(&mut files, options, remembered.as_deref(), entropy, self.now) {
+                Ok(node) => break node,
+                Err(error) => assert!(rounds < 99, "{error}"),
+            }
+            rounds += 1;
+        };
+        node.check_often();
+        // Trees come in the background, before anything else goes in.
+        let cold = backend.read(node.cold(usize::MAX));
+        node.handle(self.now, Input::Loaded { pages: cold });
+        node
+    }
+
+    /// Before anything is taken in: nearly nothing is in memory.
+    fn forget(&mut self, at: usize) {
+        if let (true, Some(node)) = (self.lazy, self.browsers[at].node.as_mut()) {
+            node.trim();
+        }
+    }
+
+    /// After it: a test reads what it likes.
+    fn recall(&mut self, at: usize) {
+        let Browser { node, backend, .. } = &mut self.browsers[at];
+        if let (true, Some(node)) = (self.lazy, node.as_mut()) {
+            node.recall(backend);
+        }
     }
 
     /// Ends the node without a word, as a crash does: what was not stored is lost.
@@ -197,6 +248,7 @@ impl World {
     /// What a node does that an honest one never does.
     pub(super) fn act<T>(&mut self, at: usize, act: impl FnOnce(&mut Node, u64) -> T) -> T {
         let now = self.now;
+        self.forget(at);
         let done = act(self.browsers[at].node.as_mut().unwrap(), now);
         self.drain(at);
         done
@@ -273,6 +325,7 @@ impl World {
 
     fn handle(&mut self, at: usize, input: Input) {
         let now = self.now;
+        self.forget(at);
         if let Some(node) = &mut self.browsers[at].node {
             node.handle(now, input);
         }
@@ -282,6 +335,7 @@ impl World {
     /// Several calls in one turn.
     pub(super) fn calls(&mut self, at: usize, calls: Vec<Call>) -> Vec<u32> {
         let now = self.now;
+        self.forget(at);
         let browser = &mut self.browsers[at];
         let ids = calls.into_iter().map(|call| {
             browser.calls += 1;
@@ -398,6 +452,11 @@ impl World {
     }
 
     fn drain(&mut self, at: usize) {
+        self.put_out(at);
+        self.recall(at);
+    }
+
+    fn put_out(&mut self, at: usize) {
         while let Some(output) = self.browsers[at].node.as_mut().and_then(Node::poll) {
             match output {
                 Output::Commit(batch) => {
@@ -411,7 +470,17 @@ impl World {
                         self.input(at, 3, Input::Committed { seq: batch.seq });
                     }
                 }
-                Output::Compact(compaction) => self.browsers[at].backend.compact(&compaction),
+                Output::Compact(compaction) => {
+                    self.browsers[at].backend.compact(&compaction);
+                    if !self.browsers[at].slow_disk {
+                        self.input(at, 3, Input::Committed { seq: compaction.through });
+                    }
+                }
+                Output::Load(keys) => {
+                    let pages = self.browsers[at].backend.read(keys);
+                    self.loads += pages.len();
+                    self.input(at, 2, Input::Loaded { pages });
+                }
                 Output::DeriveWords { hash } => {
                     self.browsers[at].derived += 1;
                     self.input(at, 60, Input::Words { hash, words: request_words(&hash) })

@@ -88,6 +88,6 @@ fn count(tests: &PathBuf, work: &str) -> Result<u64> {
         bail!("there is no work {work}");
     }
     let figure =
-        said.lines().find_map(|line| line.split_once("I refs:")).context("valgrind counted nothing")?.1;
+        said.lines().find_map(|line| line.split_once("refs:")).context("valgrind counted nothing")?.1;
     Ok(figure.trim().replace(',', "").parse()?)
 }

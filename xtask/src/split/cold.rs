@@ -330,10 +330,10 @@ impl Stretch {
         let mut straight = true;
         for step in steps {
             match &step.operator {
-                Operator::LocalGet { local_index } => {
-                    if !set_first.contains(local_index) && !read_first.contains(local_index) {
-                        read_first.push(*local_index);
-                    }
+                Operator::LocalGet { local_index }
+                    if !set_first.contains(local_index) && !read_first.contains(local_index) =>
+                {
+                    read_first.push(*local_index);
                 }
                 Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                     if !written.contains(local_index) {
