@@ -53,12 +53,4 @@ async function oneLife(browser, server, turn) {
   await told(tab, "opened again");
   await post(tab, "three");
   await told(tab, "written after that");
-  await tab.run(async () => {
-    const { Hypha } = await import("/pkg/index.js");
-    const hypha = await Hypha.open({ storage: "memory", transports: { webrtc: false, tabs: false } });
-    await hypha.signUp(await Hypha.generatePassphrase(), { device: "one" });
-    await hypha.home.put("a", { n: 1, text: "b", list: [true, null, 0.5] });
-    await hypha.home.get("a");
-  });
-  await told(tab, "written in memory");
 }
