@@ -556,10 +556,7 @@ export interface Stats {
   readonly entries: number;
   /** Of WebAssembly; 0 in a tab that calls through another. */
   readonly memory: number;
-  /**
-   * What of the stored files is in memory, in this tab if the node runs here: bytes, of those that may be let go and how many
-   * of these are kept; pages that are on the disk alone, that were read back and let go so far.
-   */
+  /** Of the stored files: bytes in memory, of those that may go, and kept; pages on the disk alone, read back, let go. */
   readonly pages?: {
     readonly resident: number;
     readonly clean: number;

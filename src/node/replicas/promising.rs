@@ -35,10 +35,9 @@ impl Node {
         let peer = self.promises.peers.get_mut(&(link, space)).filter(|peer| !peer.proven.is_empty());
         if let Some(Peer { wishes, .. }) = peer
             && length > 0
+            && (wishes.len() < MAX_WISHES || wishes.contains_key(&feed))
         {
-            if wishes.len() < MAX_WISHES || wishes.contains_key(&feed) {
-                wishes.insert(feed, Wish { length, tree_hash, after: None });
-            }
+            wishes.insert(feed, Wish { length, tree_hash, after: None });
         }
     }
 
