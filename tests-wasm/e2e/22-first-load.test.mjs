@@ -85,8 +85,8 @@ for (const kind of ["chrome", "firefox"]) {
       const open = Core.open;
       Core.open = async (...given) => (window.core = await open(...given));
       const { Hypha } = await import("/pkg/index.js");
-      const hypha = (window.hypha = await Hypha.open({ name: "another", transports: { webrtc: false, tabs: false } }));
-      await hypha.signUp(await Hypha.generatePassphrase(), { device: "one" });
+      const hypha = (window.hypha = await Hypha.open({ name: "another" }));
+      await hypha.signUp(await Hypha.generatePassphrase(), { device: "one", remember: true });
       const key = await core.createSpace("Garden");
       return hypha.spaces().find((space) => space.key === key).title;
     });
@@ -104,8 +104,8 @@ for (const kind of ["chrome", "firefox"]) {
       const { restFrom } = await import("/pkg/rest.js");
       const { Hypha } = await import("/pkg/index.js");
       const right = new URL("/pkg/wasm/core_rest.wasm", location.href);
-      const hypha = (window.hypha = await Hypha.open({ name: "another", transports: { webrtc: false, tabs: false } }));
-      await hypha.signUp(await Hypha.generatePassphrase(), { device: "one" });
+      const hypha = (window.hypha = await Hypha.open({ name: "another" }));
+      await hypha.signUp(await Hypha.generatePassphrase(), { device: "one", remember: true });
       const failed = () => hypha.createSpace({ title: "Garden" }).then(() => "none", ({ code }) => code);
       restFrom(new URL("/pkg/wasm/core_nowhere.wasm", location.href));
       const first = await failed();
