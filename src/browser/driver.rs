@@ -23,6 +23,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 use zeroize::Zeroizing;
 
+use super::later::{Held, Later};
 use super::store::{Report, Store};
 use super::{clock, opening, rtc, socket, tabs, wake};
 use crate::crypto::{Hash, Host, KdfError};
@@ -35,6 +36,9 @@ pub use pages::{Looked, Reading};
 /// A future of the page, on the page's thread.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T>>>;
 
+/// A call, and who waits for its answer.
+type Waiting = (u32, oneshot::Sender<Result<Reply, NodeError>>);
+
 /// What the pump asks of the page.
 pub trait Page {
     /// Runs Argon2id where it does not stop the page.
@@ -43,6 +47,8 @@ pub trait Page {
     fn event(&self, event: Event);
     /// Fetches `/.well-known/dat`.
     fn look_up(&self, domain: Host) -> Pending<Lookup>;
+    /// Loads the rest of the module, however long it takes; none where it is there.
+    fn rest(&self) -> Option<Pending<()>>;
 }
 
 /// How to open a node in a browser.
@@ -61,6 +67,7 @@ pub struct Config {
 pub struct Driver {
     node: RefCell<Node>,
     inbox: RefCell<VecDeque<Input>>,
+    later: RefCell<Later>,
     pumping: Cell<bool>,
     soon: Cell<bool>,
     closed: Cell<bool>,
@@ -71,7 +78,7 @@ pub struct Driver {
     /// Who waits until the node can be read.
     idle: RefCell<Vec<oneshot::Sender<()>>>,
     /// In the order in which they came, which is that of the answers, nearly always.
-    calls: RefCell<VecDeque<(u32, oneshot::Sender<Result<Reply, NodeError>>)>>,
+    calls: RefCell<VecDeque<Waiting>>,
     last_call: Cell<u32>,
     timer: RefCell<Option<(u64, Timeout)>>,
     page: Box<dyn Page>,
@@ -105,6 +112,7 @@ impl Driver {
         let driver = Rc::new_cyclic(|me: &Weak<Self>| Self {
             node: RefCell::new(node),
             inbox: RefCell::default(),
+            later: RefCell::default(),
             pumping: Cell::new(false),
             soon: Cell::new(false),
             closed: Cell::new(false),
@@ -208,10 +216,36 @@ impl Driver {
 
     /// Takes an input in and runs a turn.
     fn take(&self, input: Input) {
-        if !self.closed.get() || matches!(input, Input::Committed { .. } | Input::CommitFailed { .. }) {
-            self.inbox.borrow_mut().push_back(input);
-            self.pump();
+        if self.closed.get() && !matches!(input, Input::Committed { .. } | Input::CommitFailed { .. }) {
+            return;
         }
+        let mut rest = None;
+        let held = self.later.borrow_mut().hold(input, || {
+            rest = self.page.rest();
+            rest.is_some()
+        });
+        match held {
+            Held::No(input) => {
+                self.inbox.borrow_mut().push_back(input);
+                self.pump();
+            }
+            Held::First => self.release_after(rest),
+            Held::Too => {}
+        }
+    }
+
+    fn release_after(&self, rest: Option<Pending<()>>) {
+        let me = self.me.clone();
+        spawn_local(async move {
+            if let Some(rest) = rest {
+                rest.await;
+            }
+            if let Some(driver) = me.upgrade().filter(|driver| !driver.closed.get()) {
+                let waited = driver.later.borrow_mut().release();
+                driver.inbox.borrow_mut().extend(waited);
+                driver.pump();
+            }
+        });
     }
 
     fn pump_soon(&self) {

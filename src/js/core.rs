@@ -41,7 +41,8 @@ impl Core {
     /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, relay?, tabs, relaxed?, replica, quota?, spaceQuota?,
     /// maxPeers?, database?, iceServers?,
     /// keys? }`; `page`:
-    /// `{ event(name, detail), deriveWords(hash) → Promise<string[]>, lookUp(domain) → Promise<{ found?, missing?, failed? }> }`.
+    /// `{ event(name, detail), deriveWords(hash) → Promise<string[]>, lookUp(domain) → Promise<{ found?, missing?, failed? }>,
+    /// rest() → Promise, or undefined once the rest of the module is there }`.
     #[wasm_bindgen]
     pub async fn open(options: JsValue, page: JsValue) -> Result<Core, JsValue> {
         let config = read_config(&options)?;
@@ -359,6 +360,11 @@ impl Page for JsPage {
             let why = property(&answer, "failed").as_string();
             Lookup::Failed(why.unwrap_or_else(|| "the look-up gave no answer".to_owned()))
         })
+    }
+
+    fn rest(&self) -> Option<Pending<()>> {
+        let promise: Promise = self.method("rest", &[]).ok()?.dyn_into().ok()?;
+        Some(Box::pin(async move { drop(JsFuture::from(promise).await) }))
     }
 }
 

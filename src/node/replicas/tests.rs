@@ -364,6 +364,19 @@ fn a_device_that_is_unlocked_beside_a_replica_is_kept_too() {
 }
 
 #[test]
+fn who_asks_before_the_replica_has_the_space_is_answered_when_it_has() {
+    let mut world = World::new(12);
+    let (first, key) = sign_up(&mut world);
+    let (between, pinned) = replica(&mut world, &[], None);
+    pin(&mut world, first, pinned);
+    world.call(first, post("posts/1", "hello")).unwrap();
+    world.call(between, Call::Hold { space: key, quota: None }).unwrap();
+    let began = world.now;
+    world.until("safe on one", |world| safe_on(world, first, 1));
+    assert!(world.now - began < 30_000, "not only when it is asked again: {} ms", world.now - began);
+}
+
+#[test]
 fn own_devices_count_too_and_removed_ones_do_not() {
     let mut world = World::new(9);
     let (first, key) = sign_up(&mut world);

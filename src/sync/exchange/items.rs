@@ -117,6 +117,7 @@ impl Items {
     /// Lists all again.
     pub(super) fn list_again(&mut self) {
         self.listing.clear();
+        self.listed_all = false;
     }
 
     /// The peer has what is here, though not all of its lists may have come.

@@ -87,6 +87,15 @@ export class Browser {
     return tab;
   }
 
+  /** A tab in a browsing context of its own, as in a private window: it shares neither storage nor channels with any other. */
+  async openApart(url) {
+    const context = await this.#browser.createBrowserContext();
+    const tab = new Tab(await context.newPage(), this.kind);
+    this.#tabs.push(tab);
+    await tab.goto(url);
+    return tab;
+  }
+
   /** Errors that tabs wrote to their consoles, those of earlier launches too. */
   errors() {
     return [...this.#past, ...this.#tabs.flatMap((tab) => tab.errors.map((error) => `${this.kind}: ${error}`))];

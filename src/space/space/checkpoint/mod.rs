@@ -92,7 +92,7 @@ impl Space {
     /// Whether enough came since the last checkpoint for a new one to be worth its writing.
     pub fn is_checkpoint_due(&self) -> bool {
         let every = EVERY.saturating_add(self.ledger.state_length / BYTES_PER_ENTRY);
-        !self.is_waiting() && (self.ledger.entries >= every || self.ledger.bytes >= BYTES)
+        !self.sparse && !self.is_waiting() && (self.ledger.entries >= every || self.ledger.bytes >= BYTES)
     }
 
     /// Stores what was computed so far, so that the space opens from there. To be called when it is due and there is
@@ -100,7 +100,7 @@ impl Space {
     /// not in memory: to be called again when they are. If that never comes they are left as they are. `false` if
     /// something waits: then the view is not what it should be.
     pub fn write_checkpoint(&mut self, files: &mut Files) -> Result<bool, SpaceError> {
-        if self.is_waiting() {
+        if self.is_waiting() || self.sparse {
             return Ok(false);
         }
         let merge = self.ledger.missed < PATIENCE;
