@@ -20,6 +20,9 @@ use crate::{
 /// Rounds of a space that waits and wants nothing: there is no such, and it must not stop the node.
 const MOST_ROUNDS: usize = 64;
 
+/// Pages that one call asks for at a time.
+const MOST_AT_ONCE: usize = 512;
+
 /// What was asked for, and what waits.
 #[derive(Default)]
 pub(super) struct Loading {
@@ -194,7 +197,11 @@ impl Node {
     /// read here, so that it does not fail half-way.
     pub(super) fn park(&mut self, id: u32, call: Call) -> Option<Call> {
         self.touch(&call);
-        let wanted = self.files.take_wanted();
+        let mut wanted = self.files.take_wanted();
+        if matches!(call, Call::Recover { .. } | Call::ChangePassphrase { .. } | Call::ChooseRoot { .. }) {
+            // Seldom, and whatever they read may lie anywhere.
+            wanted.extend(self.files.absent(&|_| true, MOST_AT_ONCE));
+        }
         if wanted.is_empty() {
             return Some(call);
         }
