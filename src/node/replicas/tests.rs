@@ -165,9 +165,13 @@ fn a_replica_that_lost_blocks_notices_and_has_them_again_before_it_is_asked() {
         let feed = spaces.get_mut(&key).unwrap().space.hostile_feed(&own);
         feed.clear(files, 3..100).unwrap();
     });
-    assert_eq!(world.node(between).clock(Some(key)).get(&own), Some(&3), "they are gone");
+    let held = |world: &mut World| {
+        let feed = |node: &mut Node| node.spaces.get_mut(&key).unwrap().space.hostile_feed(&own).contiguous();
+        world.act(between, |node, _| feed(node))
+    };
+    assert_eq!(held(&mut world), 3);
     world.run(700_000);
-    assert!(world.node(between).clock(Some(key)).get(&own).is_some_and(|length| *length > 30));
+    assert!(held(&mut world) > 30);
     assert!(safe_on(&world, first, 1));
 }
 
