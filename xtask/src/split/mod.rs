@@ -21,6 +21,7 @@ mod glue;
 mod module;
 mod names;
 mod record;
+mod types;
 
 pub use cold::{places, take_out};
 pub use cut::cut;
