@@ -1,7 +1,7 @@
 // The one kind of error that this package rejects with: a code for the program, a sentence for the person.
 
 export const CODES = ["WRONG_PASSPHRASE", "NOT_AUTHORISED", "LOCKED", "REVOKED", "BAD_LINK", "BAD_INPUT", "TOO_LARGE", "CONFLICT",
-  "QUOTA", "STORAGE", "CORRUPT", "EQUIVOCATION", "HUB", "TIMEOUT", "PINNED", "UNSUPPORTED", "CLOSED"];
+  "QUOTA", "STORAGE", "CORRUPT", "EQUIVOCATION", "HUB", "TIMEOUT", "PINNED", "UNSUPPORTED", "CLOSED", "OFFLINE", "UPDATE"];
 
 export class HyphaError extends Error {
   constructor(code, message, options) {

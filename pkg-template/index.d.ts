@@ -31,7 +31,11 @@ export type ErrorCode =
   | "TIMEOUT"
   | "PINNED"
   | "UNSUPPORTED"
-  | "CLOSED";
+  | "CLOSED"
+  /** The second part of the WebAssembly could not be loaded: no network. */
+  | "OFFLINE"
+  /** The host has a newer version than the one that runs: reload the page. */
+  | "UPDATE";
 
 /** Every promise of this package rejects with one. The code is for the program, the message for the person. */
 export class HyphaError extends Error {
@@ -118,6 +122,10 @@ export class Hypha extends EventTarget {
   /** Says from where WebAssembly comes; not needed where it lies beside this file. Call it before anything else. */
   static init(
     source?: URL | string | Response | Promise<Response> | BufferSource | WebAssembly.Module,
+    options?: {
+      /** Where its second part comes from, which is loaded after the first write or when another node is heard. */
+      rest?: URL | string | WebAssembly.Module;
+    },
   ): Promise<void>;
   /** 8 to 64 words of the EFF large list; 8 are 103 bits. */
   static generatePassphrase(words?: number): Promise<string>;
@@ -548,6 +556,15 @@ export interface Stats {
   readonly entries: number;
   /** Of WebAssembly; 0 in a tab that calls through another. */
   readonly memory: number;
+  /** Of the stored files: bytes in memory, of those that may go, and kept; pages on the disk alone, read back, let go. */
+  readonly pages?: {
+    readonly resident: number;
+    readonly clean: number;
+    readonly budget: number;
+    readonly absent: number;
+    readonly supplied: number;
+    readonly evicted: number;
+  };
 }
 
 /** On the device that asks to be let in. */

@@ -1,6 +1,5 @@
 // hypha-node: a complete peer-to-peer node in a browser tab. Importing this does nothing; WebAssembly loads on first use.
 
-import { exportNode, importNode } from "./archive.js";
 import { HyphaError, closed, toError } from "./errors.js";
 import { claimNonce, domainOf, putClaim, wellKnown } from "./host.js";
 import { Request, SignIn } from "./people.js";
@@ -26,9 +25,12 @@ export class Hypha extends EventTarget {
   #copied = false; // whether a static copy was looked for
   #early = []; // what was heard before anybody could listen
 
-  /** Says from where WebAssembly comes: an address, a response, bytes or a module. Not needed beside a plain server. */
-  static async init(source) {
-    await wasm(source);
+  /**
+   * Says from where WebAssembly comes: an address, a response, bytes or a module; `rest`, an address or a module, is its
+   * second part. Not needed beside a plain server.
+   */
+  static async init(source, { rest } = {}) {
+    await wasm(source, rest);
   }
 
   /** Draws a passphrase: 8 words are 103 bits. */
@@ -227,12 +229,12 @@ export class Hypha extends EventTarget {
 
   /** All that this node has of every space, public and sealed, as one file; no key is in it. */
   async export() {
-    return exportNode(this.#node);
+    return (await import("./archive.js")).exportNode(this.#node);
   }
 
   /** Takes in such a file, each part verified as if a stranger had sent it. Whoever wants to write signs in then. */
   async import(file) {
-    await importNode(this.#node, file);
+    await (await import("./archive.js")).importNode(this.#node, file);
   }
 
   peers() {
@@ -254,7 +256,7 @@ export class Hypha extends EventTarget {
     const { usage, quota } = (await navigator.storage?.estimate?.().catch(() => undefined)) ?? {};
     const entries = writers.reduce((sum, writer) => sum + writer.held, 0);
     const persisted = await navigator.storage?.persisted?.().catch(() => undefined);
-    return { storage: { usage, quota, persisted }, hubs, peers: peers.length, feeds: writers.length, entries, memory: this.#node.memory };
+    return { storage: { usage, quota, persisted }, hubs, peers: peers.length, feeds: writers.length, entries, memory: this.#node.memory, pages: this.#node.pages };
   }
 
   /** Lets go of everything once all is stored. The second time does nothing. */

@@ -3,8 +3,10 @@
 import { entriesOf, takenOf, textsOf, writtenOf } from "./entries.js";
 import { requestWords } from "./worker-client.js";
 import { HyphaError, closed, toError } from "./errors.js";
+import { wasHere } from "./here.js";
 import { lookUp } from "./host.js";
 import { Packed } from "./ops.js";
+import { isBroken, notBroken, rest, restInTime, restIsHere, unlessBroken } from "./rest.js";
 import { wasm } from "./wasm.js";
 
 // What is done once, however often it is asked for: all that a second time would do twice, or refuse.
@@ -18,7 +20,11 @@ export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "c
 // Answers that come packed.
 const PACKED = { adopt: entriesOf, get: (packed) => entriesOf(packed)[0], history: entriesOf, list: entriesOf, otherBranches: takenOf, quarantine: takenOf, write: entriesOf };
 
+// What the first part of the module does alone.
+const FIRST = new Set(["get", "list", "otherBranches", "quarantine", "signUp", "write"]);
+
 export class LocalNode {
+  #waiting = 0; // calls that wait for the rest of the module; later ones wait behind them
   #core;
   #writes = []; // of this turn: { space, id, list: [{ ops, resolve, reject }] }, where calls in a row go together
   #module;
@@ -27,6 +33,7 @@ export class LocalNode {
   /** `listen(name, detail)` hears what happens. */
   static async open(options, listen) {
     const node = new LocalNode();
+    if (wasHere(options.database)) rest()?.catch(() => {}); // while the first part is loaded
     const { core } = await wasm();
     const page = {
       event: (name, detail) => {
@@ -36,21 +43,36 @@ export class LocalNode {
         listen(name, name === "failed" ? { code: detail.code, message: detail.message } : detail);
       },
       deriveWords: requestWords,
-      lookUp,
+      // What is found has to be gone after.
+      lookUp: async (domain) => {
+        const answer = await lookUp(domain);
+        if (answer.found) await rest()?.catch(() => {});
+        return answer;
+      },
+      rest: () => (restIsHere() ? undefined : restInTime().catch(({ code, message }) => {
+        listen("failed", { code, message });
+        return new Promise(() => {}); // What others say is not heard.
+      })),
     };
+    // More than a beginning: something that is here or is to be read, or hubs of other kinds than the usual one.
+    if (options.link || options.replica || options.hubs?.some((url) => /^(?!y-webrtc)[a-z0-9-]+\+/i.test(url)) || wasHere(options.database)) {
+      await rest()?.catch(() => {});
+    }
     try {
       node.#core = await core.Core.open(options, page);
     } catch (error) {
       throw toError(error, "STORAGE");
     }
     node.#module = core;
+    // There is something already, so more than the beginning will be needed.
+    if (node.snapshot.state !== "uninitialised") rest()?.catch(() => {});
     return node;
   }
 
   /** All that is known without waiting. */
   get snapshot() {
     // What was true at last stays readable: a page may draw itself once more.
-    if (!this.#core) return this.#seen;
+    if (!this.#core || isBroken()) return this.#seen;
     // Round trips, and requests that fall away by time, change without an event: never older than this turn.
     if (!this.#seen) {
       this.#seen = this.#core.snapshot();
@@ -69,15 +91,28 @@ export class LocalNode {
    */
   async callAs(id, method, ...given) {
     if (!this.#core) throw closed();
+    if (!restIsHere() && (this.#waiting > 0 || !FIRST.has(method))) await this.#untilRest();
+    if (!this.#core) throw closed();
+    notBroken();
     if (method === "write" && !Array.isArray(given[1])) return this.#write(id, ...given);
     this.#flush();
     try {
       // What comes of it is stored under this id, in the transaction of what it does.
       if (id && ONCE.has(method)) this.#core.once(id.tab, id.number, id.again);
-      const answer = await this.#core[method](...given);
+      const asked = this.#core[method](...given);
+      const answer = await (restIsHere() ? asked : unlessBroken(asked));
       return answer instanceof Uint8Array && PACKED[method] ? PACKED[method](answer) : answer;
     } catch (error) {
       throw toError(error);
+    }
+  }
+
+  async #untilRest() {
+    this.#waiting++;
+    try {
+      await rest();
+    } finally {
+      this.#waiting--;
     }
   }
 
@@ -101,7 +136,10 @@ export class LocalNode {
     try {
       if (!this.#core) throw closed();
       const { tab = NO_TAB, number = 0, again = false } = id ?? {};
-      const answer = writtenOf(await this.#core.writeMany(space, joined(list), tab, number, again));
+      const asked = this.#core.writeMany(space, joined(list), tab, number, again);
+      const answer = writtenOf(await (restIsHere() ? asked : unlessBroken(asked)));
+      // The first write is done, and the page has nothing to wait for.
+      if (!restIsHere()) rest().catch(() => {});
       answer.forEach((found, n) => (Array.isArray(found) ? list[n].resolve(found) : list[n].reject(new HyphaError(found.code, found.message))));
     } catch (error) {
       for (const { reject } of list) reject(toError(error));
@@ -117,6 +155,11 @@ export class LocalNode {
     await this.close();
   }
 
+  /** What of the stored files is in memory. */
+  get pages() {
+    return this.#core?.pages();
+  }
+
   /** Bytes of memory that the node has taken. */
   get memory() {
     return this.#module?.memoryBytes() ?? 0;
@@ -125,6 +168,17 @@ export class LocalNode {
   async close() {
     const core = this.#core;
     if (!core) return;
+    if (!restIsHere()) {
+      try {
+        await rest();
+        notBroken();
+      } catch {
+        // Nothing that was answered is lost: it is stored. The rest is not to be had, and the page will go.
+        this.#core = undefined;
+        return;
+      }
+      if (!this.#core) return;
+    }
     this.#flush();
     this.#seen = core.snapshot();
     this.#core = undefined;

@@ -4,7 +4,8 @@
 // { home, device, asked }. A browser that takes storage back to make room takes the database and leaves the note (one
 // that deletes all that a site keeps, Safari after a week without a visit for one, takes both; then nobody can tell).
 
-const NOTE = "hypha/here/";
+import { noteOf } from "./here.js";
+
 const LEVELS = [0.95, 0.8]; // of the quota; said once each
 const LOOK_MS = 30_000; // at most this often, while things change
 const DEVICE = ["writer", "locked", "revoked"];
@@ -22,7 +23,7 @@ export class Staying {
   /** `tell(notice)` hears what the page should know. */
   constructor(node, { database, persist }, tell) {
     this.#node = node;
-    this.#name = NOTE + database;
+    this.#name = noteOf(database);
     this.#persist = persist;
     this.#tell = tell;
     this.#note = read(this.#name) ?? {};

@@ -66,6 +66,10 @@ class SharedNode {
     return this.#local ? this.#local.snapshot : this.#seen;
   }
 
+  get pages() {
+    return this.#local?.pages;
+  }
+
   get memory() {
     return this.#local?.memory ?? 0;
   }

@@ -2,11 +2,13 @@
 
 import * as core from "./wasm/core.js";
 import { HyphaError, toError } from "./errors.js";
+import { restFrom } from "./rest.js";
 
 let loading; // promise of { core, module }
 
 /** The module's exports. Loads them if nothing has yet, from beside this file unless `init` said from where. */
-export async function wasm(source) {
+export async function wasm(source, rest) {
+  if (rest !== undefined) restFrom(rest);
   loading ??= load(source);
   const mine = loading;
   try {

@@ -1,6 +1,7 @@
 // The page's end of worker.js.
 
 import { HyphaError, toError } from "./errors.js";
+import { restSource } from "./rest.js";
 import { wasm } from "./wasm.js";
 
 let worker;
@@ -18,7 +19,7 @@ async function run(task, ...given) {
   worker ??= start();
   const id = ++last;
   const answer = new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
-  worker.postMessage({ id, module, task, given });
+  worker.postMessage({ id, module, rest: restSource(), task, given });
   try {
     return await answer;
   } finally {

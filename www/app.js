@@ -190,9 +190,7 @@ function showState(last) {
 }
 
 /** Round trips and "5 minutes ago" grow old without any event. */
-setInterval(() => {
-  if (!document.hidden && app.hypha) update("tick");
-}, 5000);
+setInterval(() => !document.hidden && app.hypha && update("tick"), 5000);
 
 addEventListener("unhandledrejection", (event) => toastProblem(event.reason));
 setText(document.getElementById("domain"), domain);

@@ -9,6 +9,8 @@
 //! callback may ask for anything. Calls of the page wait for the end of its turn, so that a thousand writes in one
 //! loop share one signature and one transaction.
 
+mod pages;
+
 use core::cell::{Cell, RefCell};
 use core::future::Future;
 use core::pin::Pin;
@@ -21,17 +23,21 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 use zeroize::Zeroizing;
 
-use super::idb::Database;
-use super::random::BrowserEntropy;
+use super::later::{Held, Later};
 use super::store::{Report, Store};
-use super::{clock, rtc, socket, tabs, wake};
+use super::{clock, opening, rtc, socket, tabs, wake};
 use crate::crypto::{Hash, Host, KdfError};
 use crate::mesh::{MeshInput, MeshOutput};
 use crate::node::{Call, ErrorCode, Event, Input, Lookup, Node, NodeError, Options, Output, Reply, Words};
-use crate::storage::{Commit, Files, Snapshot};
+use crate::storage::{Commit, Files};
+
+pub use pages::{Looked, Reading};
 
 /// A future of the page, on the page's thread.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// A call, and who waits for its answer.
+type Waiting = (u32, oneshot::Sender<Result<Reply, NodeError>>);
 
 /// What the pump asks of the page.
 pub trait Page {
@@ -41,6 +47,8 @@ pub trait Page {
     fn event(&self, event: Event);
     /// Fetches `/.well-known/dat`.
     fn look_up(&self, domain: Host) -> Pending<Lookup>;
+    /// Loads the rest of the module, however long it takes; none where it is there.
+    fn rest(&self) -> Option<Pending<()>>;
 }
 
 /// How to open a node in a browser.
@@ -59,11 +67,18 @@ pub struct Config {
 pub struct Driver {
     node: RefCell<Node>,
     inbox: RefCell<VecDeque<Input>>,
+    later: RefCell<Later>,
     pumping: Cell<bool>,
     soon: Cell<bool>,
     closed: Cell<bool>,
+    /// Trees are still being read: until then only what reads is answered.
+    cold: Cell<bool>,
+    /// How many reads wait for the disk.
+    reading: Cell<u32>,
+    /// Who waits until the node can be read.
+    idle: RefCell<Vec<oneshot::Sender<()>>>,
     /// In the order in which they came, which is that of the answers, nearly always.
-    calls: RefCell<VecDeque<(u32, oneshot::Sender<Result<Reply, NodeError>>)>>,
+    calls: RefCell<VecDeque<Waiting>>,
     last_call: Cell<u32>,
     timer: RefCell<Option<(u64, Timeout)>>,
     page: Box<dyn Page>,
@@ -79,13 +94,12 @@ impl Driver {
     /// Opens the database and the node on it, and starts.
     pub async fn open(config: Config, page: Box<dyn Page>) -> Result<Rc<Self>, NodeError> {
         let Config { database, ice_servers, keys, options } = config;
-        let (database, snapshot) = match database {
+        let (database, mut files) = match database {
             Some(name) => {
-                let (database, snapshot) =
-                    Database::open(&name).await.map_err(|error| NodeError::new(error.code(), error))?;
-                (Some(database), snapshot)
+                let (database, files) = opening::open_files(&name).await?;
+                (Some(database), files)
             }
-            None => (None, Snapshot::default()),
+            None => (None, Files::new()),
         };
         let remembered = match &database {
             _ if keys.is_some() => keys,
@@ -93,20 +107,18 @@ impl Driver {
             Some(database) => super::keys::recall(database).await.ok().flatten(),
             None => None,
         };
-        let files = Files::load(snapshot).map_err(|error| {
-            NodeError::new(
-                ErrorCode::Corrupt,
-                format!("this browser's copy of the data cannot be read: {error}"),
-            )
-        })?;
         let (with_tabs, kept) = (options.tabs, remembered.as_ref().map(|bytes| bytes.as_slice()));
-        let node = Node::open(files, options, kept, Box::new(BrowserEntropy), clock::now())?;
+        let node = opening::open_node(database.as_ref(), &mut files, &options, kept).await?;
         let driver = Rc::new_cyclic(|me: &Weak<Self>| Self {
             node: RefCell::new(node),
             inbox: RefCell::default(),
+            later: RefCell::default(),
             pumping: Cell::new(false),
             soon: Cell::new(false),
             closed: Cell::new(false),
+            cold: Cell::new(true),
+            reading: Cell::new(0),
+            idle: RefCell::default(),
             calls: RefCell::default(),
             last_call: Cell::new(0),
             timer: RefCell::new(None),
@@ -143,6 +155,7 @@ impl Driver {
         let awake = taker(&driver.me);
         *driver.wake.borrow_mut() = wake::Wake::listen(move || awake(MeshInput::Awake));
         driver.pump();
+        driver.warm_up();
         Ok(driver)
     }
 
@@ -203,10 +216,36 @@ impl Driver {
 
     /// Takes an input in and runs a turn.
     fn take(&self, input: Input) {
-        if !self.closed.get() || matches!(input, Input::Committed { .. } | Input::CommitFailed { .. }) {
-            self.inbox.borrow_mut().push_back(input);
-            self.pump();
+        if self.closed.get() && !matches!(input, Input::Committed { .. } | Input::CommitFailed { .. }) {
+            return;
         }
+        let mut rest = None;
+        let held = self.later.borrow_mut().hold(input, || {
+            rest = self.page.rest();
+            rest.is_some()
+        });
+        match held {
+            Held::No(input) => {
+                self.inbox.borrow_mut().push_back(input);
+                self.pump();
+            }
+            Held::First => self.release_after(rest),
+            Held::Too => {}
+        }
+    }
+
+    fn release_after(&self, rest: Option<Pending<()>>) {
+        let me = self.me.clone();
+        spawn_local(async move {
+            if let Some(rest) = rest {
+                rest.await;
+            }
+            if let Some(driver) = me.upgrade().filter(|driver| !driver.closed.get()) {
+                let waited = driver.later.borrow_mut().release();
+                driver.inbox.borrow_mut().extend(waited);
+                driver.pump();
+            }
+        });
     }
 
     fn pump_soon(&self) {
@@ -225,7 +264,10 @@ impl Driver {
             return;
         }
         loop {
-            let inputs = core::mem::take(&mut *self.inbox.borrow_mut());
+            let inputs = match self.cold.get() {
+                true => VecDeque::new(),
+                false => core::mem::take(&mut *self.inbox.borrow_mut()),
+            };
             if inputs.is_empty() {
                 break;
             }
@@ -238,9 +280,10 @@ impl Driver {
         }
         self.drain();
         self.pumping.set(false);
-        if !self.inbox.borrow().is_empty() {
+        if !self.inbox.borrow().is_empty() && !self.cold.get() {
             self.pump_soon();
         }
+        self.after_turn();
         self.arm();
     }
 
@@ -263,6 +306,7 @@ impl Driver {
                 self.later(async move { Input::Words { hash, words: words.await } });
             }
             Output::Event(event) => self.page.event(event),
+            Output::Load(keys) => self.load(keys),
             Output::LookUp { domain } => {
                 let answer = self.page.look_up(domain);
                 self.later(async move { Input::LookedUp(answer.await) });

@@ -7,6 +7,8 @@ pub mod clock;
 pub mod driver;
 pub mod idb;
 pub mod keys;
+mod later;
+mod opening;
 pub mod random;
 pub mod rtc;
 pub mod socket;

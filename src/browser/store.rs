@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::idb::{Database, IdbError};
 use super::keys;
 use crate::node::{ErrorCode, Input, NodeError};
-use crate::storage::Commit;
+use crate::storage::{Commit, PageKey};
 
 /// A queue in front of the database, or of nothing, for a node that keeps nothing.
 pub struct Store {
@@ -61,6 +61,15 @@ impl Store {
     /// Keeps these bytes sealed, or forgets what was kept, after all that came before.
     pub fn remember(self: &Rc<Self>, bytes: Option<Zeroizing<Vec<u8>>>) {
         self.add(Job::Remember(bytes));
+    }
+
+    /// Reads page records as they are now; a commit that waits has not changed them.
+    pub async fn pages(&self, keys: Vec<PageKey>) -> Result<Vec<(PageKey, Option<Vec<u8>>)>, IdbError> {
+        let records = match &self.database {
+            Some(database) => database.pages(&keys).await?,
+            None => vec![None; keys.len()],
+        };
+        Ok(keys.into_iter().zip(records).collect())
     }
 
     /// Resolves when nothing waits any more, and closes the database.

@@ -36,7 +36,12 @@ impl<K, V> LargeMap<K, V> {
 
     /// Keys in order, values dropped.
     pub fn into_keys(self) -> impl Iterator<Item = K> {
-        self.chunks.into_iter().flatten().map(|(key, _)| key)
+        self.into_entries().map(|(key, _)| key)
+    }
+
+    /// All entries in order.
+    pub fn into_entries(self) -> impl Iterator<Item = (K, V)> {
+        self.chunks.into_iter().flatten()
     }
 
     /// In which chunk `key` is and where, or where it belongs: in a chunk that is there, if any is.

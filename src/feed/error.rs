@@ -107,6 +107,11 @@ pub enum FeedError {
 }
 
 impl FeedError {
+    /// Whether it goes away once pages are read from the disk.
+    pub const fn is_absent(&self) -> bool {
+        matches!(self, Self::Storage(error) if error.is_absent())
+    }
+
     /// Whether whoever sent the proof is to blame, rather than what we hold. A [`FeedError::Fork`] is not decided yet,
     /// [`FeedError::Stale`] happens to honest peers.
     pub const fn is_peers_fault(&self) -> bool {

@@ -46,6 +46,7 @@ pub use groups::{GROUP, Groups};
 pub use head::SignedHead;
 pub use log::{Feed, HeadCheck};
 pub use node::{Node, tree_hash};
+pub use paths::want_opening;
 pub use proof::{Proof, ProofRequest};
 pub use read::{Blocks, Chunk};
 

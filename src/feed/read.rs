@@ -3,7 +3,10 @@
 use core::ops::Range;
 
 use super::{Feed, FeedError, MAX_BLOCK, Node, flat, wide};
-use crate::storage::Files;
+use crate::storage::{Files, StorageError};
+
+/// Bytes that are read ahead of what is read in order.
+const AHEAD: u64 = 1 << 20;
 
 /// Consecutive blocks in one piece, as they travel.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -49,11 +52,13 @@ impl Feed {
         if !self.has(index) {
             return Ok(None);
         }
+        // Both are looked up before either fails, so that all pages that are missed are wanted at once.
+        let size = self.block_size(files, index);
         let offset = match place.filter(|(next, _)| *next == index) {
             Some((_, offset)) => offset,
             None => self.offset(files, index)?,
         };
-        let size = self.block_size(files, index)?;
+        let size = size?;
         *place = Some((index.saturating_add(1), offset.saturating_add(wide(size))));
         Ok(Some(files.read(self.paths.data, offset, size)?))
     }
@@ -78,7 +83,13 @@ impl Feed {
             chunk.sizes.push(u32::try_from(size).unwrap_or(u32::MAX));
         }
         if !chunk.sizes.is_empty() {
-            chunk.bytes = files.read(self.paths.data, self.offset(files, range.start)?, total)?;
+            let offset = self.offset(files, range.start)?;
+            let bytes = files.read(self.paths.data, offset, total);
+            if bytes.as_ref().is_err_and(StorageError::is_absent) {
+                // What follows is asked for next.
+                files.want(self.paths.data, offset, AHEAD);
+            }
+            chunk.bytes = bytes?;
         }
         Ok(chunk)
     }
@@ -104,6 +115,13 @@ impl Feed {
         Ok(None)
     }
 
+    /// Wants the pages of blocks from one on, as far as its place is known: they are about to be read in order.
+    pub fn want_from(&self, files: &Files, index: u64) {
+        if let Ok(offset) = self.offset(files, index) {
+            files.want(self.paths.data, offset, AHEAD);
+        }
+    }
+
     /// Drops the payload of blocks and keeps their place in the tree, so that they can be proved and fetched again.
     pub fn clear(&mut self, files: &mut Files, range: Range<u64>) -> Result<(), FeedError> {
         let end = range.end.min(self.length());
@@ -121,7 +139,7 @@ impl Feed {
     /// Bytes before a block; its place in the data file.
     pub(super) fn offset(&self, files: &Files, block: u64) -> Result<u64, FeedError> {
         let leaf = flat::leaf(block);
-        let mut offset = 0_u64;
+        let (mut offset, mut absent) = (0_u64, None);
         for root in &self.roots {
             let (first, past) = flat::span(root.index);
             if !(first..past).contains(&block) {
@@ -133,11 +151,16 @@ impl Feed {
                 if leaf < at {
                     at = left;
                 } else {
-                    offset = offset.saturating_add(self.held_node(files, left)?.size);
+                    match self.held_node(files, left) {
+                        Ok(node) => offset = offset.saturating_add(node.size),
+                        // The others on the way are wanted too.
+                        Err(error) if error.is_absent() => absent = Some(error),
+                        Err(error) => return Err(error),
+                    }
                     at = right;
                 }
             }
-            return Ok(offset);
+            return absent.map_or(Ok(offset), Err);
         }
         Err(FeedError::OutOfRange { length: self.length(), got: block })
     }
@@ -171,7 +194,11 @@ impl Blocks<'_> {
             None => self.feed.offset(self.files, index)?,
         };
         let size = self.feed.block_size(self.files, index)?;
-        let bytes = self.files.read(self.feed.paths.data, offset, size)?;
+        let bytes = self.files.read(self.feed.paths.data, offset, size);
+        if bytes.as_ref().is_err_and(StorageError::is_absent) {
+            self.files.want(self.feed.paths.data, offset, AHEAD);
+        }
+        let bytes = bytes?;
         self.place = Some(offset.saturating_add(wide(size)));
         Ok((index, bytes))
     }

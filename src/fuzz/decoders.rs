@@ -58,8 +58,11 @@ pub(super) const TARGETS: &[Target] = &[
     ("relay", |bytes| Relay::import(bytes, 0).is_ok()),
     ("storage", |bytes| {
         let key = PageKey { file: "x".into(), page: u64::from(bytes.first().copied().unwrap_or(0)) };
-        Files::load(Snapshot { pages: vec![(key, bytes.to_vec())], journal: vec![(1, bytes.to_vec())] })
-            .is_ok()
+        {
+            let journal = vec![(1, bytes.to_vec())];
+            Files::load(Snapshot { pages: vec![(key, bytes.to_vec())], journal, ..Snapshot::default() })
+        }
+        .is_ok()
     }),
     ("texts", |bytes| {
         let text = String::from_utf8_lossy(bytes);

@@ -59,7 +59,7 @@ impl Mutator {
 
     /// A number below a bound; 0 below 0.
     fn below(&mut self, bound: usize) -> usize {
-        let mut random = [0; 8];
+        let mut random = [0; size_of::<usize>()];
         self.0.fill(&mut random);
         usize::from_le_bytes(random) % bound.max(1)
     }

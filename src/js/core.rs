@@ -18,7 +18,7 @@ use super::error::{bad_input, to_js};
 use super::replicas::optional_bytes;
 use super::value::object;
 use super::{event, item, ops, snapshot};
-use crate::browser::driver::{Config, Driver, Page, Pending};
+use crate::browser::driver::{Config, Driver, Looked, Page, Pending, Reading};
 use crate::crypto::{
     Hash, Host, KdfError, Link, PublicKey, RootSecret, hex, index_of, parse_hex, parse_hex32, word,
 };
@@ -41,7 +41,8 @@ impl Core {
     /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, relay?, tabs, relaxed?, replica, quota?, spaceQuota?,
     /// maxPeers?, database?, iceServers?,
     /// keys? }`; `page`:
-    /// `{ event(name, detail), deriveWords(hash) → Promise<string[]>, lookUp(domain) → Promise<{ found?, missing?, failed? }> }`.
+    /// `{ event(name, detail), deriveWords(hash) → Promise<string[]>, lookUp(domain) → Promise<{ found?, missing?, failed? }>,
+    /// rest() → Promise, or undefined once the rest of the module is there }`.
     #[wasm_bindgen]
     pub async fn open(options: JsValue, page: JsValue) -> Result<Core, JsValue> {
         let config = read_config(&options)?;
@@ -71,22 +72,26 @@ impl Core {
     /// entries are (`item.rs`); as of a clock `{ [writer]: length }`, if one is given.
     pub fn get(&self, space: &JsValue, key: &JsValue, clock: &JsValue) -> Result<JsValue, JsValue> {
         let (space, key, clock) = (space_key(space)?, text("key", key)?, optional_clock(clock)?);
-        let found = self.read(|node| match &clock {
-            Some(clock) => node.get_at(space, clock, &key),
-            None => node.get(space, &key),
-        })?;
-        Ok(item::all_found(&found))
+        self.look(Box::new(move |node| {
+            let found: Option<_> = match &clock {
+                Some(clock) => node.get_at(space, clock, &key)?,
+                None => node.get(space, &key)?,
+            };
+            Ok(item::all_found(&found))
+        }))
     }
 
     /// The entries of `{ prefix?, gt?, gte?, lt?, lte?, reverse?, limit? }`; as of a clock, if one is given.
     pub fn list(&self, space: &JsValue, range: &JsValue, clock: &JsValue) -> Result<JsValue, JsValue> {
         let (space, clock) = (space_key(space)?, optional_clock(clock)?);
         let range = read_range(range)?;
-        let found = self.read(|node| match &clock {
-            Some(clock) => node.list_at(space, clock, &range),
-            None => node.list(space, &range),
-        })?;
-        Ok(item::all_found(&found))
+        self.look(Box::new(move |node| {
+            let found = match &clock {
+                Some(clock) => node.list_at(space, clock, &range)?,
+                None => node.list(space, &range)?,
+            };
+            Ok(item::all_found(&found))
+        }))
     }
 
     /// Every operation that counts, of one key or of all, in order: those after a version, at most so many.
@@ -100,8 +105,9 @@ impl Core {
         let (space, key) = (space_key(space)?, optional_text("key", key)?);
         let after = optional_text("after", after)?.as_deref().map(ops::read_version).transpose()?;
         let limit = optional_count("limit", limit)?;
-        let found = self.read(|node| node.history(space, key.as_deref(), after.as_ref(), limit))?;
-        Ok(item::all_found(&found))
+        self.look(Box::new(move |node| {
+            Ok(item::all_found(&node.history(space, key.as_deref(), after.as_ref(), limit)?))
+        }))
     }
 
     /// The next piece of the whole node as a file: `{ bytes, next }`; `next` is what to give the next time, undefined behind the
@@ -110,9 +116,13 @@ impl Core {
     pub fn export_piece(&self, cursor: &JsValue) -> Result<JsValue, JsValue> {
         let cursor = cursor.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec);
         let cursor = cursor.map(|bytes| ExportCursor::decode(&bytes)).transpose().map_err(bad_input)?;
-        let (bytes, next) = self.read(|node| Ok(node.export(&cursor.unwrap_or_default())))?;
-        let next = next.map_or(JsValue::UNDEFINED, |next| Uint8Array::from(next.encode().as_slice()).into());
-        Ok(object([("bytes", Uint8Array::from(bytes.as_slice()).into()), ("next", next)]))
+        let cursor = cursor.unwrap_or_default();
+        self.look(Box::new(move |node| {
+            let (bytes, next) = node.export(&cursor);
+            let next = next.map(|next| Uint8Array::from(next.encode().as_slice()).into());
+            let next = next.unwrap_or(JsValue::UNDEFINED);
+            Ok(object([("bytes", Uint8Array::from(bytes.as_slice()).into()), ("next", next)]))
+        }))
     }
 
     /// Takes in one part of such a file, its checksum and its body: "new", "known", or "later" if it rests on others.
@@ -215,8 +225,7 @@ impl Core {
     #[wasm_bindgen(js_name = otherBranches)]
     pub fn other_branches(&self, space: &JsValue) -> Result<JsValue, JsValue> {
         let space = space_key(space)?;
-        let taken = self.read(|node| node.other_branches(space))?;
-        Ok(item::taken(&taken))
+        self.look(Box::new(move |node| Ok(item::taken(&node.other_branches(space)?))))
     }
 
     /// What was taken away, of one writer or of all: those after a version, at most so many.
@@ -231,8 +240,9 @@ impl Core {
         let writer = if writer.is_undefined() { None } else { Some(public_key("writer", writer)?) };
         let after = optional_text("after", after)?.as_deref().map(ops::read_version).transpose()?;
         let limit = optional_count("limit", limit)?;
-        let taken = self.read(|node| node.quarantine(space, writer.as_ref(), after.as_ref(), limit))?;
-        Ok(item::taken(&taken))
+        self.look(Box::new(move |node| {
+            Ok(item::taken(&node.quarantine(space, writer.as_ref(), after.as_ref(), limit)?))
+        }))
     }
 
     /// Joins one more hub.
@@ -261,8 +271,14 @@ impl Core {
         })
     }
 
-    pub(super) fn read<T>(&self, read: impl FnOnce(&Node) -> Result<T, NodeError>) -> Result<T, JsValue> {
-        self.driver.read(read).and_then(|found| found).map_err(|error| to_js(&error))
+    /// Reads the node: a value, or a promise of it while the disk is asked.
+    pub(super) fn look(&self, read: Reading) -> Result<JsValue, JsValue> {
+        match self.driver.look(read) {
+            Looked::Now(found) => found.map_err(|error| to_js(&error)),
+            Looked::Later(found) => {
+                Ok(future_to_promise(async move { found.await.map_err(|error| to_js(&error)) }).into())
+            }
+        }
     }
 
     pub(super) fn act(&self, space: &JsValue, act: SpaceCall) -> Result<Promise, JsValue> {
@@ -344,6 +360,11 @@ impl Page for JsPage {
             let why = property(&answer, "failed").as_string();
             Lookup::Failed(why.unwrap_or_else(|| "the look-up gave no answer".to_owned()))
         })
+    }
+
+    fn rest(&self) -> Option<Pending<()>> {
+        let promise: Promise = self.method("rest", &[]).ok()?.dyn_into().ok()?;
+        Some(Box::pin(async move { drop(JsFuture::from(promise).await) }))
     }
 }
 

@@ -13,6 +13,7 @@ mod item;
 mod names;
 mod offline;
 mod ops;
+mod pages;
 mod packed;
 mod replicas;
 mod snapshot;

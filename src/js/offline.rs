@@ -20,9 +20,13 @@ impl Core {
         let (space, since) = (space_key(space)?, optional_clock(since)?.unwrap_or_default());
         let cursor = cursor.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec);
         let cursor = cursor.map(|bytes| ExportCursor::decode(&bytes)).transpose().map_err(bad_input)?;
-        let (bytes, next) = self.read(|node| node.export_sync(space, &since, &cursor.unwrap_or_default()))?;
-        let next = next.map_or(JsValue::UNDEFINED, |next| Uint8Array::from(next.encode().as_slice()).into());
-        Ok(object([("bytes", Uint8Array::from(bytes.as_slice()).into()), ("next", next)]))
+        let cursor = cursor.unwrap_or_default();
+        self.look(Box::new(move |node| {
+            let (bytes, next) = node.export_sync(space, &since, &cursor)?;
+            let next = next.map(|next| Uint8Array::from(next.encode().as_slice()).into());
+            let next = next.unwrap_or(JsValue::UNDEFINED);
+            Ok(object([("bytes", Uint8Array::from(bytes.as_slice()).into()), ("next", next)]))
+        }))
     }
 
     /// Begins to pair, or answers another's offer: `{ pairing, text }`, the text to show.

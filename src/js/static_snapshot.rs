@@ -21,9 +21,11 @@ impl Core {
     #[wasm_bindgen(js_name = planSnapshot)]
     pub fn plan_snapshot(&self, space: &JsValue) -> Result<JsValue, JsValue> {
         let space = space_key(space)?;
-        let plan = self.read(|node| node.plan_snapshot(space))?;
-        let segments = u32::try_from(plan.segments()).unwrap_or(u32::MAX);
-        Ok(object([("plan", array(&plan.encode())), ("segments", segments.into())]))
+        self.look(Box::new(move |node| {
+            let plan = node.plan_snapshot(space)?;
+            let segments = u32::try_from(plan.segments()).unwrap_or(u32::MAX);
+            Ok(object([("plan", array(&plan.encode())), ("segments", segments.into())]))
+        }))
     }
 
     /// One segment of it: `{ name, bytes }`.
@@ -31,7 +33,7 @@ impl Core {
     pub fn snapshot_segment(&self, space: &JsValue, plan: &[u8], number: u32) -> Result<JsValue, JsValue> {
         let (space, plan) = (space_key(space)?, read_plan(plan)?);
         let number = usize::try_from(number).unwrap_or(usize::MAX);
-        Ok(file(&self.read(|node| node.snapshot_segment(space, &plan, number))?))
+        self.look(Box::new(move |node| Ok(file(&node.snapshot_segment(space, &plan, number)?))))
     }
 
     /// The other files, each `{ name, bytes }`; the last one is the head. `names` of the segments, 32 bytes each.
@@ -39,8 +41,10 @@ impl Core {
     pub fn finish_snapshot(&self, space: &JsValue, plan: &[u8], names: &[u8]) -> Result<JsValue, JsValue> {
         let (space, plan) = (space_key(space)?, read_plan(plan)?);
         let names: Vec<Hash> = names.as_chunks::<32>().0.iter().map(|name| Hash(*name)).collect();
-        let files = self.read(|node| node.finish_snapshot(space, &plan, &names))?;
-        Ok(files.iter().map(|bytes| file(bytes)).collect::<Array>().into())
+        self.look(Box::new(move |node| {
+            let files = node.finish_snapshot(space, &plan, &names)?;
+            Ok(files.iter().map(|bytes| file(bytes)).collect::<Array>().into())
+        }))
     }
 }
 

@@ -38,6 +38,7 @@ mod peer;
 mod relay;
 mod relaying;
 mod replay;
+mod reports;
 mod rtc;
 mod sdp;
 pub(crate) mod signal;

@@ -13,17 +13,27 @@ pub(super) struct Chores {
     pub(super) seal_at: Option<u64>,
     /// See which of this person's devices belong in which spaces, ms since 1970.
     pub(super) members_at: Option<u64>,
+    /// Write checkpoints of spaces, ms since 1970.
+    pub(super) store_at: Option<u64>,
+    /// Since when they are due.
+    pub(super) store_due: Option<u64>,
     /// See whether there is something to acknowledge, ms since 1970.
     pub(super) acknowledge_at: u64,
 }
 
 impl Chores {
     pub(super) const fn new(now: u64) -> Self {
-        Self { seal_at: None, members_at: None, acknowledge_at: now.saturating_add(FIRST_LOOK_MS) }
+        let acknowledge_at = now.saturating_add(FIRST_LOOK_MS);
+        Self { seal_at: None, members_at: None, store_at: None, store_due: None, acknowledge_at }
     }
 
     pub(super) fn deadline(&self) -> Option<u64> {
-        self.seal_at.into_iter().chain(self.members_at).chain([self.acknowledge_at]).min()
+        self.seal_at
+            .into_iter()
+            .chain(self.members_at)
+            .chain(self.store_at)
+            .chain([self.acknowledge_at])
+            .min()
     }
 }
 
@@ -35,6 +45,7 @@ impl Node {
     }
 
     pub(super) fn do_chores(&mut self) {
+        self.store_checkpoints();
         if self.chores.seal_at.take_if(|at| *at <= self.now).is_some() {
             self.chore(|space, files, now, entropy| space.maintain(files, now, entropy));
         }

@@ -4,6 +4,7 @@ use crate::{
     crypto::{Hash, KdfError, PublicKey, RootSecret},
     mesh::MeshInput,
     space::{InviteLink, Role, Version, WriteOp},
+    storage::PageKey,
 };
 
 use super::{CallId, Lookup, Words};
@@ -30,6 +31,11 @@ pub enum Input {
     Committed {
         /// Which: all up to it are.
         seq: u64,
+    },
+    /// Answer to [`Output::Load`](super::Output::Load), or pages that a read missed.
+    Loaded {
+        /// Each with its record; `None` if there is none.
+        pages: Vec<(PageKey, Option<Vec<u8>>)>,
     },
     /// Answer to [`Output::LookUp`](super::Output::LookUp).
     LookedUp(Lookup),

@@ -12,6 +12,7 @@ mod error;
 mod hostile;
 mod input;
 pub(crate) mod links;
+mod loading;
 #[expect(clippy::module_inception, reason = "the file is named for its noun")]
 mod node;
 mod options;
@@ -40,6 +41,7 @@ pub use links::ephemeral::{PageMessage, Refused};
 pub use links::known_heads::KnownHead;
 pub use links::peer_message::MAX_PAYLOAD;
 pub use links::presence::{MAX_STATE, Present};
+pub use loading::residency;
 pub use node::Node;
 pub use options::Options;
 pub use output::{Event, Output, Reply};

@@ -25,6 +25,7 @@ use super::{
     links::ephemeral::Ephemeral,
     links::syncing::Syncing,
     links::{Links, carriers::relaying},
+    loading::Loading,
     replicas::{
         Promises,
         holding::{Holding, suits_replica},
@@ -68,6 +69,7 @@ pub struct Node {
     pub(super) links: Links,
     /// Pairings whose texts are waited for, and by which calls.
     pub(super) pairings: Vec<(LinkId, u32)>,
+    pub(super) loading: Loading,
     pub(super) promises: Promises,
     pub(super) holding: Holding,
     pub(super) durable: Durable,
@@ -129,28 +131,40 @@ impl Node {
         mut files: Files,
         options: Options,
         remembered: Option<&[u8]>,
+        entropy: Box<dyn Entropy>,
+        now: u64,
+    ) -> Result<Self, NodeError> {
+        Self::try_open(&mut files, options, remembered, entropy, now)
+    }
+
+    /// The same with files that may lack pages: after an error they are still there, and may want some
+    /// ([`Files::take_wanted`]).
+    pub fn try_open(
+        files: &mut Files,
+        options: Options,
+        remembered: Option<&[u8]>,
         mut entropy: Box<dyn Entropy>,
         now: u64,
     ) -> Result<Self, NodeError> {
-        let account = Account::load(&mut files)?;
-        let memberships = Memberships::load(&mut files)?;
-        let calls = Calls::load(&mut files)?;
+        let account = Account::load(files)?;
+        let memberships = Memberships::load(files)?;
+        let calls = Calls::load(files)?;
         let mut mesh = Mesh::new(entropy.as_mut());
         mesh.set_transports(options.webrtc, relaying(options.relay));
         if let Some(max) = options.max_links {
             mesh.set_max_links(max);
         }
-        let (holding, remember) = Holding::open(&options, remembered, &mut files, entropy.as_mut())?;
+        let (holding, remember) = Holding::open(&options, remembered, files, entropy.as_mut())?;
         let remembered = remembered.filter(|_| !options.replica);
         let mut node = Self {
-            requests: RequestQueue::load(&mut files)?,
+            requests: RequestQueue::load(files)?,
             links: Links::new(entropy.as_mut()),
             pairings: Vec::new(),
             promises: Promises::default(),
             holding,
             options,
             entropy,
-            files,
+            files: core::mem::take(files),
             account,
             memberships,
             reclaims: Vec::new(),
@@ -165,6 +179,7 @@ impl Node {
             syncing: Vec::new(),
             calls,
             chores: Chores::new(now),
+            loading: Loading::default(),
             locking: None,
             mesh,
             durable: Durable::default(),
@@ -176,13 +191,25 @@ impl Node {
             own_writes: false,
             now,
         };
-        node.start(remember)?;
+        if let Err(error) = node.start(remember) {
+            *files = node.files;
+            return Err(error);
+        }
         node.settle();
+        node.ask_for_pages();
         Ok(node)
     }
 
-    /// Takes one input in.
+    /// Takes one input in. What has to wait for pages is taken in when they have come.
     pub fn handle(&mut self, now: u64, input: Input) {
+        let mut next = self.loading.hold(input);
+        while let Some(input) = next {
+            self.take(now, input);
+            next = self.loading.next();
+        }
+    }
+
+    fn take(&mut self, now: u64, input: Input) {
         // A clock that is set back must not make timers wait for hours.
         self.now = now;
         self.spaces.iter_mut().for_each(|joined| joined.space.note_time(now));
@@ -193,10 +220,12 @@ impl Node {
                 self.files.committed(seq);
                 self.durable.stored(seq);
                 self.finish_lock();
-                if let Some(compaction) = self.files.compaction(false) {
-                    self.durable.now(Output::Compact(compaction));
-                }
+                self.checkpoint_later();
+                #[cfg(test)]
+                self.checkpoint_often();
+                self.compact();
             }
+            Input::Loaded { pages } => self.loaded(pages),
             Input::LookedUp(answer) => self.looked_up(answer),
             Input::Mesh(input) => self.mesh_input(input),
             Input::Tick => {
@@ -207,13 +236,15 @@ impl Node {
             Input::Words { hash, words } => self.words_derived(&hash, words),
         }
         self.settle();
+        self.ask_for_pages();
     }
 
     /// The next output; `None` when there is nothing more to do until the next input.
     pub fn poll(&mut self) -> Option<Output> {
-        if !self.writes.is_empty() {
+        if !self.writes.is_empty() && !self.loading.is_holding() {
             self.flush_writes();
             self.settle();
+            self.ask_for_pages();
         }
         self.durable.poll()
     }
@@ -386,6 +417,13 @@ impl Node {
                 && name.starts_with("feed/")
                 && !ours.iter().any(|ours| name.starts_with(ours))
         };
+        if self.files.is_torn()
+            && self.files.has_pending()
+            && let Some(compaction) = self.files.checkpoint()
+        {
+            self.durable.given(compaction.through, own);
+            self.durable.now(Output::Compact(compaction));
+        }
         if let Some(batch) = self.files.take_batch_where(&others) {
             self.durable.given(batch.seq, own);
             if self.broken.is_none() {
@@ -461,6 +499,7 @@ impl Node {
             self.durable.now(Output::Reply { id, result });
             return;
         }
+        let Some(call) = self.park(id, call) else { return };
         let call = match call {
             Call::Once { id: once, again, call } => {
                 let done = if again { self.repeated(&once, &call) } else { None };

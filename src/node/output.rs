@@ -7,14 +7,14 @@ use crate::{
     crypto::{Hash, Host, PublicKey, Signature},
     mesh::MeshOutput,
     space::Why,
-    storage::{Batch, Compaction},
+    storage::{Batch, Compaction, PageKey},
 };
 
 /// What the driver is to do, in this order.
 pub enum Output {
     /// Store, then report [`Input::Committed`](super::Input::Committed).
     Commit(Batch),
-    /// Fold stored records into pages; nothing waits for it.
+    /// Fold stored records into pages, then report [`Input::Committed`](super::Input::Committed).
     Compact(Compaction),
     /// Run Argon2id in a worker ([`crate::crypto::request_words`]), then report [`Input::Words`](super::Input::Words).
     DeriveWords {
@@ -23,6 +23,8 @@ pub enum Output {
     },
     /// Tell the page.
     Event(Event),
+    /// Read page records, then report [`Input::Loaded`](super::Input::Loaded).
+    Load(Vec<PageKey>),
     /// Fetch `/.well-known/dat` of this domain, then report [`Input::LookedUp`](super::Input::LookedUp).
     LookUp {
         /// The domain.

@@ -1,11 +1,14 @@
 //! Whole nodes in a simulated world: storage, hub, tabs, peer connections, clock. Everything follows from the seed,
 //! which is printed.
 
+mod network;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::{
     crypto::{Entropy, Host, PublicKey, RootSecret, request_words},
+    feed::want_opening,
     mesh::{HubFrame, HubId, LinkId, MeshInput, MeshOutput, RtcCommand, RtcEvent, fake::FakeRtc},
     space::{Expect, Range, WriteOp},
     storage::{Files, MemoryBackend},
@@ -62,6 +65,10 @@ pub(super) struct World {
     /// Frames that the hub remembers, to show them again.
     replays: Vec<String>,
     pub(super) entropy: Seeded,
+    /// Nodes that start have nearly nothing in memory.
+    pub(super) lazy: bool,
+    /// Pages that were read from disks.
+    pub(super) loads: usize,
 }
 
 /// How bad it is.
@@ -100,6 +107,8 @@ impl World {
             arrivals: BTreeMap::new(),
             replays: Vec::new(),
             entropy: Seeded::new(seed),
+            lazy: std::env::var_os("HYPHA_SIM_LAZY").is_some(),
+            loads: 0,
         }
     }
 
@@ -145,14 +154,58 @@ impl World {
     pub(super) fn start(&mut self, at: usize) {
         let mut seed = [0; 8];
         self.entropy.fill(&mut seed);
-        let browser = &mut self.browsers[at];
-        let files = Files::load(browser.backend.snapshot()).unwrap();
-        let entropy = Box::new(Seeded::new(u64::from_le_bytes(seed)));
-        let node =
-            Node::open(files, browser.options.clone(), browser.remembered.as_deref(), entropy, self.now)
-                .unwrap();
-        browser.node = Some(node);
+        let node = match self.lazy {
+            true => self.open_lazy(at, u64::from_le_bytes(seed)),
+            false => {
+                let browser = &self.browsers[at];
+                let files = Files::load(browser.backend.snapshot()).unwrap();
+                let entropy = Box::new(Seeded::new(u64::from_le_bytes(seed)));
+                let kept = browser.remembered.as_deref();
+                Node::open(files, browser.options.clone(), kept, entropy, self.now).unwrap()
+            }
+        };
+        self.browsers[at].node = Some(node);
         self.drain(at);
+    }
+
+    /// Opens a node of which nearly nothing is in memory, and stays there: four pages, folded and checkpointed all the time.
+    fn open_lazy(&mut self, at: usize, seed: u64) -> Node {
+        let Browser { backend, options, remembered, .. } = &self.browsers[at];
+        let mut files = Files::load_lazy(backend.lazy_snapshot(residency), residency, 4 * 16 * 1024).unwrap();
+        files.set_journal_limit(2048);
+        want_opening(&mut files);
+        let mut rounds = 0;
+        let mut node = loop {
+            for (key, record) in backend.read(files.take_wanted()) {
+                files.supply(&key, record.as_deref());
+            }
+            let (options, entropy) = (options.clone(), Box::new(Seeded::new(seed)));
+            match Node::try_open(&mut files, options, remembered.as_deref(), entropy, self.now) {
+                Ok(node) => break node,
+                Err(error) => assert!(rounds < 99, "{error}"),
+            }
+            rounds += 1;
+        };
+        node.check_often();
+        // Trees come in the background, before anything else goes in.
+        let cold = backend.read(node.cold(usize::MAX));
+        node.handle(self.now, Input::Loaded { pages: cold });
+        node
+    }
+
+    /// Before anything is taken in: nearly nothing is in memory.
+    fn forget(&mut self, at: usize) {
+        if let (true, Some(node)) = (self.lazy, self.browsers[at].node.as_mut()) {
+            node.trim();
+        }
+    }
+
+    /// After it: a test reads what it likes.
+    fn recall(&mut self, at: usize) {
+        let Browser { node, backend, .. } = &mut self.browsers[at];
+        if let (true, Some(node)) = (self.lazy, node.as_mut()) {
+            node.recall(backend);
+        }
     }
 
     /// Ends the node without a word, as a crash does: what was not stored is lost.
@@ -197,6 +250,7 @@ impl World {
     /// What a node does that an honest one never does.
     pub(super) fn act<T>(&mut self, at: usize, act: impl FnOnce(&mut Node, u64) -> T) -> T {
         let now = self.now;
+        self.forget(at);
         let done = act(self.browsers[at].node.as_mut().unwrap(), now);
         self.drain(at);
         done
@@ -273,6 +327,7 @@ impl World {
 
     fn handle(&mut self, at: usize, input: Input) {
         let now = self.now;
+        self.forget(at);
         if let Some(node) = &mut self.browsers[at].node {
             node.handle(now, input);
         }
@@ -282,6 +337,7 @@ impl World {
     /// Several calls in one turn.
     pub(super) fn calls(&mut self, at: usize, calls: Vec<Call>) -> Vec<u32> {
         let now = self.now;
+        self.forget(at);
         let browser = &mut self.browsers[at];
         let ids = calls.into_iter().map(|call| {
             browser.calls += 1;
@@ -398,6 +454,11 @@ impl World {
     }
 
     fn drain(&mut self, at: usize) {
+        self.put_out(at);
+        self.recall(at);
+    }
+
+    fn put_out(&mut self, at: usize) {
         while let Some(output) = self.browsers[at].node.as_mut().and_then(Node::poll) {
             match output {
                 Output::Commit(batch) => {
@@ -411,7 +472,17 @@ impl World {
                         self.input(at, 3, Input::Committed { seq: batch.seq });
                     }
                 }
-                Output::Compact(compaction) => self.browsers[at].backend.compact(&compaction),
+                Output::Compact(compaction) => {
+                    self.browsers[at].backend.compact(&compaction);
+                    if !self.browsers[at].slow_disk {
+                        self.input(at, 3, Input::Committed { seq: compaction.through });
+                    }
+                }
+                Output::Load(keys) => {
+                    let pages = self.browsers[at].backend.read(keys);
+                    self.loads += pages.len();
+                    self.input(at, 2, Input::Loaded { pages });
+                }
                 Output::DeriveWords { hash } => {
                     self.browsers[at].derived += 1;
                     self.input(at, 60, Input::Words { hash, words: request_words(&hash) })
@@ -425,135 +496,6 @@ impl World {
                 Output::Remember(bytes) => self.browsers[at].remembered = bytes.map(|bytes| bytes.to_vec()),
                 Output::Reply { id, result } => {
                     self.browsers[at].replies.insert(id, result);
-                }
-            }
-        }
-    }
-
-    fn mesh(&mut self, at: usize, output: MeshOutput) {
-        match output {
-            MeshOutput::Event(event) => panic!("{event:?} is the node's own"),
-            MeshOutput::HubClose { hub } => {
-                self.browsers[at].sockets.remove(&hub);
-                self.subscribed.retain(|(node, id, _), _| (*node, *id) != (at, hub));
-            }
-            MeshOutput::HubOpen { hub, .. } => {
-                let input = if self.hub_up {
-                    self.generation += 1;
-                    self.browsers[at].sockets.insert(hub, self.generation);
-                    self.subscribed.insert((at, hub, self.generation), BTreeSet::new());
-                    MeshInput::HubOpened { hub }
-                } else {
-                    MeshInput::HubClosed { hub, code: None, reason: "refused".to_owned() }
-                };
-                self.input(at, 15, Input::Mesh(input));
-            }
-            MeshOutput::HubSend { hub, frame: HubFrame::Text(text) } => {
-                if let Some(generation) = self.browsers[at].sockets.get(&hub).copied() {
-                    self.at_hub((at, hub, generation), &text);
-                }
-            }
-            MeshOutput::HubSend { .. } => panic!("y-webrtc is text"),
-            MeshOutput::LinkSend { link, bytes } => {
-                self.browsers[at].sent += bytes.len() as u64;
-                if let Some((other, end)) = self.other(at, link) {
-                    self.frame(at, other, end, bytes);
-                }
-                self.input(
-                    at,
-                    5,
-                    Input::Mesh(MeshInput::Rtc { link, event: RtcEvent::Buffered { bytes: 0 } }),
-                );
-            }
-            MeshOutput::Rtc { link, command: RtcCommand::Create { polite } } => {
-                let mut rtc = FakeRtc::new(&mut self.entropy);
-                rtc.command(RtcCommand::Create { polite });
-                self.browsers[at].rtc.insert(link, rtc);
-            }
-            MeshOutput::Rtc { link, command: RtcCommand::Close } => {
-                let other = self.other(at, link);
-                self.browsers[at].rtc.remove(&link);
-                if let Some((other, link)) = other {
-                    let event = RtcEvent::ChannelClosed;
-                    self.input(other, 5, Input::Mesh(MeshInput::Rtc { link, event }));
-                }
-            }
-            MeshOutput::Rtc { link, command } => {
-                if let Some(rtc) = self.browsers[at].rtc.get_mut(&link) {
-                    rtc.command(command);
-                }
-            }
-            // Each browser here is another profile: no tab hears it.
-            MeshOutput::TabPost { .. } => {}
-            MeshOutput::RelaySend { .. } => panic!("the node makes it a frame for the hub"),
-        }
-    }
-
-    /// What the hub makes of a message: it loses, changes and repeats them as the weather is, and mixes up their order.
-    fn by_the_hub(&mut self, text: &str) -> Vec<(u64, String)> {
-        let Weather { lost, replayed, changed, .. } = self.weather;
-        if lost + replayed + changed == 0 {
-            return vec![(8, text.to_owned())];
-        }
-        let mut out = Vec::new();
-        if self.entropy.below(100) >= lost {
-            let mut text = text.to_owned();
-            if self.entropy.below(100) < changed {
-                let start = text.find(r#""d":""#).unwrap() + 5;
-                let at = start + self.entropy.below(u32::try_from(text.len() - start - 4).unwrap()) as usize;
-                let other = if &text[at..=at] == "A" { "B" } else { "A" };
-                text.replace_range(at..=at, other);
-            }
-            if self.entropy.below(100) < changed {
-                // Shown in another room.
-                let rooms: Vec<&String> = self.subscribed.values().flatten().collect();
-                let room = rooms[self.entropy.below(u32::try_from(rooms.len()).unwrap()) as usize].clone();
-                let mut message: serde_json::Value = serde_json::from_str(&text).unwrap();
-                message["topic"] = room.into();
-                text = message.to_string();
-            }
-            out.push((8 + u64::from(self.entropy.below(500)), text));
-        }
-        self.replays.push(text.to_owned());
-        while self.entropy.below(100) < replayed {
-            let old = self.entropy.below(u32::try_from(self.replays.len()).unwrap()) as usize;
-            out.push((u64::from(self.entropy.below(60_000)) + 1, self.replays[old].clone()));
-        }
-        out
-    }
-
-    fn at_hub(&mut self, from: (usize, HubId, u64), text: &str) {
-        let message: serde_json::Value = serde_json::from_str(text).unwrap();
-        let reply = |world: &mut Self, (at, hub, _): (usize, HubId, u64), text: String| {
-            let input = MeshInput::HubFrame { hub, frame: HubFrame::Text(text) };
-            world.input(at, 8, Input::Mesh(input));
-        };
-        match message["type"].as_str().unwrap() {
-            "ping" => reply(self, from, r#"{"type":"pong"}"#.to_owned()),
-            "subscribe" => {
-                let topics =
-                    message["topics"].as_array().unwrap().iter().map(|t| t.as_str().unwrap().to_owned());
-                self.subscribed.entry(from).or_default().extend(topics);
-            }
-            "unsubscribe" => {
-                for topic in message["topics"].as_array().unwrap() {
-                    self.subscribed.entry(from).or_default().remove(topic.as_str().unwrap());
-                }
-            }
-            _ => {
-                for (delay, text) in self.by_the_hub(text) {
-                    let message: serde_json::Value = serde_json::from_str(&text).unwrap();
-                    let topic = message["topic"].as_str().unwrap();
-                    let to: Vec<_> = self
-                        .subscribed
-                        .iter()
-                        .filter(|(_, topics)| topics.contains(topic))
-                        .map(|((at, hub, _), _)| (*at, *hub))
-                        .collect();
-                    for (at, hub) in to {
-                        let frame = HubFrame::Text(text.clone());
-                        self.input(at, delay, Input::Mesh(MeshInput::HubFrame { hub, frame }));
-                    }
                 }
             }
         }

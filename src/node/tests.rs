@@ -3,6 +3,7 @@
 mod calls;
 mod engine;
 mod export;
+mod lazy;
 mod level;
 mod rivals;
 mod relaying;

@@ -13,14 +13,17 @@
 //! space/<key>/received   when feeds grew here: `received.rs`
 //! space/<key>/sides      see branches
 //! space/<key>/pins       root 32 │ hash of the record that names its successor 32, each
+//! space/<key>/view/…     derived, and stored to be had again at once: see checkpoint
 //! ```
 //! Everything else (states, view, clocks) is computed from these and the feeds when a space is opened, and comes out
 //! the same whatever order it all arrived in.
 
 mod acts;
 mod author;
+mod backlog;
 mod branches;
 mod chain;
+mod checkpoint;
 mod create;
 mod epochs;
 mod former;
@@ -31,6 +34,7 @@ mod invites;
 mod leave;
 mod load;
 mod members;
+mod moves;
 mod people;
 mod pins;
 mod quarantine;
@@ -42,10 +46,13 @@ mod roots;
 mod seals;
 mod secrets;
 mod siblings;
+mod spans;
 mod sparse;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod title;
+mod touch;
 mod trees;
 mod write;
 mod writers;
@@ -66,13 +73,15 @@ pub use writers::WriterInfo;
 
 use self::{
     author::Own,
+    backlog::Backlog,
     branches::Side,
+    checkpoint::{Ledger, Restored},
     invites::Announced,
     members::Notes,
     pins::Pins,
     received::Received,
-    replay::Tail,
     seals::Epochs,
+    tail::Tail,
     trees::{Claims, Numbers},
 };
 use super::{
@@ -139,6 +148,10 @@ pub struct Space {
     stirred: bool,
     events: VecDeque<SpaceEvent>,
     received: Received,
+    backlog: Backlog,
+    ledger: Ledger,
+    /// The view stands as stored while statuses are told anew.
+    restoring: bool,
     /// Only some entries are here: those that are said to be are taken in.
     sparse: bool,
     files: SpaceFiles,
@@ -165,6 +178,16 @@ impl Space {
     }
 
     fn open_as(files: &mut Files, key: PublicKey, sparse: bool) -> Result<Self, SpaceError> {
+        let mut space = Self::empty(files, key, sparse);
+        if space.load(files)? == Restored::Unfit {
+            Self::drop_checkpoint(files, &key);
+            space = Self::empty(files, key, sparse);
+            space.load(files)?;
+        }
+        Ok(space)
+    }
+
+    fn empty(files: &mut Files, key: PublicKey, sparse: bool) -> Self {
         let mut file = |name| files.file(&format!("space/{key}/{name}"));
         let ids = SpaceFiles {
             feeds: file("feeds"),
@@ -176,7 +199,7 @@ impl Space {
             received: file("received"),
             sides: file("sides"),
         };
-        let mut space = Self {
+        Self {
             key,
             access: Access::new(key),
             feeds: Map::new(),
@@ -205,13 +228,14 @@ impl Space {
             stirred: false,
             events: VecDeque::new(),
             received: Received::default(),
+            backlog: Backlog::default(),
+            ledger: Ledger::new(files, &key),
+            restoring: false,
             sparse,
             files: ids,
             #[cfg(any(test, feature = "hostile"))]
             hostile: Hostile::default(),
-        };
-        space.load(files)?;
-        Ok(space)
+        }
     }
 
     /// The key that names the space for ever.
@@ -239,6 +263,8 @@ impl Space {
         self.own = None;
         self.content.clear();
         self.message_keys.clear();
+        self.backlog.seals.clear();
+        self.backlog.private.clear();
         self.notes = Notes::default();
         let judge = trees::Judge { access: &self.access, numbers: &self.numbers };
         self.view.remove_private(&judge);

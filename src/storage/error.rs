@@ -1,5 +1,7 @@
 //! What can be wrong with stored data.
 
+use super::PageKey;
+
 /// A record that is not what was written.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -38,6 +40,12 @@ pub enum Damage {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StorageError {
+    /// Pages that are on the disk and not in memory: to be read there, and supplied.
+    #[error("{} pages must be read from the disk first", pages.len())]
+    Absent {
+        /// Which, as far as one read told.
+        pages: Vec<PageKey>,
+    },
     /// A record that is needed is damaged.
     #[error("damaged: {what}")]
     Damaged {
@@ -85,4 +93,11 @@ pub enum StorageError {
         /// Version that came.
         got: u8,
     },
+}
+
+impl StorageError {
+    /// Whether it goes away once pages are supplied.
+    pub const fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent { .. })
+    }
 }

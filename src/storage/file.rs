@@ -3,6 +3,7 @@
 use super::{
     Damage, PAGE, PAGE_SIZE, PageKey, StorageError,
     changes::{Changes, Kind},
+    lazy::Residency,
     page::{self, Page},
     place, wide,
 };
@@ -25,7 +26,12 @@ pub(super) struct File {
     pub(super) dropped: Set<u64>,
     /// How many pages are damaged.
     pub(super) damaged: usize,
+    /// Where its pages are.
+    pub(super) residency: Residency,
 }
+
+/// Most absent pages that one error names.
+const MOST_NAMED: usize = 512;
 
 impl File {
     /// The pieces of `offset..offset + length` page by page: page, start and end inside it.
@@ -50,6 +56,31 @@ impl File {
     /// Whether `start..end` of a page is all of it that the file has.
     fn is_whole(&self, page: u64, start: usize, end: usize) -> bool {
         start == 0 && wide(end) >= self.length.saturating_sub(page.saturating_mul(PAGE)).min(PAGE)
+    }
+
+    fn key(&self, page: u64) -> PageKey {
+        PageKey { file: self.name.clone(), page }
+    }
+
+    /// Pages that must be present before the file can be folded into records.
+    pub(super) fn unfoldable(&self) -> impl Iterator<Item = PageKey> {
+        let last = self.length.checked_sub(1).map(|last| last / PAGE);
+        let grown = self.length != self.stored_length;
+        let needed =
+            move |number: &u64, page: &Page| page.absent && (page.stale || grown && last == Some(*number));
+        self.pages
+            .iter()
+            .filter(move |(number, page)| needed(number, page))
+            .map(|(number, _)| self.key(*number))
+    }
+
+    /// Pages whose bytes are known to the disk alone.
+    pub(super) fn absent(&self, offset: u64, length: u64) -> Vec<PageKey> {
+        Self::pieces(offset, length)
+            .filter(|(number, ..)| self.pages.get(number).is_some_and(|page| page.absent))
+            .map(|(number, ..)| self.key(number))
+            .take(MOST_NAMED)
+            .collect()
     }
 
     fn check_damage(&self, offset: u64, length: u64) -> Result<(), StorageError> {
@@ -77,7 +108,8 @@ impl File {
         Ok(())
     }
 
-    pub(super) fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), StorageError> {
+    /// Reads; `now` is noted on every page.
+    pub(super) fn read(&self, offset: u64, out: &mut [u8], now: u64) -> Result<(), StorageError> {
         let length = wide(out.len());
         self.check_range(offset, length)?;
         let mut rest = out;
@@ -87,7 +119,13 @@ impl File {
             match self.pages.get(&number) {
                 None => piece.fill(0),
                 Some(page) if page.damaged => return Err(self.page_damage(number)),
-                Some(page) => page.read(start, piece),
+                Some(page) if page.absent => {
+                    return Err(StorageError::Absent { pages: self.absent(offset, length) });
+                }
+                Some(page) => {
+                    page.used.set(now);
+                    page.read(start, piece);
+                }
             }
         }
         Ok(())
@@ -96,9 +134,8 @@ impl File {
     /// Hands out a range that is in the file and not damaged, piece by piece.
     pub(super) fn each(&self, offset: u64, length: u64, mut take: impl FnMut(&[u8])) {
         for (number, start, end) in Self::pieces(offset, length) {
-            let page = self.pages.get(&number).map_or(&[][..], |page| &page.bytes);
-            let bytes = page.get(start..end.min(page.len())).unwrap_or_default();
-            take(bytes);
+            let bytes = self.pages.get(&number).map(|page| page.piece(start, end)).unwrap_or_default();
+            take(&bytes);
             take(ZEROS.get(..end - start - bytes.len()).unwrap_or_default());
         }
     }
@@ -121,8 +158,13 @@ impl File {
         for (number, start, end) in Self::pieces(offset, wide(bytes.len())) {
             let Some((piece, tail)) = rest.split_at_checked(end - start) else { break };
             rest = tail;
-            let whole = self.damaged > 0 && self.is_whole(number, start, end);
+            let whole = (self.damaged > 0 || self.residency != Residency::Always)
+                && self.is_whole(number, start, end);
             let page = self.pages.entry(number).or_default();
+            if page.absent && whole {
+                page.fill(&[]);
+                page.bytes.clear();
+            }
             if page.damaged {
                 if !whole {
                     continue;
@@ -206,6 +248,9 @@ impl File {
             }
             if let Some(page) = self.pages.get_mut(&partial) {
                 page.stale |= !page.damaged;
+                if page.absent {
+                    page.zero(inside, PAGE_SIZE);
+                }
                 page.bytes.truncate(inside);
             }
         }
@@ -228,18 +273,25 @@ impl File {
     }
 
     /// Page records that are to be put and deleted so that records say what the pages say.
-    pub(super) fn fold(&mut self, puts: &mut Vec<(PageKey, Vec<u8>)>, deletes: &mut Vec<PageKey>) {
+    pub(super) fn fold(
+        &mut self,
+        through: u64,
+        puts: &mut Vec<(PageKey, Vec<u8>)>,
+        deletes: &mut Vec<PageKey>,
+    ) {
         if let Some(last) = self.length.checked_sub(1) {
             // The record of the last page tells the length.
             let page = self.pages.entry(last / PAGE).or_default();
             page.stale |= !page.stored || (self.length != self.stored_length && !page.damaged);
         }
-        for (number, page) in self.pages.iter_mut().filter(|(_, page)| page.stale && !page.damaged) {
+        let foldable = |page: &Page| page.stale && !page.damaged && !page.absent;
+        for (number, page) in self.pages.iter_mut().filter(|(_, page)| foldable(page)) {
             let key = PageKey { file: self.name.clone(), page: *number };
             let record = page::encode(&key, self.length, &page.bytes);
             puts.push((key, record));
             page.stale = false;
             page.stored = true;
+            page.folded = through;
         }
         for number in core::mem::take(&mut self.dropped) {
             if !self.pages.contains_key(&number) {

@@ -4,6 +4,7 @@ use super::{
     Damage, JOURNAL_LIMIT, MAX_NAME, PageKey, StorageError,
     changes::{Changes, Kind},
     file::File,
+    lazy::Lazy,
     page, record, wide,
 };
 use crate::codec::Writer;
@@ -11,7 +12,7 @@ use crate::collections::{Map, Set};
 
 /// Names a file of these [`Files`] for as long as they live, also while it does not exist.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct FileId(usize);
+pub struct FileId(pub(super) usize);
 
 /// Whether a commit has to survive the machine's going down, or only the browser's.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -72,7 +73,7 @@ impl Commit {
     }
 }
 
-/// All files of a node. Every page is in memory.
+/// All files of a node. What is needed all the time is in memory, of the rest what was read last: see `lazy.rs`.
 #[derive(Debug)]
 pub struct Files {
     pub(super) names: Map<String, FileId>,
@@ -86,7 +87,12 @@ pub struct Files {
     pub(super) durable: u64,
     /// Bytes of journal since the last compaction.
     pub(super) journal: u64,
+    /// Bytes of it after which it is folded into pages.
+    limit: u64,
     pub(super) damage: Vec<Damage>,
+    pub(super) lazy: Lazy,
+    /// The journal ended in its middle: until all is pages, nothing may be added to it.
+    pub(super) torn: bool,
 }
 
 impl Default for Files {
@@ -100,7 +106,10 @@ impl Default for Files {
             next_seq: 1,
             durable: 0,
             journal: 0,
+            limit: JOURNAL_LIMIT,
             damage: Vec::new(),
+            lazy: Lazy::default(),
+            torn: false,
         }
     }
 }
@@ -111,13 +120,20 @@ impl Files {
         Self::default()
     }
 
+    /// Folds the journal into pages after so many bytes, in place of [`JOURNAL_LIMIT`].
+    #[cfg(test)]
+    pub(crate) const fn set_journal_limit(&mut self, bytes: u64) {
+        self.limit = bytes;
+    }
+
     /// The id of a name. Does not make the file exist: writing does.
     pub fn file(&mut self, name: &str) -> FileId {
         if let Some(id) = self.names.get(name) {
             return *id;
         }
         let id = FileId(self.files.len());
-        self.files.push(File { name: name.to_owned(), ..File::default() });
+        let residency = self.lazy.residency(name);
+        self.files.push(File { name: name.to_owned(), residency, ..File::default() });
         self.names.insert(name.to_owned(), id);
         id
     }
@@ -152,13 +168,13 @@ impl Files {
         let file = self.get(file)?;
         file.check_range(offset, wide(length))?;
         let mut out = vec![0; length];
-        file.read(offset, &mut out)?;
+        self.lazy.note(file.read(offset, &mut out, self.lazy.now()))?;
         Ok(out)
     }
 
     /// Fills `out` from `offset` on.
     pub fn read_into(&self, file: FileId, offset: u64, out: &mut [u8]) -> Result<(), StorageError> {
-        self.get(file)?.read(offset, out)
+        self.lazy.note(self.get(file)?.read(offset, out, self.lazy.now()))
     }
 
     /// Byte ranges, page by page and in order, outside which the file is zeros.
@@ -219,6 +235,12 @@ impl Files {
         self.damage.contains(&Damage::Pages)
     }
 
+    /// Whether journal records were lost that others followed: what was written last may be gone, and the next commit has to
+    /// be a [`Files::checkpoint`].
+    pub const fn is_torn(&self) -> bool {
+        self.torn
+    }
+
     /// Makes a file's damaged pages zeros, so that they can be written again; the byte ranges that were lost.
     pub fn heal(&mut self, file: FileId) -> Vec<core::ops::Range<u64>> {
         let Some(target) = self.files.get_mut(file.0).filter(|target| target.damaged > 0) else {
@@ -243,8 +265,10 @@ impl Files {
     }
 
     /// The same; it is relaxed if `may_relax` says so of the name of every file that changed.
+    ///
+    /// `None` also while the journal is torn ([`Files::is_torn`]): then only [`Files::checkpoint`] may follow.
     pub fn take_batch_where(&mut self, may_relax: &dyn Fn(&str) -> bool) -> Option<Batch> {
-        if self.pending.is_empty() {
+        if self.pending.is_empty() || self.torn {
             return None;
         }
         let relaxed = self.pending.iter().all(|id| self.get(*id).is_ok_and(|file| may_relax(&file.name)));
@@ -268,7 +292,8 @@ impl Files {
     /// `None` while something is pending: take that first. It makes the batches before it superfluous, also those that
     /// are still on their way: should it overtake them, they are ignored when loading.
     pub fn compaction(&mut self, force: bool) -> Option<Compaction> {
-        if !self.pending.is_empty() || (!force && self.journal <= JOURNAL_LIMIT && !self.is_incomplete()) {
+        let due = force || self.torn || self.is_incomplete() || self.journal > self.limit;
+        if !due || !self.pending.is_empty() {
             return None;
         }
         self.checkpoint()
@@ -278,12 +303,18 @@ impl Files {
     ///
     /// It is itself a commit: `through` is then a sequence of its own, and what was pending is durable when this is.
     pub fn checkpoint(&mut self) -> Option<Compaction> {
-        if self.stale.is_empty() && self.journal == 0 && !self.is_incomplete() {
+        if self.stale.is_empty() && self.journal == 0 && !self.is_incomplete() && !self.torn {
             return None;
         }
+        // A record is all of a page.
+        if self.want_unfoldable() {
+            return None;
+        }
+        (self.torn, self.lazy.due) = (false, true);
         // From here on the records that are there are all there are.
         self.damage.retain(|damage| *damage != Damage::Pages);
-        let through = if self.pending.is_empty() { self.taken() } else { self.take_seq() };
+        // Of its own, so that it can be told when the records are durable.
+        let through = self.take_seq();
         for id in core::mem::take(&mut self.pending) {
             if let Some(file) = self.files.get_mut(id.0) {
                 file.changes = Changes::default();
@@ -292,7 +323,7 @@ impl Files {
         let (mut puts, mut deletes) = (Vec::new(), Vec::new());
         for id in core::mem::take(&mut self.stale) {
             if let Some(file) = self.files.get_mut(id.0) {
-                file.fold(&mut puts, &mut deletes);
+                file.fold(through, &mut puts, &mut deletes);
             }
         }
         let mut names = [0; 16];
@@ -313,11 +344,13 @@ impl Files {
 
     /// What is to be made durable next: a batch, or pages at once if the journal would grow past its limit.
     pub fn take_commit(&mut self) -> Option<Commit> {
-        if self.pending.is_empty() && self.journal <= JOURNAL_LIMIT {
+        if self.pending.is_empty() && self.journal <= self.limit {
             return None;
         }
-        if self.journal.saturating_add(self.pending_bytes()) > JOURNAL_LIMIT {
-            return self.checkpoint().map(Commit::Compaction);
+        if (self.torn || self.journal.saturating_add(self.pending_bytes()) > self.limit)
+            && let Some(compaction) = self.checkpoint()
+        {
+            return Some(Commit::Compaction(compaction));
         }
         self.take_batch().map(Commit::Batch)
     }

@@ -1,13 +1,15 @@
 //! Opening: page records, then the journal on top of them.
 
-use super::{Damage, FileId, Files, PAGE, PageKey, StorageError, page, record, wide};
+use super::{Damage, FileId, Files, PAGE, PageKey, Rule, StorageError, page, record, wide};
 use crate::collections::sort_by;
 
 /// All records of a store, in any order.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Snapshot {
-    /// Page records.
+    /// Page records that were read.
     pub pages: Vec<(PageKey, Vec<u8>)>,
+    /// Names of page records that were not: never that of the last page of a file, which tells its length.
+    pub absent: Vec<PageKey>,
     /// Journal records by sequence.
     pub journal: Vec<(u64, Vec<u8>)>,
 }
@@ -16,13 +18,33 @@ impl Files {
     /// Opens what a backend holds.
     ///
     /// A damaged page is not an error here: [`Files::damage`] names it, reading it fails, writing or healing it mends
-    /// it. A damaged journal record with good ones after it is an error; damaged ones at the end were never whole, so
-    /// they are named and left out, and the next batches take their places.
+    /// it. Damaged journal records at the end were never whole, so they are named and left out, and the next batches take
+    /// their places. One that is damaged or missing with good ones after it was lost: it is named with all that follow,
+    /// what stands before it counts, and [`Files::is_torn`].
     pub fn load(snapshot: Snapshot) -> Result<Self, StorageError> {
+        Self::new().take(snapshot)
+    }
+
+    /// The same with files that are lazy by a rule, of whose clean pages `budget` bytes are kept.
+    pub fn load_lazy(snapshot: Snapshot, rule: Rule, budget: u64) -> Result<Self, StorageError> {
         let mut files = Self::new();
-        let Snapshot { pages, mut journal } = snapshot;
+        files.set_lazy(rule, budget);
+        files.take(snapshot)
+    }
+
+    fn take(mut self, snapshot: Snapshot) -> Result<Self, StorageError> {
+        let files = &mut self;
+        let Snapshot { pages, absent, mut journal } = snapshot;
         let mut through = 0;
         let (mut names, mut expected) = ([0; 16], None);
+        for key in absent {
+            page::add_name(&mut names, &key.file, key.page);
+            let id = files.file(&key.file);
+            let Some(file) = files.get_mut(id) else { continue };
+            let page = file.pages.entry(key.page).or_default();
+            (page.stored, page.absent) = (true, true);
+            file.length = file.length.max(key.page.saturating_add(1).saturating_mul(PAGE));
+        }
         for (key, stored) in pages {
             if !key.file.is_empty() {
                 page::add_name(&mut names, &key.file, key.page);
@@ -55,7 +77,7 @@ impl Files {
         files.replay(&journal)?;
         files.forget_mended();
         files.durable = files.taken();
-        Ok(files)
+        Ok(self)
     }
 
     fn load_page(&mut self, key: &PageKey, content: Option<(u64, &[u8])>) -> Result<(), StorageError> {
@@ -109,9 +131,11 @@ impl Files {
         let from = journal.partition_point(|(seq, _)| *seq < self.next_seq);
         let records = journal.get(from..).unwrap_or_default();
         for (position, (seq, stored)) in records.iter().enumerate() {
+            let rest = records.get(position..).unwrap_or_default();
             if *seq != self.next_seq {
-                let what = Damage::Missing { expected: self.next_seq, got: *seq };
-                return Err(StorageError::Damaged { what });
+                self.damage.push(Damage::Missing { expected: self.next_seq, got: *seq });
+                self.tear(rest);
+                return Ok(());
             }
             match record::decode(*seq, stored) {
                 Ok(changes) => {
@@ -123,18 +147,27 @@ impl Files {
                     self.journal = self.journal.saturating_add(wide(stored.len()));
                 }
                 Err(StorageError::Damaged { what }) => {
-                    let rest = records.get(position + 1..).unwrap_or_default();
-                    if rest.iter().any(|(seq, stored)| record::decode(*seq, stored).is_ok()) {
-                        return Err(StorageError::Damaged { what });
-                    }
+                    let rest = rest.get(1..).unwrap_or_default();
                     self.damage.push(what);
-                    self.damage.extend(rest.iter().map(|(seq, _)| Damage::Journal { seq: *seq }));
+                    if rest.iter().any(|(seq, stored)| record::decode(*seq, stored).is_ok()) {
+                        self.tear(rest);
+                    } else {
+                        self.damage.extend(rest.iter().map(|(seq, _)| Damage::Journal { seq: *seq }));
+                    }
                     return Ok(());
                 }
                 Err(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    /// What follows rests on what was lost: it must never be replayed, so the next commit takes its place.
+    fn tear(&mut self, rest: &[(u64, Vec<u8>)]) {
+        self.damage.extend(rest.iter().map(|(seq, _)| Damage::Journal { seq: *seq }));
+        let last = rest.last().map_or(self.next_seq, |(seq, _)| *seq);
+        self.next_seq = self.next_seq.max(last.saturating_add(1));
+        self.torn = true;
     }
 
     fn apply(&mut self, id: FileId, change: &record::FileChange<'_>) {

@@ -1,7 +1,7 @@
 //! A backend in memory: what a browser's database is to a node, for tests and simulation.
 
-use super::{Batch, Commit, Compaction, PageKey, Snapshot};
-use crate::collections::Map;
+use super::{Batch, Commit, Compaction, PageKey, Rule, Snapshot, absent_at_open};
+use crate::collections::{Map, sort};
 
 /// Records by key. A crash is: take a [`MemoryBackend::snapshot`], forget the [`Files`](super::Files), load it.
 #[derive(Clone, Debug, Default)]
@@ -42,8 +42,33 @@ impl MemoryBackend {
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             pages: self.pages.iter().map(|(key, record)| (key.clone(), record.clone())).collect(),
+            absent: Vec::new(),
             journal: self.journal.iter().map(|(seq, record)| (*seq, record.clone())).collect(),
         }
+    }
+
+    /// The records that opening needs: of files that are lazy by the rule only the last page's.
+    pub fn lazy_snapshot(&self, rule: Rule) -> Snapshot {
+        let mut snapshot = self.snapshot();
+        let mut keys: Vec<PageKey> = snapshot.pages.iter().map(|(key, _)| key.clone()).collect();
+        sort(&mut keys);
+        snapshot.absent = absent_at_open(&keys, rule);
+        snapshot.pages.retain(|(key, _)| !snapshot.absent.contains(key));
+        snapshot
+    }
+
+    /// Page records by name.
+    pub fn read(&self, keys: Vec<PageKey>) -> Vec<(PageKey, Option<Vec<u8>>)> {
+        let read = |key: PageKey| {
+            let record = self.pages.get(&key).cloned();
+            (key, record)
+        };
+        keys.into_iter().map(read).collect()
+    }
+
+    /// A page record, if there is one.
+    pub fn page(&self, key: &PageKey) -> Option<&[u8]> {
+        self.pages.get(key).map(Vec::as_slice)
     }
 
     /// Bytes of all records.

@@ -18,6 +18,9 @@
 //! last compaction  a page record of the file "": sequence u64 | checksums of the names of all page records, added by XOR, 16
 //! ```
 //!
+//! Not every page has to be in memory: those of lazy files are read from the disk when they are needed, and let go
+//! (`lazy.rs`).
+//!
 //! A batch is strict, or relaxed where all that changed may be: so keys and what was written here are always strict, and
 //! what others have can be cheaper ([`Files::take_batch_where`]).
 //!
@@ -28,6 +31,7 @@ mod changes;
 mod error;
 mod file;
 mod files;
+mod lazy;
 mod load;
 mod memory;
 mod page;
@@ -38,6 +42,7 @@ mod tests;
 
 pub use error::{Damage, StorageError};
 pub use files::{Batch, Commit, Compaction, Durability, FileId, Files};
+pub use lazy::{BUDGET, Memory, Residency, Rule, absent_at_open};
 pub use load::Snapshot;
 pub use memory::MemoryBackend;
 pub use page::PageKey;

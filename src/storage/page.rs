@@ -1,5 +1,8 @@
 //! One page and its record.
 
+use core::cell::Cell;
+use std::borrow::Cow;
+
 use super::{Damage, PAGE, PAGE_SIZE, StorageError, wide};
 use crate::{
     codec::{Reader, VERSION, Writer},
@@ -29,7 +32,7 @@ impl PageKey {
     }
 }
 
-/// A page in memory: bytes past the end of `bytes` are zeros.
+/// A page: bytes past the end of `bytes` are zeros.
 #[derive(Debug, Default)]
 pub(super) struct Page {
     pub(super) bytes: Vec<u8>,
@@ -39,12 +42,36 @@ pub(super) struct Page {
     pub(super) stored: bool,
     /// The record was damaged: `bytes` is empty and means nothing.
     pub(super) damaged: bool,
+    /// The record is on the disk and its bytes are not here: `bytes` is empty and means nothing.
+    pub(super) absent: bool,
+    /// What was written on it while it is absent, the latest last.
+    pub(super) patches: Vec<Patch>,
+    /// The compaction that wrote its record: until that is durable, an older record may be read.
+    pub(super) folded: u64,
+    /// When it was last read, by the clock of its files.
+    pub(super) used: Cell<u64>,
+}
+
+/// Bytes, or `zeros` where there are none, over a page that is absent.
+#[derive(Debug)]
+pub(super) struct Patch {
+    at: usize,
+    zeros: usize,
+    bytes: Vec<u8>,
 }
 
 impl Page {
     /// Writes inside the page; `at + bytes.len()` is at most [`PAGE_SIZE`].
     pub(super) fn write(&mut self, at: usize, bytes: &[u8]) {
         self.stale = true;
+        if self.absent {
+            // Appends, nearly always: the last patch grows.
+            match self.patches.last_mut().filter(|last| last.zeros == 0 && last.at + last.bytes.len() == at) {
+                Some(last) => last.bytes.extend_from_slice(bytes),
+                None => self.patches.push(Patch { at, zeros: 0, bytes: bytes.to_vec() }),
+            }
+            return;
+        }
         if self.bytes.len() < at {
             self.bytes.resize(at, 0);
         }
@@ -58,11 +85,54 @@ impl Page {
     /// Zeros `from..to`.
     pub(super) fn zero(&mut self, from: usize, to: usize) {
         self.stale = true;
+        if self.absent {
+            self.patches.push(Patch { at: from, zeros: to.saturating_sub(from), bytes: Vec::new() });
+            return;
+        }
         if to >= self.bytes.len() {
             self.bytes.truncate(from);
         } else if let Some(target) = self.bytes.get_mut(from..to) {
             target.fill(0);
         }
+    }
+
+    /// Makes an absent page present: the bytes of its record, and over them what was written since.
+    pub(super) fn fill(&mut self, bytes: &[u8]) {
+        let stale = self.stale;
+        self.absent = false;
+        self.bytes = bytes.to_vec();
+        for patch in core::mem::take(&mut self.patches) {
+            match patch.zeros {
+                0 => self.write(patch.at, &patch.bytes),
+                zeros => self.zero(patch.at, patch.at + zeros),
+            }
+        }
+        self.stale = stale;
+    }
+
+    /// `from..to` of a page: all of what is present, of an absent one what was written since it was read last.
+    pub(super) fn piece(&self, from: usize, to: usize) -> Cow<'_, [u8]> {
+        if !self.absent {
+            return Cow::Borrowed(self.bytes.get(from..to.min(self.bytes.len())).unwrap_or_default());
+        }
+        let mut written = Self::default();
+        for patch in &self.patches {
+            match patch.zeros {
+                0 => written.write(patch.at, &patch.bytes),
+                zeros => written.zero(patch.at, patch.at + zeros),
+            }
+        }
+        Cow::Owned(written.bytes.get(from..to.min(written.bytes.len())).unwrap_or_default().to_vec())
+    }
+
+    /// Whether its record says what it says, and can be read.
+    pub(super) fn is_clean(&self, durable: u64) -> bool {
+        self.stored && !self.stale && !self.damaged && !self.absent && self.folded <= durable
+    }
+
+    /// Drops the bytes, which the record has.
+    pub(super) fn evict(&mut self) {
+        (self.absent, self.bytes) = (true, Vec::new());
     }
 
     /// Reads from `at` on, as many bytes as `out` has.

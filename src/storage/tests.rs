@@ -88,12 +88,39 @@ fn assert_same(files: &Files, model: &Model) {
     }
 }
 
+fn is_lazy(name: &str) -> Residency {
+    match name {
+        name if name.ends_with("/data") => Residency::Lazy,
+        name if name.ends_with("/tree") => Residency::Once,
+        _ => Residency::Always,
+    }
+}
+
+/// Now and then, by what there is.
+fn now_and_then(model: &Model) -> bool {
+    model.values().map(Vec::len).sum::<usize>() % 4 == 0
+}
+
+/// Supplies what a read misses until it misses nothing.
+fn supply_all(files: &mut Files, backend: &MemoryBackend) {
+    let ids: Vec<FileId> = files.names.values().copied().collect();
+    for id in ids {
+        let length = usize::try_from(files.len(id)).unwrap();
+        while let Err(StorageError::Absent { pages }) = files.read(id, 0, length) {
+            assert_eq!(files.take_wanted(), pages);
+            for key in pages {
+                assert!(!files.supply(&key, backend.page(&key)), "{key:?} is damaged");
+            }
+        }
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
 
     /// Any sequence of changes, commits and crashes gives what a map of byte vectors gives.
     #[test]
-    fn files_are_byte_vectors(actions in prop::collection::vec(action(), 1..60)) {
+    fn files_are_byte_vectors(actions in prop::collection::vec(action(), 1..60), lazy: bool) {
         let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
         let mut model = Model::new();
         // Taken but not applied: what to apply, and the model as it was when it was taken.
@@ -152,11 +179,29 @@ proptest! {
                 }
                 Action::Crash => {
                     queue.clear();
-                    files = Files::load(backend.snapshot()).unwrap();
+                    files = match lazy {
+                        true => Files::load_lazy(backend.lazy_snapshot(is_lazy), is_lazy, PAGE).unwrap(),
+                        false => Files::load(backend.snapshot()).unwrap(),
+                    };
                     prop_assert!(files.damage().is_empty());
                     model = durable.clone();
                 }
             }
+            // One that is lazy is seldom read as a whole, so that it is written where it is absent.
+            if !lazy || now_and_then(&model) {
+                if lazy {
+                    supply_all(&mut files, &backend);
+                }
+                assert_same(&files, &model);
+            }
+            files.trim();
+            if lazy {
+                let memory = files.memory();
+                prop_assert!(memory.clean <= memory.budget || memory.budget == 0, "{memory:?}");
+            }
+        }
+        if lazy {
+            supply_all(&mut files, &backend);
             assert_same(&files, &model);
         }
         for (commit, then) in queue {
@@ -194,7 +239,21 @@ proptest! {
                 prop_assert_eq!(files.read(id, 16_000, 500), Err(StorageError::Damaged { what: damage }));
             }
             (1, Err(error)) => prop_assert_eq!(error, StorageError::Damaged { what: Damage::Compaction }),
-            (2, Err(error)) => prop_assert_eq!(error, StorageError::Damaged { what: Damage::Journal { seq: 3 } }),
+            (2, Ok(mut files)) => {
+                // In the middle: what stands before it is there, and what rested on it never comes back.
+                prop_assert!(files.is_torn());
+                prop_assert_eq!(files.damage(), &[Damage::Journal { seq: 3 }, Damage::Journal { seq: 4 }]);
+                prop_assert_eq!(files.len(id), 20_050);
+                files.write(id, 0, b"x").unwrap();
+                prop_assert_eq!(files.take_batch(), None);
+                backend.compact(&files.checkpoint().unwrap());
+                files.write(id, 1, b"y").unwrap();
+                backend.commit(&files.take_batch().unwrap());
+                let files = Files::load(backend.snapshot()).unwrap();
+                prop_assert!(files.damage().is_empty() && !files.is_torn());
+                prop_assert_eq!(files.len(id), 20_050);
+                prop_assert_eq!(files.read(id, 0, 2).unwrap(), b"xy");
+            }
             (3, Ok(mut files)) => {
                 // At the end: never whole. The next batch takes its place.
                 prop_assert_eq!(files.damage(), &[Damage::Journal { seq: 4 }]);
@@ -213,9 +272,9 @@ proptest! {
     #[test]
     fn any_bytes_never_panic(page: Vec<u8>, journal: Vec<u8>, number: u64, seq: u64) {
         let key = PageKey { file: "x".into(), page: number };
-        let _ = Files::load(Snapshot { pages: vec![(key, page)], journal: vec![(seq, journal.clone())] });
+        let _ = Files::load(Snapshot { pages: vec![(key, page)], journal: vec![(seq, journal.clone())], ..Snapshot::default() });
         // With a right checksum, too.
-        let _ = Files::load(Snapshot { pages: vec![], journal: vec![(1, with_checksum(&journal))] });
+        let _ = Files::load(Snapshot { journal: vec![(1, with_checksum(&journal))], ..Snapshot::default() });
     }
 }
 
@@ -226,7 +285,7 @@ fn with_checksum(body: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_missing_journal_record_is_an_error() {
+fn a_missing_journal_record_ends_the_journal() {
     let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
     let id = files.file("a");
     for round in 0..3 {
@@ -235,8 +294,11 @@ fn a_missing_journal_record_is_an_error() {
     }
     let mut snapshot = backend.snapshot();
     snapshot.journal.remove(1);
-    let what = Damage::Missing { expected: 2, got: 3 };
-    assert_eq!(Files::load(snapshot).map(|_| ()), Err(StorageError::Damaged { what }));
+    let mut files = Files::load(snapshot).unwrap();
+    assert!(files.is_torn());
+    assert_eq!(files.damage(), &[Damage::Missing { expected: 2, got: 3 }, Damage::Journal { seq: 3 }]);
+    assert_eq!(files.len(id), 1);
+    assert!(files.compaction(false).unwrap().through > 3, "what rests on the missing one goes for good");
 }
 
 #[test]
@@ -326,7 +388,8 @@ fn a_compaction_may_overtake_batches() {
     assert_eq!(files.len(id), 5);
     files.write(id, 5, b"!").unwrap();
     let batch = files.take_batch().unwrap();
-    assert_eq!(batch.seq, later.seq + 1);
+    // The compaction has one of its own.
+    assert_eq!(batch.seq, later.seq + 2);
     backend.commit(&batch);
     assert_eq!(Files::load(backend.snapshot()).unwrap().read(id, 0, 6).unwrap(), b"First!");
 }
@@ -398,4 +461,62 @@ fn missing_pages_are_found_until_they_are_no_longer_expected() {
         backend.compact(&files.compaction(false).unwrap());
         assert!(!Files::load(backend.snapshot()).unwrap().is_incomplete(), "{key:?}");
     }
+}
+
+/// What of a lazy file is damaged or gone shows when it is read, is named then, and heals as always.
+#[test]
+fn damage_of_an_absent_page_is_named_when_it_is_supplied() {
+    let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
+    let id = files.file("feed/a/data");
+    files.write(id, 0, &pattern(4 * PAGE_SIZE, 3)).unwrap();
+    backend.compact(&files.checkpoint().unwrap());
+    let key = |page| PageKey { file: "feed/a/data".into(), page };
+    backend.page_mut(&key(0)).unwrap()[40] ^= 1;
+    let mut files = Files::load_lazy(backend.lazy_snapshot(is_lazy), is_lazy, PAGE).unwrap();
+    let id = files.file("feed/a/data");
+    assert!(files.damage().is_empty());
+    // It goes while the node runs: its name was there.
+    backend.remove_page(&key(1));
+    let missed = files.read(id, 0, 4 * PAGE_SIZE);
+    assert_eq!(missed, Err(StorageError::Absent { pages: vec![key(0), key(1), key(2)] }));
+    // Written while absent, in part: that is lost with the rest of a damaged page, and kept on a good one.
+    files.write(id, 5, b"patch").unwrap();
+    files.write(id, 2 * PAGE + 5, b"patch").unwrap();
+    let damaged: Vec<bool> = (0..3).map(|page| files.supply(&key(page), backend.page(&key(page)))).collect();
+    assert_eq!(damaged, [true, true, false]);
+    assert_eq!(files.read(id, 2 * PAGE + 5, 5).unwrap(), b"patch");
+    assert_eq!(files.damage().len(), 2);
+    assert!(matches!(files.read(id, 0, 10), Err(StorageError::Damaged { .. })));
+    assert_eq!(files.heal(id), vec![0..PAGE, PAGE..2 * PAGE]);
+    assert!(files.damage().is_empty());
+    backend.compact(&files.checkpoint().unwrap());
+    assert!(Files::load(backend.snapshot()).unwrap().damage().is_empty());
+}
+
+/// Folding needs all of a page: what was written on an absent one waits in the journal until it is supplied.
+#[test]
+fn a_compaction_waits_for_absent_pages() {
+    let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
+    let id = files.file("feed/a/data");
+    files.write(id, 0, &pattern(3 * PAGE_SIZE, 3)).unwrap();
+    backend.compact(&files.checkpoint().unwrap());
+    let mut files = Files::load_lazy(backend.lazy_snapshot(is_lazy), is_lazy, PAGE).unwrap();
+    let id = files.file("feed/a/data");
+    files.write(id, PAGE + 100, b"patch").unwrap();
+    backend.commit(&files.take_batch().unwrap());
+    assert_eq!(files.compaction(true), None);
+    let wanted = files.take_wanted();
+    assert_eq!(wanted, [PageKey { file: "feed/a/data".into(), page: 1 }]);
+    files.supply(&wanted[0], backend.page(&wanted[0]));
+    let compaction = files.compaction(true).unwrap();
+    // Until it is durable, the bytes are nowhere else.
+    files.trim();
+    assert_eq!(files.read(id, PAGE + 100, 5).unwrap(), b"patch");
+    backend.compact(&compaction);
+    files.committed(compaction.through);
+    files.trim();
+    assert_eq!(files.memory().clean, PAGE);
+    assert!(
+        files.absent(&|_| true, 9).len() == 2 && Files::load(backend.snapshot()).unwrap().damage().is_empty()
+    );
 }

@@ -391,7 +391,7 @@ impl Exchange {
                 }
                 Err(ReplicaError::Local(detail)) => return Err(Fault::Local(detail)),
                 Err(ReplicaError::Contradiction) => self.contradicted(feed, replica)?,
-                Ok(()) | Err(ReplicaError::Stale | ReplicaError::NotHeld) => {}
+                Ok(()) | Err(ReplicaError::Stale | ReplicaError::NotHeld | ReplicaError::Absent) => {}
             }
         }
         Ok(())

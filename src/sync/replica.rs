@@ -36,6 +36,9 @@ pub enum ReplicaError {
     /// Not here.
     #[error("not held")]
     NotHeld,
+    /// What it reads must be read from the disk first: it is to be asked again after that.
+    #[error("not in memory")]
+    Absent,
     /// Our own storage failed.
     #[error("{0}")]
     Local(String),
@@ -174,6 +177,7 @@ impl From<FeedError> for ReplicaError {
             // The proof rests on nodes that are not held (any more).
             FeedError::NotHeld { .. } => Self::Stale,
             FeedError::Empty => Self::Peer(error.to_string()),
+            error if error.is_absent() => Self::Absent,
             other => Self::Local(other.to_string()),
         }
     }
@@ -194,6 +198,7 @@ pub fn prove_from(
     let limit = blocks.start.saturating_add(u64::try_from(super::limits::MAX_BLOCKS).unwrap_or(u64::MAX));
     let local = |error: FeedError| match error {
         FeedError::NotHeld { .. } => ReplicaError::NotHeld,
+        error if error.is_absent() => ReplicaError::Absent,
         error => ReplicaError::Local(error.to_string()),
     };
     let chunk = feed.data_range(files, blocks.start..blocks.end.min(limit), max_bytes).map_err(local)?;
@@ -207,7 +212,9 @@ pub fn prove_from(
 
 /// [`Replica::prove_head`] for a feed in files.
 pub fn prove_head_from(feed: &Feed, files: &Files, from: u64, to: u64) -> Result<Proof, ReplicaError> {
-    feed.prove(files, &ProofRequest { blocks: from..from, from, to }).map_err(|_| ReplicaError::NotHeld)
+    let missed =
+        |error: FeedError| if error.is_absent() { ReplicaError::Absent } else { ReplicaError::NotHeld };
+    feed.prove(files, &ProofRequest { blocks: from..from, from, to }).map_err(missed)
 }
 
 /// [`Replica::missing`] for a feed that is followed whole.

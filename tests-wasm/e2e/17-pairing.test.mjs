@@ -14,8 +14,8 @@ import { startStatic } from "./lib/static.mjs";
 import { until } from "./lib/wait.mjs";
 
 /** A page without anything on it but a node that knows no hub. */
-async function node(w, kind, server, options = {}) {
-  const tab = await (await w.browser(kind)).open(new URL("/icon.svg", server.url).href);
+async function node(browser, server, options = {}) {
+  const tab = await browser.open(new URL("/icon.svg", server.url).href);
   await tab.run(async (options) => {
     const { Hypha } = await import("/pkg/index.js");
     window.Hypha = Hypha;
@@ -50,14 +50,15 @@ async function pair(one, other) {
 for (const [first, second] of [["chrome", "firefox"], ["firefox", "chrome"]]) {
   test(`${first} and ${second} pair by codes, and then carry sync files`, scenario(async (w) => {
     const server = w.keep(await startStatic());
-    const ada = await node(w, first, server);
+    const [one, two] = [await w.browser(first), await w.browser(second)];
+    const ada = await node(one, server);
     const { link, passphrase } = await ada.run(async () => {
       const passphrase = await Hypha.generatePassphrase();
       await hypha.signUp(passphrase, { device: "Ada's desk" });
       for (let at = 0; at < 300; at++) await hypha.home.put(`notes/${at}`, `note ${at}`);
       return { link: hypha.home.link, passphrase };
     });
-    const ben = await node(w, second, server, { link });
+    const ben = await node(two, server, { link });
 
     // What is no code, and codes for others, are told apart.
     assert.match(await ben.run(() => code(hypha.answer("hello"))), /^BAD_INPUT this is no pairing code/);
@@ -111,17 +112,18 @@ for (const [first, second] of [["chrome", "firefox"], ["firefox", "chrome"]]) {
     assert.equal(await ada.run(async (back) => (await hypha.importSync(blob(back))).fresh, back), 0);
     console.log(`sync file: ${Math.round(everything.length * 0.75)} bytes of everything, ${Math.round(news.length * 0.75)} of what was new`);
 
+    if (first === "firefox") return;
     // Garbage, a part of a file, one with a flipped byte, and one of a space that is not read here.
     assert.match(await ada.run(() => code(hypha.importSync(new Blob(["nothing of the kind"])))), /^BAD_INPUT this is not such a file/);
     assert.match(await ada.run(async () => code(hypha.importSync(await hypha.export()))), /^BAD_INPUT this file is a back-up/);
     assert.match(await ada.run((back) => code(hypha.importSync(blob(back).slice(0, -30))), back), /^CORRUPT this file is not whole: its end is missing/);
-    const other = await node(w, second, server, { name: "other" });
+    const other = await node(two, server, { name: "other" });
     await other.run(async () => void await hypha.signUp(await Hypha.generatePassphrase(), { device: "elsewhere" }));
     assert.match(await other.run((back) => code(hypha.importSync(blob(back))), back), /^BAD_INPUT the space hypha:\/\/[0-9a-f]{64} is not among those of this browser/);
-    const fresh = await node(w, second, server, { name: "fresh", link });
+    const fresh = await node(two, server, { name: "fresh", link });
     const outcome = await fresh.run(async (everything) => {
       const whole = new Uint8Array(await blob(everything).arrayBuffer());
-      whole[whole.length - 40_000] ^= 1;
+      whole[whole.length >> 1] ^= 1;
       return [await code(hypha.importSync(new Blob([whole]))), hypha.home.writers().length];
     }, everything);
     assert.match(outcome[0], /^CORRUPT this file is not whole: 1 of its parts are damaged/);
@@ -131,7 +133,8 @@ for (const [first, second] of [["chrome", "firefox"], ["firefox", "chrome"]]) {
 
 test("two pages pair by the QR code on the screen, and a back-up is saved and restored", scenario(async (w) => {
   const server = w.keep(await startStatic());
-  const desk = await (await w.browser("chrome")).open(server.url);
+  const browser = await w.browser("chrome");
+  const desk = await browser.open(server.url);
   await setUp(desk, { device: "Desk" });
   await post(desk, "Written where there is no hub");
   const link = await desk.textOf("link");
@@ -174,10 +177,12 @@ test("two pages pair by the QR code on the screen, and a back-up is saved and re
     writeFileSync(file, Buffer.from(bytes));
     const rubbish = path.join(folder, "rubbish.hypha");
     writeFileSync(rubbish, "nothing of the kind");
-    const empty = await (await w.browser("chrome")).open(server.url);
+    const empty = await browser.open(`${server.url}?name=empty`);
     await empty.click("restore");
     await (await empty.page.waitForSelector("[data-testid=backup-open]")).uploadFile(rubbish);
     await empty.waitSeen(/this is not such a file/);
+    // From nobody but the file.
+    await desk.close();
     await (await empty.page.$("[data-testid=backup-open]")).uploadFile(file);
     await inState(empty, "visitor");
     await reads(empty, ["Written where there is no hub"]);

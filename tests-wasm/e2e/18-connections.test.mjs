@@ -17,7 +17,10 @@ async function twoNetworks(w) {
   const open = async (node) => {
     await networks.open(node, server.port);
     const browser = await w.browser("chrome", { program: networks.program(node, CHROMIUM) });
-    return { browser, tab: await browser.open(new URL("/icon.svg", server.url).href) };
+    const tab = await browser.open(new URL("/icon.svg", server.url).href);
+    // Else Chrome names its addresses by multicast now and then, whatever its flags say, and nothing answers beyond a router.
+    await tab.page.browserContext().overridePermissions(new URL(server.url).origin, ["camera", "microphone"]);
+    return { browser, tab };
   };
   const [a, b] = await Promise.all([open("a"), open("b")]);
   return { networks, hub: `${server.hub}#relay=1`, plain: server.hub, a: a.tab, b: b.tab, browsers: { a: a.browser, b: b.browser } };
@@ -102,16 +105,19 @@ test("a sync of 10,000 entries begins on the hub, goes direct, survives blocked 
   const { one, two } = await whole(a, b, 10_050);
   assert.ok(one.moves >= 3 && two.repeated <= one.resent, JSON.stringify({ one, two }));
 
-  // Beside it, without a hub that carries data: the first entry waits for WebRTC.
-  await b.run(() => hypha.close());
-  await a.run(() => hypha.close());
-  const other = await origin(a, { hubs: [plain] });
-  await write(a, 0, 10);
-  await reader(b, { hubs: [plain], link: other });
-  await has(b, 10);
-  assert.deepEqual(await b.run(() => paths), ["direct"]);
-  const firstDirect = await b.run(() => first);
-  t.diagnostic(`first entry: ${Math.round(firstOverRelay)} ms over the hub, ${Math.round(firstDirect)} ms without it`);
+  // How long the first entry takes: over a hub that carries data, and over one that does not.
+  const took = {};
+  for (const [name, url] of [["over the hub", hub], ["without it", plain]]) {
+    await b.run(() => hypha.close());
+    await a.run(() => hypha.close());
+    const other = await origin(a, { hubs: [url] });
+    await write(a, 0, 10);
+    await reader(b, { hubs: [url], link: other });
+    await has(b, 10);
+    assert.equal((await b.run(() => paths))[0], name === "without it" ? "direct" : "relay");
+    took[name] = `${Math.round(await b.run(() => first))} ms ${name}`;
+  }
+  t.diagnostic(`first entry: ${Object.values(took).join(", ")}; of the 10,000 after ${Math.round(firstOverRelay)} ms`);
   t.diagnostic(`cut after ${before} entries: on the hub again ${fellBack} ms later, all there ${overRelay} ms later; direct ${back} ms after UDP passed again`);
   t.diagnostic(`frames: ${JSON.stringify({ sent: one.sent, resent: one.resent, moves: one.moves, repeated: two.repeated })}`);
 }));
@@ -125,7 +131,7 @@ test("a TURN server connects what two address translators keep apart", scenario(
   // Without it they do not meet.
   await reader(b, { hubs: [plain], link });
   await until("a try", () => b.run(() => hypha.peers().length > 0), { told: () => peers(b) });
-  await new Promise((resolve) => setTimeout(resolve, 6_000));
+  await new Promise((resolve) => setTimeout(resolve, 4_000));
   assert.equal(await held(b), 0);
   assert.equal(await path(b), undefined);
   await b.run(() => hypha.close());

@@ -31,9 +31,10 @@ globalThis.tried = (async () => {
   const home = await hypha.signUp(words, { device: "Bundled" });
   await home.put("a", { n: 1 });
   const { value } = await home.get("a");
+  const garden = await hypha.createSpace({ title: "Garden" }); // asks for the second part of the module
   const code = await home.put("", 1).then(() => "none", (error) => error instanceof HyphaError && error.code);
   await hypha.close();
-  return { words, n: value.n, key: home.key, code };
+  return { words, n: value.n, key: home.key, code, title: garden.title };
 })();
 `;
 const page = (script) => `<!doctype html><meta charset="utf-8"><title>bundle</title><link rel="icon" href="data:,">
@@ -81,8 +82,9 @@ test("the tarball holds what is needed, once, and nothing else", (t) => {
   for (const name of ["package.json", "README.md", "LICENSE-MIT", "LICENSE-APACHE", "index.js", "index.d.ts", "worker.js"]) {
     assert.ok(files.includes(name), `${name} is missing`);
   }
-  assert.deepEqual(files.filter((name) => name.endsWith(".wasm")), ["wasm/core_bg.wasm"]);
-  const strange = files.filter((name) => !/^(package\.json|README\.md|LICENSE-(MIT|APACHE)|[a-z-]+\.js|index\.d\.ts|wasm\/core(_bg\.wasm|\.js))$/.test(name));
+  // Two parts of one module, of which a page loads the second later.
+  assert.deepEqual(files.filter((name) => name.endsWith(".wasm")).sort(), ["wasm/core_bg.wasm", "wasm/core_rest.wasm"]);
+  const strange = files.filter((name) => !/^(package\.json|README\.md|LICENSE-(MIT|APACHE)|[a-z-]+\.js|index\.d\.ts|wasm\/core(_bg\.wasm|_rest\.wasm|\.js))$/.test(name));
   assert.deepEqual(strange, []);
   assert.deepEqual(files.filter((name) => /test|spec|\.(ts|map|rs)$/.test(name)), ["index.d.ts"]);
   const { dependencies, scripts, version } = JSON.parse(readFileSync(path.join(PKG, "package.json"), "utf8"));
@@ -148,7 +150,7 @@ test("publint has nothing to say", async () => {
 
 test("the types are right for whoever imports it (attw, ES modules only)", async () => {
   // These two are addresses for `new URL` and `Hypha.init`; nobody imports them.
-  const addresses = ["./core.wasm", "./worker.js"];
+  const addresses = ["./core.wasm", "./rest.wasm", "./worker.js"];
   await run(path.join(BIN, "attw"), ["--profile", "esm-only", "--no-color", path.join(work, packed.filename), "--exclude-entrypoints", ...addresses], work);
 });
 
@@ -179,8 +181,11 @@ async function tried(url) {
 async function works(folder, t) {
   const files = under(folder);
   const wasm = files.filter((name) => name.endsWith(".wasm"));
-  assert.equal(wasm.length, 1, `of WebAssembly there is: ${wasm.join(", ")}`);
-  assert.deepEqual(readFileSync(path.join(folder, wasm[0])), readFileSync(path.join(PKG, "wasm/core_bg.wasm")));
+  assert.equal(wasm.length, 2, `of WebAssembly there is: ${wasm.join(", ")}`);
+  for (const name of ["core_bg", "core_rest"]) {
+    const bytes = readFileSync(path.join(PKG, `wasm/${name}.wasm`));
+    assert.ok(wasm.some((file) => bytes.equals(readFileSync(path.join(folder, file)))), `${name}.wasm is in the bundle as it is`);
+  }
   const server = createServer((request, response) => {
     const name = new URL(request.url, "http://localhost").pathname.slice(1) || "index.html";
     const there = files.includes(name);
@@ -197,9 +202,9 @@ async function works(folder, t) {
   t.diagnostic(`${files.length} files: ${files.sort().join(", ")}`);
 }
 
-function right({ words, n, key, code }) {
+function right({ words, n, key, code, title }) {
   assert.match(words, /^[a-z-]+( [a-z-]+){7}$/);
-  assert.deepEqual([n, /^[0-9a-f]{64}$/.test(key), code], [1, true, "BAD_INPUT"]);
+  assert.deepEqual([n, /^[0-9a-f]{64}$/.test(key), code, title], [1, true, "BAD_INPUT", "Garden"]);
 }
 
 test("esbuild bundles it", async (t) => {
@@ -207,7 +212,7 @@ test("esbuild bundles it", async (t) => {
   // It does not follow `new URL`, so the worker and the module are named, as the README says.
   await esbuild({
     absWorkingDir: app, outdir, bundle: true, minify: true, format: "esm", logLevel: "silent", loader: { ".wasm": "copy" },
-    entryPoints: { app: "app.js", worker: "hypha-node/worker.js", "wasm/core_bg": "hypha-node/core.wasm" },
+    entryPoints: { app: "app.js", worker: "hypha-node/worker.js", "wasm/core_bg": "hypha-node/core.wasm", "wasm/core_rest": "hypha-node/rest.wasm" },
   });
   writeFileSync(path.join(outdir, "index.html"), page("./app.js"));
   await works(outdir, t);

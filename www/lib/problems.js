@@ -20,6 +20,8 @@ const WORDS = {
   PINNED: "This address now names somebody else than it did before.",
   UNSUPPORTED: "This browser lacks something that is needed here. A newer version, or another browser, will do.",
   CLOSED: "This tab has lost touch with the part that keeps your things. Reload the page to go on.",
+  OFFLINE: "A part of this page could not be fetched. What you wrote is kept. Check that you are online, then try again.",
+  UPDATE: "This page was renewed on its server while it was open. Reload it to go on.",
 };
 
 /** `{ text, code }` for any error: what to show large, and what to show in small print. */

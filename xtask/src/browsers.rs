@@ -36,7 +36,8 @@ pub fn install(what: &str, packages: &[&str]) -> Result<()> {
     step(what, || {
         let apt = |args: &[&str]| {
             let mut command = Command::new(&apt);
-            command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
+            // A server among them is for the tests to start, not for the machine.
+            command.args(args).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
             process::must(&mut command, LIMIT, Output::Kept)
         };
         apt(&["update"])?;

@@ -75,7 +75,7 @@ fn tests() -> Result<PathBuf> {
     let said = process::must(command.current_dir(paths::root()), LIMIT, Output::Kept)?;
     let built = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let executable = |line: Value| line.get("executable")?.as_str().map(PathBuf::from);
-    built.filter_map(executable).last().context("cargo built no tests")
+    built.filter_map(executable).next_back().context("cargo built no tests")
 }
 
 fn count(tests: &PathBuf, work: &str) -> Result<u64> {
@@ -88,6 +88,6 @@ fn count(tests: &PathBuf, work: &str) -> Result<u64> {
         bail!("there is no work {work}");
     }
     let figure =
-        said.lines().find_map(|line| line.split_once("I refs:")).context("valgrind counted nothing")?.1;
+        said.lines().find_map(|line| line.split_once("refs:")).context("valgrind counted nothing")?.1;
     Ok(figure.trim().replace(',', "").parse()?)
 }

@@ -10,7 +10,7 @@
 
 use crate::process::{self, Output};
 use crate::step::step;
-use crate::{package, paths, tools};
+use crate::{package, paths, split, tools};
 use anyhow::{Context, Result};
 use blake2::{Blake2b, Digest, digest::consts::U32};
 use std::fs;
@@ -59,7 +59,9 @@ fn compile(core: &Path) -> Result<()> {
     bindgen.args(["--target", "web", "--omit-default-module-path", "--no-typescript", "--out-name", "core"]);
     bindgen.arg("--out-dir").arg(core);
     bindgen.arg(paths::target().join(tools::WASM).join("debug/hypha_node.wasm"));
-    process::must(&mut bindgen, BIND, Output::Kept).map(drop)
+    process::must(&mut bindgen, BIND, Output::Kept)?;
+    let glue = core.join("core.js");
+    Ok(fs::write(&glue, split::glue_of_whole(&fs::read_to_string(&glue)?))?)
 }
 
 /// Hash of all that the module is made from.

@@ -1,9 +1,10 @@
-//! Developer commands of Hypha: `cargo xtask <serve|build|test|bench|sim|fuzz|check|size>`.
+//! Developer commands of Hypha: `cargo xtask <serve|build|test|bench|sim|fuzz|profile|check|size>`.
 //!
 //! ```text
 //! main      which command
 //! package   Rust → wasm → pkg/            tools, npm, browsers   what it takes, found or installed
 //! serve     listens; http reads requests; site answers them; hub is the signalling; claim the one PUT
+//! split     the module in two: what is needed first, and the rest; profile  finds out what is needed first
 //! test      rings of tests, added up by tally; check, licences, size are rings of their own
 //! hostile   the package as the adversary of the tests has it; native   a peer on webrtc-rs, a Nostr relay, a broker
 //! bench     this package beside others
@@ -31,11 +32,13 @@ mod outbox;
 mod package;
 mod paths;
 mod process;
+mod profile;
 mod serve;
 mod sim;
 mod site;
 mod size;
 mod socket;
+mod split;
 mod step;
 mod tally;
 mod test;
@@ -63,6 +66,8 @@ Usage: cargo xtask <command>
   sim     a crowd of whole nodes in one simulated network: a table, JSON, a chart
             --nodes LIST how many (default 32,1000,10000)
             --seed N     default 1; the same seed gives the same run
+  profile which functions a page runs until its first write, as a browser tells: xtask/first-load.txt,
+          by which the module is cut in two. To be done anew when much was changed; about a minute
   fuzz    every decoder and the connection's state machine under bytes that were nearly right
             --seconds N  for how long (default 600)
             --seed N     default: the time; the same seed gives the same inputs
@@ -84,6 +89,7 @@ fn main() -> ExitCode {
         "test" => test::run(&rest),
         "bench" => bench::run(&rest).map(|()| true),
         "sim" => sim::run(&rest).map(|()| true),
+        "profile" => no_options(&rest).and_then(|()| profile::run()).map(|()| true),
         "fuzz" => fuzz::run(&rest).map(|()| true),
         "check" => no_options(&rest).and_then(|()| check::run()),
         "size" => no_options(&rest).and_then(|()| size::run()),

@@ -9,7 +9,7 @@ use crate::process::{self, Output};
 use crate::step::step;
 use crate::{browsers, paths};
 use anyhow::{Context, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -35,6 +35,23 @@ pub fn build() -> Result<PathBuf> {
         Ok(())
     })?;
     Ok(out)
+}
+
+/// What networks of their own take, with a NAT and a TURN server in them. Where something cannot be had, the tests that need it
+/// fail and say what.
+pub fn networks() -> Result<()> {
+    // Debian puts them where only root looks for programs.
+    let have = |name: &str| {
+        paths::on_path(name).is_some()
+            || ["/usr/sbin", "/sbin"].iter().any(|folder| Path::new(folder).join(name).is_file())
+    };
+    if ["ip", "nft", "turnserver"].into_iter().all(have) {
+        return Ok(());
+    }
+    browsers::install(
+        "Install iproute2, nftables and coturn with apt-get",
+        &["iproute2", "nftables", "coturn"],
+    )
 }
 
 /// mosquitto, the MQTT broker that most people run.

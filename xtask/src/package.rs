@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! cargo build --release → hypha_node.wasm → wasm-bindgen → core.js, core_bg.wasm → wasm-opt ┐
+//!    split: core_bg.wasm, core_rest.wasm, by first-load.txt ◀───────────────────────────────┤
 //! pkg-template/ (index.js, index.d.ts, worker.js, package.json …), LICENSE-* ───────────────┴→ pkg/
 //! ```
 //! The slow half (bindgen, opt) is redone only when its inputs changed: their hash is kept beside the result.
-//! `pkg/` is put together anew each time and holds exactly one `.wasm`.
+//! `pkg/` is put together anew each time and holds exactly the two parts of one module.
 
 use crate::process::{self, Output};
+use crate::split::{self, Module, Names};
 use crate::step::step;
 use crate::{npm, paths, tools};
 use anyhow::{Context, Result, bail, ensure};
@@ -43,7 +45,8 @@ const WASM_OPT: &[&str] = &[
     "--enable-sign-ext",
     // wasm-bindgen's names, hashes among them, are read by the glue only
     "--minify-imports-and-exports-and-modules",
-    "--strip-debug",
+    // names stay for whoever cuts it in two
+    "-g",
     "--strip-producers",
     "--strip-target-features",
 ];
@@ -52,11 +55,12 @@ const WASM_OPT: &[&str] = &[
 pub fn build() -> Result<()> {
     tools::wasm_target()?;
     let compiled = step("Compile to wasm", compile)?;
-    let core = core(&compiled)?;
+    let core = core(&whole(&compiled)?)?;
     step("Put pkg/ together", || assemble(&core))
 }
 
-fn compile() -> Result<PathBuf> {
+/// The library as rustc gives it.
+pub fn compile() -> Result<PathBuf> {
     let mut command = Command::new("cargo");
     command.args(["build", "--release", "--lib", "--target", tools::WASM, "--package", "hypha-node"]);
     // a machine's own paths in panic messages would make builds differ and tell of their maker
@@ -66,6 +70,8 @@ fn compile() -> Result<PathBuf> {
         .iter()
         .filter(|(from, _)| !from.is_empty())
         .map(|(from, to)| serde_json::Value::from(format!("--remap-path-prefix={from}={to}")))
+        // names of functions with their types, by which they are told apart
+        .chain(["-Csymbol-mangling-version=v0".into()])
         .collect::<serde_json::Value>();
     // as configuration, since RUSTFLAGS would replace what .cargo/config.toml says instead of joining it
     command
@@ -77,17 +83,12 @@ fn compile() -> Result<PathBuf> {
     Ok(paths::target().join(tools::WASM).join("release/hypha_node.wasm"))
 }
 
-/// Folder with `core.js` and the optimised `core_bg.wasm` made from `compiled`.
-fn core(compiled: &Path) -> Result<PathBuf> {
+/// Folder with `core.js` and the optimised `core_bg.wasm` made from `compiled`, in one piece and with names.
+pub fn whole(compiled: &Path) -> Result<PathBuf> {
     let wasm = fs::read(compiled).with_context(|| format!("cannot read {}", compiled.display()))?;
     let npm_lock = fs::read(paths::root().join("xtask/npm/package-lock.json"))?;
-    let mut hash = Blake2b::<U32>::new();
-    for part in [wasm.as_slice(), tools::locked_version("wasm-bindgen")?.as_bytes(), &npm_lock] {
-        hash.update(u64::try_from(part.len())?.to_le_bytes());
-        hash.update(part);
-    }
-    hash.update(WASM_OPT.join(" "));
-    let hash = data_encoding::HEXLOWER.encode(&hash.finalize());
+    let version = tools::locked_version("wasm-bindgen")?;
+    let hash = hash_of(&[&wasm, version.as_bytes(), &npm_lock, WASM_OPT.join(" ").as_bytes()])?;
 
     let out = paths::target().join("hypha-core");
     let stamp = out.join("inputs");
@@ -124,6 +125,75 @@ fn core(compiled: &Path) -> Result<PathBuf> {
     })?;
     fs::write(stamp, hash)?;
     Ok(out)
+}
+
+/// Folder with `core.js`, `core_bg.wasm` and `core_rest.wasm`: the module of `whole` in two.
+fn core(whole: &Path) -> Result<PathBuf> {
+    let wasm = fs::read(whole.join("core_bg.wasm"))?;
+    let out = paths::target().join("hypha-parts");
+    if out.exists() {
+        fs::remove_dir_all(&out)?;
+    }
+    fs::create_dir_all(&out)?;
+    step("Put what is needed first apart", || {
+        let list = first_load();
+        let names = Names::read(
+            &fs::read_to_string(&list).with_context(|| format!("cannot read {}", paths::shown(&list)))?,
+        )?;
+        let before = Module::read(&wasm)?;
+        let name = |function: usize| before.names.get(function).map_or("", |name| name);
+        // whichever way arithmetic goes depends on the numbers
+        let reached = |function: usize, count| {
+            let is_whole = WHOLE.iter().any(|one| name(function).contains(one));
+            if is_whole { None } else { names.reached(name(function), count) }
+        };
+        let (wasm, stretches) = split::take_out(&wasm, &before, &reached)?;
+        let mut module = Module::read(&wasm)?;
+        module.names = before.names.clone();
+        let mark =
+            format!("build-{}", hash_of(&[&wasm, names.text().as_bytes()])?.get(..16).unwrap_or_default());
+        let parts = split::cut(&module, &mark, &|function| {
+            usize::try_from(function).is_ok_and(|at| at < before.names.len() && names.has(name(at)))
+        })?;
+        println!("  {stretches} stretches that do not run are taken out of functions that do");
+        let [first, stubs, rest] = parts.counts;
+        println!("  {first} functions first, {stubs} of them lead to the rest; {rest} in the rest");
+        fs::write(out.join("core_bg.wasm"), parts.first)?;
+        fs::write(out.join("core_rest.wasm"), parts.rest)?;
+        fs::write(out.join("first-names.txt"), parts.names)?;
+        let glue = fs::read_to_string(whole.join("core.js"))?;
+        Ok(fs::write(out.join("core.js"), split::glue(&glue)?)?)
+    })?;
+    Ok(out)
+}
+
+/// What is in functions that stay in one piece.
+const WHOLE: &[&str] = &[
+    "argon2",
+    "blake2",
+    "chacha20",
+    "collections",
+    "compiler_builtins",
+    "curve25519",
+    "dlmalloc",
+    "ed25519",
+    "poly1305",
+    "sha2",
+    "slice::sort",
+];
+
+/// The list of functions that a page runs until its first write.
+pub fn first_load() -> PathBuf {
+    paths::root().join("xtask/first-load.txt")
+}
+
+fn hash_of(parts: &[&[u8]]) -> Result<String> {
+    let mut hash = Blake2b::<U32>::new();
+    for part in parts {
+        hash.update(u64::try_from(part.len())?.to_le_bytes());
+        hash.update(part);
+    }
+    Ok(data_encoding::HEXLOWER.encode(&hash.finalize()))
 }
 
 /// wasm-bindgen's glue without the doc comments (they stand in `index.d.ts`) and indentation: a fifth of its gzip.
@@ -183,7 +253,7 @@ fn assemble(core: &Path) -> Result<()> {
     }
     let manifest = stage.join("package.json");
     fs::write(&manifest, with_version(&fs::read_to_string(&manifest)?, &crate_version()?)?)?;
-    one_wasm(&stage)?;
+    two_parts(&stage)?;
     let pkg = dir();
     if pkg.exists() {
         fs::remove_dir_all(&pkg)?;
@@ -200,8 +270,11 @@ pub fn fill(core: &Path, stage: &Path) -> Result<()> {
     for file in paths::files_under(&template) {
         place(&file, &stage.join(file.strip_prefix(&template)?))?;
     }
-    for name in ["core.js", "core_bg.wasm"] {
-        place(&core.join(name), &stage.join("wasm").join(name))?;
+    for name in ["core.js", "core_bg.wasm", "core_rest.wasm"] {
+        // a module as it is has no second part
+        if core.join(name).is_file() {
+            place(&core.join(name), &stage.join("wasm").join(name))?;
+        }
     }
     Ok(())
 }
@@ -214,11 +287,11 @@ fn place(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn one_wasm(dir: &Path) -> Result<()> {
+fn two_parts(dir: &Path) -> Result<()> {
     let files = paths::files_under(dir);
     let found = files.iter().filter(|file| file.extension().is_some_and(|end| end == "wasm")).count();
-    if found != 1 {
-        bail!("the package must hold exactly one .wasm, it holds {found}");
+    if found != 2 {
+        bail!("the package must hold exactly two .wasm, the parts of one module; it holds {found}");
     }
     Ok(())
 }

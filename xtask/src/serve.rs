@@ -30,6 +30,8 @@ struct Options {
     data: Option<PathBuf>,
     no_build: bool,
     hub_only: bool,
+    /// Another package than `pkg/`: that of a recording, or of the tests' adversary.
+    pkg: Option<PathBuf>,
 }
 
 /// Builds, then serves until interrupted.
@@ -56,7 +58,7 @@ pub fn run(args: &[String]) -> Result<()> {
 }
 
 fn site(options: &Options, port: u16) -> Result<Site> {
-    let (www, pkg) = (paths::root().join("www"), package::dir());
+    let (www, pkg) = (paths::root().join("www"), options.pkg.clone().unwrap_or_else(package::dir));
     if !www.join("index.html").is_file() {
         bail!("www/index.html is missing");
     }
@@ -105,6 +107,7 @@ fn parse(args: &[String]) -> Result<Options> {
             }
             "--data" => options.data = Some(PathBuf::from(value()?)),
             "--no-build" => options.no_build = true,
+            "--pkg" => options.pkg = Some(PathBuf::from(value()?)),
             "--hub-only" => options.hub_only = true,
             other => bail!("`{other}` is not an option of serve; see `cargo xtask help`"),
         }

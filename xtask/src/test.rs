@@ -184,6 +184,7 @@ fn e2e(built: bool) -> Result<Tally> {
         bail!("there is no package to test");
     }
     let found = browsers::ready()?;
+    native::networks()?;
     let xtask = std::env::current_exe()?;
     // `host` may have compiled this program anew at the same place
     let xtask = PathBuf::from(xtask.to_string_lossy().trim_end_matches(" (deleted)"));

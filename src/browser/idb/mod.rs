@@ -11,22 +11,27 @@
 //! bytes, and all that were written before, have reached the disk, and a failed one leaves nothing. No transaction is held across anything but its own requests, for an idle one
 //! commits by itself.
 //!
-//! **Fence.** Opening raises a number in a transaction of its own before anything is read; every later write compares
-//! it inside its own transaction and aborts if it moved. So a tab that was frozen while another took over can never
-//! append to what that one has continued.
+//! **Fence.** Opening writes nothing. The first write raises a number, in its own transaction, if everything is still as it
+//! was read when opening: the number, the last sequence and the record of the last compaction. Every later write compares
+//! the number and aborts if it moved. So of two that opened one after the other, who writes first goes on, and the other
+//! can never append to what that one has continued.
+//!
+//! **Pages.** Opening reads the names of all page records, and the records that are needed at once; the others are read
+//! when they are wanted ([`Database::pages`]).
 //!
 //! rexie lays the stores out and deletes. It knows neither durability nor `versionchange`, so all else goes over a
 //! connection one layer below it.
 
 mod error;
+mod records;
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures_util::future::{Either, join, select};
 use gloo_timers::future::TimeoutFuture;
 use idb::DatabaseEvent as _;
-use js_sys::{Array, Function, Object, Reflect, Uint8Array};
+use js_sys::{Array, Function, Object, Reflect};
 use rexie::{ObjectStore, Rexie};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{IdbDatabase, IdbTransaction};
@@ -34,29 +39,38 @@ use web_sys::{IdbDatabase, IdbTransaction};
 pub use error::IdbError;
 pub(crate) use error::words;
 
-use crate::storage::{Commit, Durability, PageKey, Snapshot};
+use self::records::{Seen, bytes, number, page_key, to_bytes};
+use crate::storage::{Commit, Durability, PageKey, Residency, Rule, Snapshot};
 
 /// An open database, behind its fence.
 pub struct Database {
     handle: IdbDatabase,
     /// Holds the handler of `versionchange`.
     connection: idb::Database,
-    fence: f64,
+    /// The number in the database, as far as is known here.
+    fence: Cell<f64>,
+    /// What else was there when it was opened; `None` once something was written.
+    seen: RefCell<Option<Seen>>,
     closed: Rc<Cell<bool>>,
 }
 
 impl Database {
-    /// Opens or makes the database, raises its fence and reads all there is.
+    /// Opens or makes the database and reads all there is.
     pub async fn open(name: &str) -> Result<(Self, Snapshot), IdbError> {
+        Self::open_lazy(name, |_| Residency::Always).await
+    }
+
+    /// Opens or makes the database and reads what is needed at once: of files that are lazy by the rule only the last pages.
+    pub async fn open_lazy(name: &str, rule: Rule) -> Result<(Self, Snapshot), IdbError> {
         let blocked = IdbError::Blocked { name: name.to_owned() };
-        let opening = core::pin::pin!(Self::open_unhurried(name));
+        let opening = core::pin::pin!(Self::open_unhurried(name, rule));
         match select(opening, TimeoutFuture::new(OPEN_TIMEOUT_MS)).await {
             Either::Left((result, _)) => result,
             Either::Right(_) => Err(blocked),
         }
     }
 
-    async fn open_unhurried(name: &str) -> Result<(Self, Snapshot), IdbError> {
+    async fn open_unhurried(name: &str, rule: Rule) -> Result<(Self, Snapshot), IdbError> {
         let stores = [PAGES, JOURNAL, KEYS];
         let layout = stores.into_iter().fold(Rexie::builder(name).version(VERSION), |builder, store| {
             builder.add_object_store(ObjectStore::new(store))
@@ -80,10 +94,9 @@ impl Database {
             }
         });
         let handle: IdbDatabase = JsValue::from(connection_handle(&connection)?).unchecked_into();
-        let mut database = Self { handle, connection, fence: 0.0, closed };
-        database.fence = database.raise_fence().await?;
-        let snapshot = read(&database.connection).await?;
-        Ok((database, snapshot))
+        let (snapshot, fence, seen) = records::read_all(&connection, rule).await?;
+        let seen = RefCell::new(Some(seen));
+        Ok((Self { handle, connection, fence: Cell::new(fence), seen, closed }, snapshot))
     }
 
     /// Stores commits, in order, in one transaction: strict if one of them is.
@@ -91,36 +104,52 @@ impl Database {
         let relaxed = commits.iter().all(|commit| commit.durability() == Durability::Relaxed);
         let durability = if relaxed { Durability::Relaxed } else { Durability::Strict };
         let transaction = self.transaction(&[PAGES, JOURNAL, KEYS], durability)?;
-        // The fence is answered first, and until the last answer nothing is stored: so nobody has to wait for it.
-        let fence = transaction.object_store(KEYS)?.get(JsValue::from_str(FENCE))?.into_future();
+        // The guard is answered first, and until the last answer nothing is stored: so nobody has to wait for it.
+        let guard = self.guard(&transaction)?;
         let asked = put(&transaction, commits);
-        match self.check_fence(fence.await?).and(asked) {
-            Ok(()) => finish(transaction).await,
-            Err(error) => {
-                // What was asked would be stored otherwise.
-                drop(transaction.abort());
-                Err(error)
-            }
+        self.end(transaction, guard.await.and(asked)).await
+    }
+
+    /// Reads page records; `None` for one that is not there.
+    pub async fn pages(&self, keys: &[PageKey]) -> Result<Vec<Option<Vec<u8>>>, IdbError> {
+        if self.closed.get() {
+            return Err(IdbError::Closed);
         }
+        let transaction = self.connection.transaction(&[PAGES], idb::TransactionMode::ReadOnly)?;
+        let pages = transaction.object_store(PAGES)?;
+        // All are asked for before the first answer.
+        let mut asked = Vec::with_capacity(keys.len());
+        for key in keys {
+            asked.push(pages.get(page_key(key))?.into_future());
+        }
+        let mut records = Vec::with_capacity(keys.len());
+        for record in asked {
+            // What is no record is none that says what it should.
+            records.push(record.await?.map(|record| to_bytes(&record, "a page record").unwrap_or_default()));
+        }
+        Ok(records)
     }
 
     /// Reads a value of the `keys` store; `undefined` if there is none.
     pub async fn key(&self, name: &str) -> Result<JsValue, IdbError> {
-        let transaction = self.transaction(&[KEYS], Durability::Relaxed)?;
+        if self.closed.get() {
+            return Err(IdbError::Closed);
+        }
+        let transaction = self.connection.transaction(&[KEYS], idb::TransactionMode::ReadOnly)?;
         let value = transaction.object_store(KEYS)?.get(JsValue::from_str(name))?.await?;
         Ok(value.unwrap_or(JsValue::UNDEFINED))
     }
 
     /// Writes a value of the `keys` store, or deletes it.
     pub async fn set_key(&self, name: &str, value: Option<&JsValue>) -> Result<(), IdbError> {
-        let transaction = self.transaction(&[KEYS], Durability::Strict)?;
+        let transaction = self.transaction(&[PAGES, JOURNAL, KEYS], Durability::Strict)?;
         let store = transaction.object_store(KEYS)?;
-        self.check_fence(store.get(JsValue::from_str(FENCE))?.await?)?;
+        let guard = self.guard(&transaction)?;
         match value {
             Some(value) => drop(store.put(value, Some(&name.into()))?),
             None => drop(store.delete(JsValue::from_str(name))?),
         }
-        finish(transaction).await
+        self.end(transaction, guard.await).await
     }
 
     /// Closes the connection; what runs is finished.
@@ -143,25 +172,55 @@ impl Database {
         }
     }
 
-    async fn raise_fence(&self) -> Result<f64, IdbError> {
-        // Relaxed: it holds off those that live now. When the machine goes down, none of them does.
-        let transaction = self.transaction(&[KEYS], Durability::Relaxed)?;
+    /// Asks, in front of all else of a transaction, whether this node may write; the first one raises the fence.
+    fn guard<'a>(
+        &'a self,
+        transaction: &idb::Transaction,
+    ) -> Result<impl Future<Output = Result<(), IdbError>> + use<'a>, IdbError> {
         let store = transaction.object_store(KEYS)?;
-        let last = store.get(JsValue::from_str(FENCE))?.await?.and_then(|value| value.as_f64());
-        let fence = last.unwrap_or(0.0) + 1.0;
-        store.put(&fence.into(), Some(&FENCE.into()))?;
-        finish(transaction).await?;
-        Ok(fence)
+        let fence = store.get(JsValue::from_str(FENCE))?.into_future();
+        let seen = match self.seen.borrow().is_some() {
+            true => Some(Seen::ask(transaction)?),
+            false => None,
+        };
+        if seen.is_some() {
+            store.put(&(self.fence.get() + 1.0).into(), Some(&FENCE.into()))?;
+        }
+        Ok(async move {
+            let mut same = fence.await?.and_then(|value| value.as_f64()).unwrap_or(0.0) == self.fence.get();
+            if let Some(seen) = seen {
+                let now = seen.await?;
+                same &= self.seen.borrow().as_ref() == Some(&now);
+            }
+            if same {
+                return Ok(());
+            }
+            self.closed.set(true);
+            Err(IdbError::Fenced)
+        })
     }
 
-    /// Fails, and closes the database, if another node has raised the fence.
-    fn check_fence(&self, fence: Option<JsValue>) -> Result<(), IdbError> {
-        if fence.and_then(|value| value.as_f64()) == Some(self.fence) {
-            return Ok(());
+    /// Ends a transaction: stores what it asks for, or nothing of it.
+    async fn end(
+        &self,
+        transaction: idb::Transaction,
+        guarded: Result<(), IdbError>,
+    ) -> Result<(), IdbError> {
+        let result = match guarded {
+            Ok(()) => finish(transaction).await,
+            Err(error) => {
+                // What was asked would be stored otherwise.
+                drop(transaction.abort());
+                Err(error)
+            }
+        };
+        if result.is_ok() && self.seen.take().is_some() {
+            self.fence.set(self.fence.get() + 1.0);
         }
-        self.closed.set(true);
-        self.connection.close();
-        Err(IdbError::Fenced)
+        if self.closed.get() {
+            self.connection.close();
+        }
+        result
     }
 
     /// `transaction(stores, "readwrite", { durability })`, which web-sys has no stable name for.
@@ -230,58 +289,6 @@ async fn finish(transaction: idb::Transaction) -> Result<(), IdbError> {
             .error()
             .map_or_else(|| IdbError::Failed { why: "aborted".to_owned() }, |error| IdbError::of(&error))),
         Err(error) => Err(error.into()),
-    }
-}
-
-async fn read(connection: &idb::Database) -> Result<Snapshot, IdbError> {
-    let transaction = connection.transaction(&[PAGES, JOURNAL], idb::TransactionMode::ReadOnly)?;
-    let (pages, journal) = (transaction.object_store(PAGES)?, transaction.object_store(JOURNAL)?);
-    // All four are asked for before the first answer: each would wait for a turn of the browser.
-    let page_keys = pages.get_all_keys(None, None)?.into_future();
-    let page_records = pages.get_all(None, None)?.into_future();
-    let seqs = journal.get_all_keys(None, None)?.into_future();
-    let journal_records = journal.get_all(None, None)?.into_future();
-    let mut snapshot = Snapshot::default();
-    for (key, record) in page_keys.await?.into_iter().zip(page_records.await?) {
-        snapshot.pages.push((parse_page_key(&key)?, to_bytes(&record, "a page record")?));
-    }
-    for (key, record) in seqs.await?.into_iter().zip(journal_records.await?) {
-        snapshot.journal.push((to_seq(&key)?, to_bytes(&record, "a journal record")?));
-    }
-    Ok(snapshot)
-}
-
-fn page_key(key: &PageKey) -> JsValue {
-    format!("{}\0{}", key.file, key.page).into()
-}
-
-fn parse_page_key(key: &JsValue) -> Result<PageKey, IdbError> {
-    let text = key.as_string().unwrap_or_default();
-    text.rsplit_once('\0')
-        .and_then(|(file, page)| Some(PageKey { file: file.to_owned(), page: page.parse().ok()? }))
-        .ok_or(IdbError::Damaged { what: "a page's name" })
-}
-
-fn bytes(record: &[u8]) -> JsValue {
-    Uint8Array::from(record).into()
-}
-
-fn to_bytes(value: &JsValue, what: &'static str) -> Result<Vec<u8>, IdbError> {
-    value.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec).ok_or(IdbError::Damaged { what })
-}
-
-#[expect(clippy::as_conversions, reason = "sequences are below 2^53; std has no other conversion")]
-fn number(seq: u64) -> JsValue {
-    (seq as f64).into()
-}
-
-fn to_seq(key: &JsValue) -> Result<u64, IdbError> {
-    match key.as_f64() {
-        #[expect(clippy::as_conversions, reason = "checked to be integral and in range")]
-        Some(number) if number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&number) => {
-            Ok(number as u64)
-        }
-        _ => Err(IdbError::Damaged { what: "a journal sequence" }),
     }
 }
 

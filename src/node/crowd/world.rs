@@ -300,6 +300,8 @@ impl World {
                 Output::LookUp { .. } => self.later(1, Task::Input(at, Input::LookedUp(Lookup::Missing))),
                 Output::Mesh(output) => self.mesh(at, output),
                 Output::Reply { result, .. } => self.all[at].replies.push(result),
+                // All of it is in memory.
+                Output::Load(_) => {}
                 Output::Compact(_) | Output::DeriveWords { .. } | Output::Event(_) | Output::Remember(_) => {}
             }
         }

@@ -144,7 +144,7 @@ impl Replica for SpaceReplica<'_> {
     }
 
     fn show_branch(&self, feed: &PublicKey, index: u64) -> Result<Vec<u8>, ReplicaError> {
-        Ok(self.space.branch(self.files, feed, index).map_err(|_| ReplicaError::NotHeld)?.encode())
+        Ok(self.space.branch(self.files, feed, index).map_err(missed)?.encode())
     }
 
     fn compare_branch(
@@ -181,9 +181,7 @@ impl Replica for SpaceReplica<'_> {
         from: u64,
         max_bytes: usize,
     ) -> Result<(Proof, Vec<Vec<u8>>), ReplicaError> {
-        self.space
-            .prove_side(self.files, feed, branch, start, from, max_bytes)
-            .map_err(|_| ReplicaError::NotHeld)
+        self.space.prove_side(self.files, feed, branch, start, from, max_bytes).map_err(missed)
     }
 
     fn accept_side(
@@ -222,9 +220,14 @@ impl Replica for SpaceReplica<'_> {
     }
 }
 
+fn missed(error: SpaceError) -> ReplicaError {
+    if error.is_absent() { ReplicaError::Absent } else { ReplicaError::NotHeld }
+}
+
 fn refusal(error: SpaceError) -> ReplicaError {
     match error {
         SpaceError::Feed(error) => error.into(),
+        error if error.is_absent() => ReplicaError::Absent,
         SpaceError::NoWriter { .. } => ReplicaError::NotHeld,
         SpaceError::Storage(error) => ReplicaError::Local(error.to_string()),
         SpaceError::Root { .. } => ReplicaError::Stale,

@@ -31,11 +31,13 @@ impl Node {
         length: u64,
         tree_hash: Hash,
     ) {
-        if self.may_ask(link, space) && length > 0 {
-            let wishes = &mut self.promises.peers.entry((link, space)).or_default().wishes;
-            if wishes.len() < MAX_WISHES || wishes.contains_key(&feed) {
-                wishes.insert(feed, Wish { length, tree_hash, after: None });
-            }
+        // Whether it is a writer may not be known before the space is here, so that is judged when it is granted.
+        let peer = self.promises.peers.get_mut(&(link, space)).filter(|peer| !peer.proven.is_empty());
+        if let Some(Peer { wishes, .. }) = peer
+            && length > 0
+            && (wishes.len() < MAX_WISHES || wishes.contains_key(&feed))
+        {
+            wishes.insert(feed, Wish { length, tree_hash, after: None });
         }
     }
 
@@ -51,6 +53,9 @@ impl Node {
             .map(|(place, _)| *place)
             .collect();
         for (link, key) in waiting {
+            if !self.may_ask(link, key) {
+                continue;
+            }
             let Some(joined) = self.spaces.get(&key) else { continue };
             let full = self.holding.is_full(&key);
             let signer = self.own_signer(&key);

@@ -231,7 +231,7 @@ impl Node {
         Ok(Reply::Imported(match taken {
             Ok(true) => Imported::New,
             Ok(false) => Imported::Known,
-            Err(ReplicaError::NotHeld | ReplicaError::Stale) => Imported::Later,
+            Err(ReplicaError::NotHeld | ReplicaError::Stale | ReplicaError::Absent) => Imported::Later,
             Err(ReplicaError::Local(error)) => return Err(NodeError::new(ErrorCode::Storage, error)),
             Err(error) => return Err(NodeError::new(ErrorCode::Corrupt, error)),
         }))

@@ -4,6 +4,7 @@
 //! were told of, and the names of its devices.
 
 pub(super) mod acting;
+pub(super) mod checkpoints;
 pub(super) mod export;
 pub(super) mod following;
 pub(super) mod found;
@@ -13,11 +14,14 @@ pub(super) mod reading;
 pub(super) mod static_snapshot;
 pub(super) mod writing;
 
+use core::cell::RefCell;
+
 use super::{links::ephemeral::Ephemeral, links::replica::item_hashes};
 use crate::{
     collections::Map,
     crypto::{Hash, PublicKey},
     space::{Space, WriterInfo},
+    storage::Files,
     sync::{ItemKind, Wants},
 };
 
@@ -39,6 +43,8 @@ pub(super) struct Joined {
     /// Items that peers were told of, and what they were counted by.
     told: Vec<(ItemKind, Hash)>,
     stamp: (usize, u64, usize),
+    /// The title as it was read last.
+    title: RefCell<Option<String>>,
     /// Since when a successor waits to be pinned, ms since 1970.
     pub(super) unpinned: Option<u64>,
 }
@@ -52,6 +58,7 @@ impl Joined {
             names: Map::new(),
             told: Vec::new(),
             stamp: (0, 0, 0),
+            title: RefCell::new(None),
             unpinned: None,
         };
         joined.untold();
@@ -71,6 +78,15 @@ impl Joined {
         let new = items.iter().filter(|item| !self.told.contains(item)).copied().collect();
         self.told = items;
         new
+    }
+
+    /// What the space is called; as it was read last, while that is not in memory.
+    pub(super) fn title(&self, files: &Files) -> Option<String> {
+        match self.space.title(files) {
+            Err(error) if error.is_absent() => {}
+            read => *self.title.borrow_mut() = read.ok().flatten(),
+        }
+        self.title.borrow().clone()
     }
 
     /// Reads the names of devices anew.

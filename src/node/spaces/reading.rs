@@ -147,7 +147,7 @@ impl Node {
             let asking = |membership: &Membership| membership.space == key && !membership.request.is_empty();
             Some(SpaceView {
                 space,
-                title: space.title(&self.files).ok().flatten(),
+                title: self.spaces.get(&key)?.title(&self.files),
                 writable,
                 asking: self.memberships.list.iter().any(asking),
                 level: self.is_level(&key),

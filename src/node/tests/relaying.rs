@@ -79,7 +79,7 @@ fn a_session_begins_on_the_hub_goes_direct_and_comes_back() {
 /// Everything that can happen to a network, with hubs that carry data: the same in the end.
 #[test]
 fn whatever_happened_nodes_on_a_relaying_hub_become_level() {
-    for seed in 520..526 {
+    for seed in 520..524 {
         let mut world = World::new(seed);
         let (first, key) = signed_up(&mut world);
         let mut all = vec![first];

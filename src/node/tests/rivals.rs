@@ -33,9 +33,13 @@ fn rivals(seed: u64) -> (World, [usize; 2], usize) {
         world.call(device, change).unwrap();
         assert_eq!((told(&world, device), world.node(device).rivals().len()), (0, 0));
     }
-    for device in [first, second] {
-        world.part(device, visitor, false);
-    }
+    world.part(first, visitor, false);
+    let follows = |world: &World| {
+        let home = world.node(visitor).spaces.home().unwrap();
+        home.root() == secret(2).root().public() && !home.is_unpinned()
+    };
+    world.until("the first one it saw is pinned", follows);
+    world.part(second, visitor, false);
     let records = |world: &World, at: usize| -> Vec<Vec<u8>> {
         world.node(at).spaces.home().unwrap().records().map(<[u8]>::to_vec).collect()
     };

@@ -7,7 +7,7 @@
 use super::{
     Access,
     acts::{Act, Id},
-    log::{Fact, Kind, Mark, Open, Verdict},
+    log::{Fact, Kind, Mark, Named, Open, Verdict},
     rights::{Dead, Holding, Past, RightGrant, may_cut},
     types::{CutVerdict, Prefix, Signed, Trees},
 };
@@ -86,10 +86,19 @@ impl Access {
     }
 
     /// What a followed dep comes to.
-    pub(super) fn resolve(&self, trees: &dyn Trees, id: Id, prefix: &Prefix) -> Resolved {
+    pub(super) fn resolve(
+        &self,
+        trees: &dyn Trees,
+        id: Id,
+        Named { prefix, proved, .. }: &Named,
+    ) -> Resolved {
         let log = self.logs.get(id);
         let place = &log.place;
-        match trees.signed(&log.key, prefix.length, &prefix.tree_hash) {
+        let signed = || match proved {
+            true => Signed::Yes,
+            false => trees.signed(&log.key, prefix.length, &prefix.tree_hash),
+        };
+        match signed() {
             Signed::Yes => {
                 let shared = match (place.kind, place.fork, &place.branch) {
                     (Kind::Open, ..) => prefix.length,
@@ -119,7 +128,7 @@ impl Access {
         let (unfollowed, missing) =
             open.map_or((&[][..], &[][..]), |open| (open.unfollowed.as_ref(), open.missing.as_ref()));
         if !forced {
-            let short = |on: &Id| self.lacks(*on, log.named_at(*on, index)?).map(|need| (*on, need));
+            let short = |on: &Id| self.lacks(*on, log.named_at(*on, index)?.prefix).map(|need| (*on, need));
             if let Some((on, need)) = missing.iter().find_map(short) {
                 return Step::Stalled(on, need);
             }
@@ -146,12 +155,12 @@ impl Access {
                     left.push(on);
                     continue;
                 }
-                let Some(prefix) = log.named_at(on, index) else { continue };
-                if !forced && let Some(need) = self.lacks(on, prefix) {
+                let Some(named) = log.named_at(on, index) else { continue };
+                if !forced && let Some(need) = self.lacks(on, named.prefix) {
                     return Step::Stalled(on, need);
                 }
                 let other = self.logs.get(on);
-                match self.resolve(trees, on, &prefix) {
+                match self.resolve(trees, on, &named) {
                     // Nobody can sign a loop; should one be shown all the same, it is not followed round.
                     Resolved::Length(length) if length > other.judged && other.busy => {
                         weighed.missing.push((on, u64::MAX));
@@ -239,6 +248,15 @@ impl Access {
             other.reach = other.reach.max(*length);
         }
         let log = self.logs.get_mut(id);
+        // What was looked at and is not missing is signed.
+        let at = log.cursor;
+        let looked = log.facts.get(at).filter(|fact| fact.index == index).map(|fact| fact.changed.clone());
+        let opened = log.open.last().map(|open| [&*open.unfollowed, &*open.missing].concat());
+        for on in looked.iter().flatten().chain(opened.iter().flatten()) {
+            if !weighed.unfollowed.contains(on) && weighed.missing.iter().all(|(other, _)| other != on) {
+                log.prove(*on, index);
+            }
+        }
         let has_acts = match log.facts.get(log.cursor) {
             Some(fact) if fact.index == index => {
                 log.cursor += 1;

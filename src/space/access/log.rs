@@ -97,6 +97,8 @@ pub(super) struct Fact {
 pub(super) struct Named {
     pub(super) from: u64,
     pub(super) prefix: Prefix,
+    /// It was seen to be signed: which it is for ever, so nobody has to look again.
+    pub(super) proved: bool,
 }
 
 /// The past grows here.
@@ -180,10 +182,19 @@ impl Log {
     }
 
     /// What the feed last named of a writer, at or before an index.
-    pub(super) fn named_at(&self, writer: Id, index: u64) -> Option<Prefix> {
+    pub(super) fn named_at(&self, writer: Id, index: u64) -> Option<Named> {
         let column = self.named.get(&writer)?;
         let after = column.partition_point(|named| named.from <= index);
-        column.get(after.checked_sub(1)?).map(|named| named.prefix)
+        column.get(after.checked_sub(1)?).copied()
+    }
+
+    /// Notes that what the feed last named of a writer, at or before an index, is signed.
+    pub(super) fn prove(&mut self, writer: Id, index: u64) {
+        let Some(column) = self.named.get_mut(&writer) else { return };
+        let after = column.partition_point(|named| named.from <= index);
+        if let Some(named) = after.checked_sub(1).and_then(|at| column.get_mut(at)) {
+            named.proved = true;
+        }
     }
 
     /// Length of another writer's feed in the past of an entry (judged, or being judged with its mark made).

@@ -59,6 +59,8 @@ pub struct Access {
     /// Feeds whose heads, blocks or root cuts are news.
     grown: Set<Id>,
     records_grew: bool,
+    /// All judgements are to fall.
+    anew: bool,
     /// Feeds to judge on.
     todo: Set<Id>,
     /// By the writer waited for: (length needed, who waits, index).
@@ -78,6 +80,7 @@ impl Access {
             outcome: Outcome::default(),
             grown: Set::new(),
             records_grew: false,
+            anew: false,
             todo: Set::new(),
             waiting: Map::new(),
             headless: Map::new(),
@@ -101,6 +104,30 @@ impl Access {
     /// Adds the next entry of a feed's branch, `None` if the block does not decode; whether it was the next (see
     /// [`next`](Self::next)). `hash` is its leaf hash.
     pub fn add_entry(&mut self, writer: &PublicKey, index: u64, hash: Hash, entry: Option<&Entry>) -> bool {
+        self.add_known(writer, index, hash, entry, false)
+    }
+
+    /// Adds entries of plain data up to a length: they name nobody and have no access operations. Fewer than were
+    /// added change nothing.
+    pub fn add_run(&mut self, writer: &PublicKey, length: u64) {
+        let id = self.logs.intern(writer);
+        let log = self.logs.get_mut(id);
+        if log.given < length {
+            log.given = length;
+            self.grown.insert(id);
+        }
+    }
+
+    /// As [`add_entry`](Self::add_entry); `proved` says that what the entry names was seen to be signed before
+    /// (see [`is_proved`](Self::is_proved)).
+    pub fn add_known(
+        &mut self,
+        writer: &PublicKey,
+        index: u64,
+        hash: Hash,
+        entry: Option<&Entry>,
+        proved: bool,
+    ) -> bool {
         let id = self.logs.intern(writer);
         if self.logs.get(id).given != index {
             return false;
@@ -113,7 +140,7 @@ impl Access {
             return true;
         };
         let unknown = has_unknown(entry);
-        if entry.deps.is_empty() && entry.access.is_empty() && !entry.full_clock && !unknown {
+        if !Self::keeps(entry) {
             return true;
         }
         let acts = self.logs.acts(entry);
@@ -125,8 +152,27 @@ impl Access {
                 (self.logs.intern(&dep.writer), prefix)
             })
             .collect();
-        self.logs.get_mut(id).add_fact(id, index, hash, &deps, acts, entry.full_clock, unknown);
+        let log = self.logs.get_mut(id);
+        log.add_fact(id, index, hash, &deps, acts, entry.full_clock, unknown);
+        if proved {
+            let changed = log.facts.last().map(|fact| fact.changed.clone()).unwrap_or_default();
+            for on in &changed {
+                log.prove(*on, index);
+            }
+        }
         true
+    }
+
+    /// Whether all that an entry names was seen to be signed: that is so for ever.
+    pub fn is_proved(&self, writer: &PublicKey, index: u64) -> bool {
+        let log = self.logs.find(writer);
+        let proved = |on: &Id| log.named_at(*on, index).is_some_and(|named| named.proved);
+        log.fact_at(index).is_none_or(|fact| fact.changed.iter().all(proved))
+    }
+
+    /// Whether the engine keeps an entry: all others cost nothing, and can be added as a run.
+    pub fn keeps(entry: &Entry) -> bool {
+        !entry.deps.is_empty() || !entry.access.is_empty() || entry.full_clock || has_unknown(entry)
     }
 
     /// Takes the entries of a feed up to `to` as such that say nothing of others: for readers of parts of a feed, which
@@ -151,6 +197,13 @@ impl Access {
     pub fn grew(&mut self, writer: &PublicKey) {
         let id = self.logs.intern(writer);
         self.grown.insert(id);
+    }
+
+    /// At the next settling everything is judged anew: an answer about what branches share was not the last word.
+    pub fn judge_anew(&mut self) {
+        self.anew = true;
+        let all = self.logs.iter().map(|(id, _)| id);
+        self.grown.extend(all.collect::<Vec<Id>>());
     }
 
     /// The next change of a status or order, or a feed to give again.
@@ -316,7 +369,11 @@ impl Log {
             news.clear();
         }
         for (writer, prefix) in &news {
-            self.named.entry(*writer).or_default().push(Named { from: index, prefix: *prefix });
+            self.named.entry(*writer).or_default().push(Named {
+                from: index,
+                prefix: *prefix,
+                proved: false,
+            });
         }
         let changed = news.iter().map(|(writer, _)| *writer).collect();
         if !acts.is_empty() {

@@ -26,6 +26,7 @@ impl Access {
 
     fn settle_to(&mut self, trees: &dyn Trees, all: bool) {
         let mut fall = core::mem::take(&mut self.records_grew) && self.recount();
+        fall |= core::mem::take(&mut self.anew);
         let grown = core::mem::take(&mut self.grown);
         let mut rewound = Vec::new();
         for id in &grown {
@@ -143,7 +144,7 @@ impl Access {
                 }
                 false
             } else if log.is_missing(id, index) {
-                let now = log.named_at(id, index).map(|prefix| self.resolve(trees, id, &prefix));
+                let now = log.named_at(id, index).map(|named| self.resolve(trees, id, &named));
                 let same = match now {
                     Some(Resolved::Missing { refuted, .. }) => refuted == (need == u64::MAX),
                     Some(Resolved::Length(_)) | None => false,

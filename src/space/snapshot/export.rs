@@ -139,9 +139,9 @@ impl Space {
             let at = plan.feeds.binary_search_by(|(feed, _)| feed.cmp(&writer)).ok()?;
             plan.feeds.get(at).filter(|(_, head)| index < head.length).map(|_| (at, index))
         };
-        let records = self.public_keys().filter_map(|(key, places)| {
+        let records = self.public_keys(files)?.into_iter().filter_map(|(key, places)| {
             let places: Vec<(usize, u64)> = places.into_iter().filter_map(place).collect();
-            (!places.is_empty()).then(|| (key.to_owned(), places))
+            (!places.is_empty()).then_some((key, places))
         });
         let (mut out, pages) = lay_out(records);
         let map = Map { feeds, pages }.encode();

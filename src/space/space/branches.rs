@@ -9,12 +9,12 @@
 //! prefixes of them, and people look at what is on them. Where a root cut picks a side, the two change places, and all
 //! that follows from the feeds is computed anew.
 
-use super::{Space, load::store_side};
+use super::{Space, backlog::present, load::store_side, trees::Judge};
 use crate::{
     collections::{Set, sort},
     crypto::{Hash, PublicKey},
     feed::{Branch, EquivocationProof, Feed, FeedError, Proof, ProofRequest, SignedHead},
-    space::{Entry, SpaceError, SpaceEvent, WriterStanding},
+    space::{Entry, Range, SpaceError, SpaceEvent, WriterStanding},
     storage::Files,
 };
 
@@ -248,8 +248,29 @@ impl Space {
         Ok(())
     }
 
+    /// Whether all that is held of a feed's branches can be read now. What cannot is wanted, and the feed waits.
+    fn is_in_memory(&mut self, files: &Files, writer: &PublicKey) -> Result<bool, SpaceError> {
+        let sides = self.sides.get(writer).into_iter().flatten().map(|side| &side.feed);
+        let mut absent = false;
+        for feed in self.feeds.get(writer).into_iter().chain(sides) {
+            for block in feed.blocks(files, 0..feed.length()) {
+                if present(block)?.is_none() {
+                    absent = true;
+                    break;
+                }
+            }
+        }
+        if absent {
+            self.backlog.feeds.insert(*writer);
+        }
+        Ok(!absent)
+    }
+
     /// The main branch and a side change places; whether all of the side is here that this takes.
     fn swap(&mut self, files: &mut Files, writer: &PublicKey, at: usize) -> Result<bool, SpaceError> {
+        if !self.is_in_memory(files, writer)? {
+            return Ok(false);
+        }
         let mut forks: Vec<u64> =
             self.claims.forks().filter(|proof| proof.key == *writer).map(|proof| proof.index).collect();
         let (Some(sides), Some(main)) = (self.sides.get_mut(writer), self.feeds.get(writer)) else {
@@ -301,12 +322,15 @@ impl Space {
     }
 
     /// Computes everything anew from what is stored.
-    fn reopen(&mut self, files: &mut Files, writer: PublicKey) -> Result<(), SpaceError> {
-        let mut keys: Set<String> = self.view.slots().map(|(key, _)| key.to_owned()).collect();
+    pub(super) fn reopen(&mut self, files: &mut Files, writer: PublicKey) -> Result<(), SpaceError> {
+        // Names only say what may have changed: those that cannot be read now are not told.
+        let mut keys = self.names(files).unwrap_or_default();
+        self.backlog.reopen = Some(writer);
+        let Some(opened) = present(Self::open(files, self.key))? else { return Ok(()) };
         let (own, mut events) = (self.keys.take(), core::mem::take(&mut self.events));
         #[cfg(any(test, feature = "hostile"))]
         let hostile = core::mem::take(&mut self.hostile);
-        *self = Self::open(files, self.key)?;
+        *self = opened;
         #[cfg(any(test, feature = "hostile"))]
         {
             self.hostile = hostile;
@@ -314,12 +338,22 @@ impl Space {
         if let Some(own) = own {
             self.unlock(files, own)?;
         }
-        keys.extend(self.view.slots().map(|(key, _)| key.to_owned()));
+        keys.extend(self.names(files).unwrap_or_default());
         events.push_back(SpaceEvent::Changed { keys: keys.into_iter().collect() });
         events.push_back(SpaceEvent::Follows { writer });
         events.push_back(SpaceEvent::Writers);
         self.events = events;
         Ok(())
+    }
+
+    /// Every key that holds something.
+    fn names(&self, files: &Files) -> Result<Set<String>, SpaceError> {
+        let (mut names, judge) = (Set::new(), Judge { access: &self.access, numbers: &self.numbers });
+        self.view.each(files, &Range::default(), &judge, &mut |key, _| {
+            names.insert(key.to_owned());
+            Ok(true)
+        })?;
+        Ok(names)
     }
 
     /// A head that a peer shows, rightly signed: the longest of each feed says how fresh the view of its writer is.

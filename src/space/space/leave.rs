@@ -13,6 +13,7 @@ impl Space {
         for name in ["records", "manifest", "forks", "received", "relay", "sides", "heads"] {
             files.delete(&format!("space/{}/{name}", self.key));
         }
+        Self::drop_checkpoint(files, &self.key);
         for (writer, sides) in self.sides.iter() {
             sides.iter().for_each(|side| Feed::remove_branch(files, writer, &side.leaf));
         }

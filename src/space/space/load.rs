@@ -3,7 +3,7 @@
 //! Records, proofs and the manifest come again from any peer, and so do others' feeds; only an own feed whose length is
 //! no longer known must never be continued, since that would be a second history.
 
-use super::{Space, branches::Side};
+use super::{Space, branches::Side, checkpoint::Restored};
 use crate::{
     crypto::{Hash, PublicKey},
     feed::{EquivocationProof, Feed, FeedError},
@@ -13,8 +13,8 @@ use crate::{
 };
 
 impl Space {
-    /// Reads records, proofs, manifest and feeds back.
-    pub(super) fn load(&mut self, files: &mut Files) -> Result<(), SpaceError> {
+    /// Reads records, proofs, manifest and feeds back, then the checkpoint, and takes in what came after it.
+    pub(super) fn load(&mut self, files: &mut Files) -> Result<Restored, SpaceError> {
         self.load_pins(files)?;
         self.load_received(files)?;
         for bytes in stored_items(files, self.files.records)? {
@@ -49,6 +49,15 @@ impl Space {
             let feed = feed?;
             self.feeds.insert(writer, feed);
         }
+        // The last entries of any feed may be among what was lost, and nobody could tell.
+        let torn: Vec<PublicKey> = match files.is_torn() {
+            true => self.feeds.keys().filter(|key| !self.lost.contains(*key)).copied().collect(),
+            false => Vec::new(),
+        };
+        for writer in torn {
+            store_key(files, self.files.lost, &writer)?;
+            self.lost.insert(writer);
+        }
         for (writer, index, leaf) in stored_sides(files, self.files.sides)? {
             // What is damaged comes again.
             let (Ok(side), Some(main)) = (Side::open(files, writer, index, leaf), self.feeds.get(&writer))
@@ -68,12 +77,16 @@ impl Space {
         self.stirred = true;
         // Whoever opens a space reads it first: only what happens later is news.
         self.view.set_quiet(true);
+        let restored = self.take_checkpoint(files)?;
+        if restored == Restored::Unfit {
+            return Ok(restored);
+        }
         self.replay(files)?;
         self.pick_branches(files)?;
         self.view.set_quiet(false);
         self.view.take_touched();
         self.events.clear();
-        Ok(())
+        Ok(restored)
     }
 
     /// Opens a feed and remembers that it belongs here.

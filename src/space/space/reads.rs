@@ -1,5 +1,7 @@
 //! Reading: a key, a range, the past. Values come from the feeds; the view only says where they stand.
 
+use std::borrow::Cow;
+
 use super::{Space, trees::Judge};
 use crate::{
     collections::{Map, sort_by},
@@ -15,8 +17,8 @@ impl Space {
     /// What a key holds: the winner, and the values it conflicts with. `None` if it holds nothing; an item without a
     /// value if the winner is a removal that has not seen some of the others.
     pub fn get(&self, files: &Files, key: &str) -> Result<Option<Item>, SpaceError> {
-        let Some(slot) = self.view.slot(key) else { return Ok(None) };
-        Loader::new(self, files).item(key, &self.heads(slot))
+        let Some(slot) = self.slot(files, key)? else { return Ok(None) };
+        Loader::new(self, files).item(key, &self.heads(&slot))
     }
 
     /// The keys of a range that hold a value.
@@ -26,9 +28,9 @@ impl Space {
 
     /// What a key held at a clock (closed over the pasts of what is in it), under today's cuts.
     pub fn get_at(&self, files: &Files, clock: &Clock, key: &str) -> Result<Option<Item>, SpaceError> {
-        let Some(slot) = self.view.slot(key) else { return Ok(None) };
+        let Some(slot) = self.slot(files, key)? else { return Ok(None) };
         let closure = self.closure(clock);
-        Loader::new(self, files).item(key, &self.heads_at(slot, &closure))
+        Loader::new(self, files).item(key, &self.heads_at(&slot, &closure))
     }
 
     /// The keys of a range that held a value at a clock.
@@ -46,18 +48,24 @@ impl Space {
         limit: Option<usize>,
     ) -> Result<Vec<Item>, SpaceError> {
         let judge = Judge { access: &self.access, numbers: &self.numbers };
-        let slots: Vec<(&str, &Slot)> = match key {
-            Some(key) => self.view.slot(key).into_iter().map(|slot| (key, slot)).collect(),
-            None => self.view.slots().collect(),
-        };
         let rank = |place: &Place| {
             let (order, writer) = judge.rank(place.writer, place.index);
             (order, writer, place.index, place.op)
         };
-        let mut places: Vec<_> = slots
-            .iter()
-            .flat_map(|(key, slot)| slot.ops().iter().map(|place| (rank(place), *key, *place)))
-            .collect();
+        let (mut keys, mut places) = (Vec::new(), Vec::new());
+        let mut add = |key: &str, slot: &Slot| {
+            places.extend(slot.ops().iter().map(|place| (rank(place), keys.len(), *place)));
+            keys.push(key.to_owned());
+            Ok(true)
+        };
+        match key {
+            Some(key) => {
+                if let Some(slot) = self.slot(files, key)? {
+                    add(key, &slot)?;
+                }
+            }
+            None => self.view.each(files, &Range::default(), &judge, &mut add)?,
+        }
         sort_by(&mut places, |a, b| a.0.cmp(&b.0));
         let from = after.map_or(0, |after| {
             let at = places.iter().position(|(.., place)| self.version(place) == *after);
@@ -66,7 +74,9 @@ impl Space {
         let mut loader = Loader::new(self, files);
         let mut items = Vec::new();
         for (_, key, place) in places.into_iter().skip(from).take(limit.unwrap_or(usize::MAX)) {
-            items.extend(loader.item_at(key, &place)?);
+            if let Some(key) = keys.get(key) {
+                items.extend(loader.item_at(key, &place)?);
+            }
         }
         Ok(items)
     }
@@ -108,6 +118,11 @@ impl Space {
         Version { writer: self.numbers.key(place.writer), index: place.index, op: place.op }
     }
 
+    fn slot(&self, files: &Files, key: &str) -> Result<Option<Cow<'_, Slot>>, SpaceError> {
+        let judge = Judge { access: &self.access, numbers: &self.numbers };
+        Ok(self.view.slot(files, key, &judge)?)
+    }
+
     fn heads(&self, slot: &Slot) -> Vec<Place> {
         slot.heads(&Judge { access: &self.access, numbers: &self.numbers })
     }
@@ -129,18 +144,31 @@ impl Space {
         let limit = range.limit.unwrap_or(usize::MAX);
         let mut loader = Loader::new(self, files);
         let mut items = Vec::new();
-        for (key, slot) in self.view.range(range) {
-            if items.len() >= limit {
-                break;
-            }
+        if limit == 0 {
+            return Ok(items);
+        }
+        let judge = Judge { access: &self.access, numbers: &self.numbers };
+        let (mut found, mut absent) = (0, Vec::new());
+        self.view.each(files, range, &judge, &mut |key, slot| {
             let heads = heads(slot);
             if heads.first().is_some_and(|winner| !winner.delete) {
-                items.extend(loader.item(key, &heads)?);
+                match loader.item(key, &heads) {
+                    Ok(None) => return Ok(true),
+                    Ok(item) => items.extend(item),
+                    // All that is missed is wanted at once: going on costs less than coming again for each.
+                    Err(error) if error.is_absent() => absent.push(error),
+                    Err(error) => return Err(error),
+                }
+                found += 1;
             }
-        }
-        Ok(items)
+            Ok(found < limit && absent.len() < MISSED)
+        })?;
+        absent.pop().map_or(Ok(items), Err)
     }
 }
+
+/// Values of a listing that are looked for though they are not in memory.
+const MISSED: usize = 1000;
 
 /// Reads entries for one call; keeps some decoded, since neighbouring keys often stand in one entry.
 struct Loader<'a> {

@@ -1,62 +1,22 @@
 //! From blocks to view: entries go to the access engine in index order; what it says of them moves the view.
 
-use super::{
-    Space,
-    trees::{FeedTrees, Judge},
-};
+use super::{Space, backlog::present, moves::Retracted, trees::FeedTrees};
 use crate::{
-    collections::{Map, Set},
-    crypto::{MessageKey, PublicKey},
+    collections::Map,
+    crypto::PublicKey,
     feed::Feed,
-    space::{AccessOp, Change, Entry, Op, SpaceError, SpaceEvent, Status, view::Place},
+    space::{Access, AccessOp, Change, Entry, SpaceError, SpaceEvent, Status},
     storage::Files,
 };
 
 /// Bytes of entries that are given before they are judged: many at once, but not all of a large space.
 const BATCH: usize = 4 << 20;
 
-/// How far a feed has been taken in.
-#[derive(Default)]
-pub(super) struct Tail {
-    /// Entries given to the access engine.
-    pub(super) given: u64,
-    /// Wall time of the last entry that could be read, ms.
-    pub(super) last_time: Option<u64>,
-    /// Wall times of entries with grants, ms: by index, ascending.
-    pub(super) grants: Vec<(u64, u64)>,
-    /// When the feed grew here, as last noted, ms.
-    pub(super) marked: u64,
-    /// When it last grew here, ms; after a reload to the hour.
-    pub(super) received: Option<u64>,
-    /// Which entries are in the view.
-    shown: Vec<bool>,
-}
-
-impl Tail {
-    /// Notes whether an entry is in the view; returns whether it was.
-    fn show(&mut self, index: u64, shown: bool) -> bool {
-        let Ok(at) = usize::try_from(index) else { return false };
-        if shown && at >= self.shown.len() {
-            self.shown.resize(at + 1, false);
-        }
-        self.shown.get_mut(at).is_some_and(|now| core::mem::replace(now, shown))
-    }
-}
-
 /// Entries that were just given: they need not be read again when they are judged.
 #[derive(Default)]
 pub(super) struct Fresh {
     entries: Map<PublicKey, Map<u64, Entry>>,
     bytes: usize,
-}
-
-/// Entries of one feed that went out of view.
-#[derive(Default)]
-struct Retracted {
-    from: u64,
-    to: u64,
-    entries: u64,
-    keys: Set<String>,
 }
 
 /// A feed on the way to being replayed up to a length.
@@ -83,10 +43,19 @@ impl Space {
                 let writer = frame.writer;
                 let (entry, bytes) = match frame.next.take() {
                     Some(next) => next,
-                    None => self.block(files, &writer, given, &mut None)?,
+                    None => match present(self.block(files, &writer, given, &mut None))? {
+                        Some(next) => next,
+                        None => {
+                            self.wait_from(files, writer, given);
+                            stack.pop();
+                            continue;
+                        }
+                    },
                 };
+                // A feed that waits for blocks is not waited for.
                 let missing = entry.iter().flat_map(|entry| &entry.deps).find(|dep| {
                     self.given(&dep.writer) < dep.length.min(self.givable(files, &dep.writer))
+                        && !self.backlog.feeds.contains(&dep.writer)
                         && !stack.iter().any(|frame| frame.writer == dep.writer)
                 });
                 if let Some(dep) = missing {
@@ -97,7 +66,10 @@ impl Space {
                     stack.push(first);
                     continue;
                 }
-                self.give(files, &writer, given, entry, bytes, &mut fresh)?;
+                if !self.give(files, &writer, given, entry, bytes, &mut fresh)? {
+                    stack.pop();
+                    continue;
+                }
                 if fresh.bytes > BATCH {
                     self.settle(files, core::mem::take(&mut fresh))?;
                 }
@@ -110,8 +82,13 @@ impl Space {
     pub(super) fn advance(&mut self, files: &mut Files, writer: &PublicKey) -> Result<(), SpaceError> {
         let (mut fresh, mut place) = (Fresh::default(), None);
         for index in self.given(writer)..self.givable(files, writer) {
-            let (entry, bytes) = self.block(files, writer, index, &mut place)?;
-            self.give(files, writer, index, entry, bytes, &mut fresh)?;
+            let Some((entry, bytes)) = present(self.block(files, writer, index, &mut place))? else {
+                self.wait_from(files, *writer, index);
+                break;
+            };
+            if !self.give(files, writer, index, entry, bytes, &mut fresh)? {
+                break;
+            }
             if fresh.bytes > BATCH {
                 self.settle(files, core::mem::take(&mut fresh))?;
             }
@@ -120,7 +97,8 @@ impl Space {
         self.settle(files, fresh)
     }
 
-    /// Gives one entry to the access engine; [`Space::settle`] does the rest.
+    /// Gives one entry to the access engine; [`Space::settle`] does the rest. `false` if its tree is not in memory: then
+    /// the feed is taken in further later.
     pub(super) fn give(
         &mut self,
         files: &Files,
@@ -129,40 +107,67 @@ impl Space {
         entry: Option<Entry>,
         bytes: usize,
         fresh: &mut Fresh,
-    ) -> Result<(), SpaceError> {
-        let Some(feed) = self.feeds.get(writer) else { return Ok(()) };
-        let hash = feed.leaf(files, index)?.unwrap_or_default();
-        self.access.add_entry(writer, index, hash, entry.as_ref());
+    ) -> Result<bool, SpaceError> {
+        let Some(feed) = self.feeds.get(writer) else { return Ok(false) };
+        if entry.as_ref().is_none_or(Access::keeps) {
+            let Some(hash) = present(feed.leaf(files, index))? else {
+                self.backlog.feeds.insert(*writer);
+                return Ok(false);
+            };
+            let (hash, number) = (hash.unwrap_or_default(), self.numbers.number(writer));
+            self.ledger.facts().add(number, index, &hash, entry.as_ref(), &mut self.numbers);
+            self.access.add_entry(writer, index, hash, entry.as_ref());
+        } else if self.access.next(writer) == index {
+            self.access.add_run(writer, index.saturating_add(1));
+        }
+        let tail = self.tails.entry(*writer).or_default();
+        tail.given = index + 1;
+        self.ledger.count(u64::try_from(bytes).unwrap_or(u64::MAX));
+        self.grown.insert(*writer);
         let access: &[AccessOp] = entry.as_ref().map_or(&[], |entry| &entry.access);
         self.note_invites(writer, index, access);
         self.note_pins(writer, index, access);
-        let tail = self.tails.entry(*writer).or_default();
-        tail.given = index + 1;
-        self.grown.insert(*writer);
-        let Some(entry) = entry else { return Ok(()) };
-        tail.last_time = Some(entry.time);
-        if !entry.access.is_empty() {
-            self.stirred = true;
-            if entry.access.iter().any(|op| matches!(op, AccessOp::Grant(_))) {
-                tail.grants.push((index, entry.time));
-            }
-            for op in &entry.access {
-                if let AccessOp::Cut(cut) = op {
-                    self.note_cut(cut);
-                }
-            }
-            self.note_seals(files, writer, index, &entry)?;
+        let Some(entry) = entry else { return Ok(true) };
+        if let Some(tail) = self.tails.get_mut(writer) {
+            tail.last_time = Some(entry.time);
         }
+        self.note_access(files, writer, index, &entry)?;
         fresh.bytes += bytes;
         fresh.entries.entry(*writer).or_default().insert(index, entry);
-        Ok(())
+        Ok(true)
+    }
+
+    /// Takes what an entry says about writers, whether it counts or not.
+    pub(super) fn note_access(
+        &mut self,
+        files: &Files,
+        writer: &PublicKey,
+        index: u64,
+        entry: &Entry,
+    ) -> Result<(), SpaceError> {
+        if entry.access.is_empty() {
+            return Ok(());
+        }
+        self.stirred = true;
+        if entry.access.iter().any(|op| matches!(op, AccessOp::Grant(_))) {
+            self.tails.entry(*writer).or_default().grants.push((index, entry.time));
+        }
+        for op in &entry.access {
+            if let AccessOp::Cut(cut) = op {
+                self.note_cut(cut);
+            }
+        }
+        self.note_seals(files, writer, index, entry)
     }
 
     /// Lets the access engine judge, and applies what it changed; opens feeds that are followed from now on, and takes
     /// them in too.
     pub(super) fn settle(&mut self, files: &mut Files, fresh: Fresh) -> Result<(), SpaceError> {
-        let trees = FeedTrees { files, feeds: &self.feeds, claims: &self.claims, sides: &self.sides };
+        let trees = FeedTrees::new(files, &self.feeds, &self.claims, &self.sides);
         self.access.settle(&trees);
+        let (missed, branches) = trees.missed();
+        self.backlog.trees.extend(missed);
+        self.backlog.branches |= branches;
         self.apply(files, &fresh)?;
         drop(fresh);
         while core::mem::take(&mut self.stirred) {
@@ -191,119 +196,39 @@ impl Space {
             // What is not simply shown may have waited for its rights, or lost them, and with it those it granted.
             self.stirred |= !shown;
             let mut retracted = Retracted::default();
-            for index in from..to.min(self.given(&writer)) {
-                let tail = self.tails.entry(writer).or_default();
-                let was_shown = tail.show(index, shown);
-                if !was_shown && !shown {
+            let range = from..to.min(self.given(&writer));
+            for (range, was_shown) in self.tails.entry(writer).or_default().shown.set(range, shown) {
+                // What a checkpoint shows rightly stays.
+                if (!was_shown && !shown) || (self.restoring && was_shown == shown) {
                     continue;
                 }
-                // What is pending may well come back with the next block.
-                let out = (!shown && status != Status::Pending).then_some(&mut retracted);
-                if let Some(entry) = fresh.entries.get(&writer).and_then(|entries| entries.get(&index)) {
-                    self.replace(&writer, index, entry, was_shown, shown);
-                    self.note_retracted(&writer, index, entry, out);
-                } else {
-                    self.stirred = true;
-                    if let (Some(entry), _) = self.block(files, &writer, index, &mut None)? {
-                        self.replace(&writer, index, &entry, was_shown, shown);
-                        self.note_retracted(&writer, index, &entry, out);
-                    }
+                for index in range {
+                    // What is pending may well come back with the next block.
+                    let out = (!shown && status != Status::Pending).then_some(&mut retracted);
+                    let entry = fresh.entries.get(&writer).and_then(|entries| entries.get(&index));
+                    self.shift(files, &writer, index, (was_shown, shown), entry, out)?;
                 }
             }
-            if retracted.entries > 0 {
-                let Retracted { from, to, entries, keys } = retracted;
-                let (why, keys) = (self.access.why(&writer, from), keys.into_iter().collect());
-                self.events.push_back(SpaceEvent::Retracted { writer, from, to, entries, keys, why });
-            }
+            self.tell_retracted(&writer, retracted);
             if let Change::Rewound { writer, from } = change {
                 let tail = self.tails.entry(writer).or_default();
                 tail.given = from;
                 tail.grants.retain(|(index, _)| *index < from);
+                let number = self.numbers.number(&writer);
+                self.ledger.facts().forget(number, from);
                 again.push(writer);
             }
         }
         for writer in again {
             // Only the branch that is held can be given; of another one no blocks are here.
-            let trees = FeedTrees { files, feeds: &self.feeds, claims: &self.claims, sides: &self.sides };
-            if self.access.branch(&writer).is_none_or(|branch| trees.holds(&writer, &branch)) {
+            let trees = FeedTrees::new(files, &self.feeds, &self.claims, &self.sides);
+            let is_held = self.access.branch(&writer).is_none_or(|branch| trees.holds(&writer, &branch));
+            self.backlog.feeds.extend(trees.missed().0);
+            if is_held {
                 self.advance(files, &writer)?;
             }
         }
         Ok(())
-    }
-
-    /// Notes an entry that went out of view, where it did, and the keys that it wrote, as far as it can be read.
-    fn note_retracted(&self, writer: &PublicKey, index: u64, entry: &Entry, out: Option<&mut Retracted>) {
-        let Some(out) = out.filter(|_| !entry.public.is_empty() || entry.sealed.is_some()) else { return };
-        if out.entries == 0 {
-            out.from = index;
-        }
-        (out.to, out.entries) = (index + 1, out.entries + 1);
-        for op in self.content.open_ops(entry, writer, index).iter().chain(&entry.public) {
-            if let Some(key) = op.key() {
-                out.keys.insert(key.to_owned());
-            }
-        }
-    }
-
-    /// Takes an entry's operations out of the view and puts them in, as it was and is now shown: its order may be
-    /// another one.
-    fn replace(&mut self, writer: &PublicKey, index: u64, entry: &Entry, was_shown: bool, shown: bool) {
-        if was_shown {
-            self.place(writer, index, entry, false);
-        }
-        if shown {
-            self.place(writer, index, entry, true);
-        }
-    }
-
-    /// Puts an entry's operations into the view, or takes them out.
-    fn place(&mut self, writer: &PublicKey, index: u64, entry: &Entry, shown: bool) {
-        let number = self.numbers.number(writer);
-        for (op, at) in entry.public.iter().zip(0_u32..) {
-            self.place_op(op, Place { writer: number, index, op: at, private: false, delete: false }, shown);
-        }
-        if let Some(sealed) = &entry.sealed {
-            self.epochs.note_sealed(sealed.epoch, number, index, shown);
-            self.place_private(writer, index, entry, shown);
-        }
-    }
-
-    /// Puts the operations of a sealed part into the view, if it can be opened, or takes them out.
-    pub(super) fn place_private(&mut self, writer: &PublicKey, index: u64, entry: &Entry, shown: bool) {
-        let number = self.numbers.number(writer);
-        let first = u32::try_from(entry.public.len()).unwrap_or(u32::MAX);
-        for (op, at) in self.content.open_ops(entry, writer, index).iter().zip(first..) {
-            self.place_op(op, Place { writer: number, index, op: at, private: true, delete: false }, shown);
-        }
-    }
-
-    fn place_op(&mut self, op: &Op, place: Place, shown: bool) {
-        let (key, delete) = match op {
-            Op::Put { key, .. } | Op::Adopted { key, .. } => (key, false),
-            Op::Delete { key } => (key, true),
-            Op::MessageKey(key) if place.private => {
-                let Place { writer, index, op, .. } = place;
-                self.message_keys.retain(|(w, i, o, _)| (*w, *i, *o) != (writer, index, op));
-                if shown {
-                    self.message_keys.push((writer, index, op, MessageKey::from_bytes(**key)));
-                }
-                return;
-            }
-            Op::Membership { .. } | Op::SpaceSecret { .. } if place.private => {
-                if self.events.back() != Some(&SpaceEvent::Memberships) {
-                    self.events.push_back(SpaceEvent::Memberships);
-                }
-                return self.notes.place(op, place, shown);
-            }
-            _ => return,
-        };
-        let judge = Judge { access: &self.access, numbers: &self.numbers };
-        if shown {
-            self.view.insert(key, Place { delete, ..place }, &judge);
-        } else {
-            self.view.remove(key, place.writer, place.index, &judge);
-        }
     }
 
     /// An entry that is held, decoded (`None` if it does not decode or is not held), and its bytes. `place` is the feed's,
@@ -332,7 +257,7 @@ impl Space {
 
     /// Facts about signed feeds.
     pub(super) const fn trees<'a>(&'a self, files: &'a Files) -> FeedTrees<'a> {
-        FeedTrees { files, feeds: &self.feeds, claims: &self.claims, sides: &self.sides }
+        FeedTrees::new(files, &self.feeds, &self.claims, &self.sides)
     }
 
     /// Entries of a feed that were given to the access engine.

@@ -1,6 +1,6 @@
 //! Seals that others made: noting them, opening those for this device, and what becomes readable by it.
 
-use super::Space;
+use super::{Space, backlog::present, spans::Spans};
 use crate::{
     collections::{Map, Set},
     crypto::{Hash, PublicKey, Signer},
@@ -8,25 +8,34 @@ use crate::{
     storage::Files,
 };
 
+/// Entries by their writers' numbers.
+pub(super) type SealedAt = Map<u32, Spans>;
+
 /// What entries say about epochs.
 #[derive(Default)]
 pub(super) struct Epochs {
     /// Entries with seals, whether they count or not: writer number, index.
     seals: Vec<(u32, u64)>,
     /// Entries in the view by the epoch of their sealed part.
-    sealed: Map<Hash, Set<(u32, u64)>>,
+    sealed: Map<Hash, SealedAt>,
     /// Who sealed an epoch's key to the root.
     pub(super) rooted: Map<Hash, Set<u32>>,
 }
 
 impl Epochs {
     pub(super) fn note_sealed(&mut self, epoch: Hash, writer: u32, index: u64, shown: bool) {
-        let entries = self.sealed.entry(epoch).or_default();
-        if shown {
-            entries.insert((writer, index));
-        } else {
-            entries.remove(&(writer, index));
-        }
+        let entries = self.sealed.entry(epoch).or_default().entry(writer).or_default();
+        entries.set(index..index.saturating_add(1), shown);
+    }
+
+    /// Entries in the view by the epoch of their sealed part.
+    pub(super) const fn sealed(&self) -> &Map<Hash, SealedAt> {
+        &self.sealed
+    }
+
+    /// Takes those that were stored.
+    pub(super) fn set_sealed(&mut self, sealed: Map<Hash, SealedAt>) {
+        self.sealed = sealed;
     }
 }
 
@@ -62,20 +71,34 @@ impl Space {
 
     /// Opens every seal that is for this device.
     pub(super) fn open_seals(&mut self, files: &Files) -> Result<(), SpaceError> {
+        self.open_seals_of(files, self.epochs.seals.clone())
+    }
+
+    /// Opens the seals in these entries that are for this device, of those that can be read now.
+    pub(super) fn open_seals_of(
+        &mut self,
+        files: &Files,
+        entries: impl IntoIterator<Item = (u32, u64)>,
+    ) -> Result<(), SpaceError> {
         let mut opened = Vec::new();
-        for (writer, index) in self.epochs.seals.clone() {
-            if let Some(entry) = self.entry(files, &self.numbers.key(writer), index)? {
-                opened.extend(self.open_entry_seals(&entry));
+        for (number, index) in entries {
+            match present(self.entry(files, &self.numbers.key(number), index))? {
+                Some(entry) => opened.extend(entry.iter().flat_map(|entry| self.open_entry_seals(entry))),
+                None => {
+                    self.backlog.seals.insert((number, index));
+                }
             }
         }
         self.show_epochs(files, &opened)
     }
 
-    /// Opens every seal that is for the root.
+    /// Opens every seal that is for the root. Nothing is done if entries with seals are not in memory.
     pub(super) fn open_root_seals(&mut self, files: &Files, root: &Signer) -> Result<(), SpaceError> {
-        let mut opened = Vec::new();
-        for (writer, index) in self.epochs.seals.clone() {
-            let Some(entry) = self.entry(files, &self.numbers.key(writer), index)? else { continue };
+        let (mut opened, mut entries) = (Vec::new(), Vec::new());
+        for (writer, index) in &self.epochs.seals {
+            entries.extend(self.entry(files, &self.numbers.key(*writer), *index)?);
+        }
+        for entry in entries {
             for op in &entry.access {
                 let (epoch, sealed) = match op {
                     AccessOp::Epoch { id, root, .. } => (id, root),
@@ -111,11 +134,8 @@ impl Space {
     fn show_epochs(&mut self, files: &Files, opened: &[Hash]) -> Result<(), SpaceError> {
         for epoch in opened {
             let entries = self.epochs.sealed.get(epoch).cloned().unwrap_or_default();
-            for (number, index) in entries {
-                let writer = self.numbers.key(number);
-                if let Some(entry) = self.entry(files, &writer, index)? {
-                    self.place_private(&writer, index, &entry, true);
-                }
+            for (number, spans) in entries.iter() {
+                self.place_sealed(files, spans.indexes().map(|index| (*number, index)))?;
             }
         }
         Ok(())
@@ -127,7 +147,9 @@ impl Space {
             self.access.epochs().into_iter().map(|epoch| (epoch.id, epoch.recipients.into_iter().collect()));
         let mut recipients: Map<Hash, Set<PublicKey>> = made.collect();
         // The entry that made an epoch may have been cut since, but others wrote under it before they knew.
-        let used = |(epoch, entries): (&Hash, &Set<_>)| (!entries.is_empty()).then_some(*epoch);
+        let used = |(epoch, entries): (&Hash, &SealedAt)| {
+            entries.values().any(|spans| !spans.is_empty()).then_some(*epoch)
+        };
         let orphans: Set<Hash> = self
             .epochs
             .sealed

@@ -9,9 +9,12 @@ use super::{Space, replay::Fresh, trees::Judge};
 use crate::{
     collections::{Map, Set},
     crypto::{PublicKey, Signer},
-    space::{Item, SpaceError, view::Place},
+    space::{Item, Range, SpaceError, view::Place},
     storage::Files,
 };
+
+/// Keys, and the entries that hold what stands under each.
+pub(in crate::space) type PublicKeys = Vec<(String, Vec<(PublicKey, u64)>)>;
 
 impl Space {
     /// Opens what is stored of a space, and judges these entries of its feeds, by index.
@@ -55,7 +58,8 @@ impl Space {
             };
             self.skip_to(writer, *index);
             let entry = crate::space::Entry::decode(&bytes).ok();
-            self.give(files, writer, *index, entry, bytes.len(), fresh)?;
+            // All of it is in memory: whoever reads a snapshot has files of its own.
+            let _ = self.give(files, writer, *index, entry, bytes.len(), fresh)?;
         }
         self.skip_to(writer, length);
         self.access.grew(writer);
@@ -75,8 +79,8 @@ impl Space {
         key: &str,
         entries: &[(PublicKey, u64)],
     ) -> Result<Option<Item>, SpaceError> {
-        let Some(slot) = self.view.slot(key) else { return Ok(None) };
         let judge = Judge { access: &self.access, numbers: &self.numbers };
+        let Some(slot) = self.view.slot(files, key, &judge)? else { return Ok(None) };
         let among = |place: &Place| {
             entries.contains(&(self.numbers.key(place.writer), place.index)) && !place.private
         };
@@ -84,15 +88,17 @@ impl Space {
     }
 
     /// Keys with public operations, and the entries that hold what stands; removals that nothing stands beside left out.
-    pub(in crate::space) fn public_keys(&self) -> impl Iterator<Item = (&str, Vec<(PublicKey, u64)>)> {
-        self.view.slots().filter_map(|(key, slot)| {
-            let judge = Judge { access: &self.access, numbers: &self.numbers };
+    pub(in crate::space) fn public_keys(&self, files: &Files) -> Result<PublicKeys, SpaceError> {
+        let (mut keys, judge) = (Vec::new(), Judge { access: &self.access, numbers: &self.numbers });
+        self.view.each(files, &Range::default(), &judge, &mut |key, slot| {
             let heads = slot.heads_among(|place| !place.private, &judge);
-            if heads.iter().all(|place| place.delete) {
-                return None;
+            if heads.iter().any(|place| !place.delete) {
+                let entries = heads.iter().map(|place| (self.numbers.key(place.writer), place.index));
+                keys.push((key.to_owned(), entries.collect()));
             }
-            Some((key, heads.iter().map(|place| (self.numbers.key(place.writer), place.index)).collect()))
-        })
+            Ok(true)
+        })?;
+        Ok(keys)
     }
 
     /// The key that signs a snapshot: this device's, if it may write.

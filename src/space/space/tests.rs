@@ -4,7 +4,7 @@ mod acts;
 mod data;
 mod faults;
 mod hyperdb;
-mod orders;
+pub(super) mod orders;
 mod quarantine;
 mod recovery;
 mod removal;
@@ -29,9 +29,9 @@ pub(super) struct Device {
     pub(super) space: Space,
     pub(super) entropy: Seeded,
     /// What was committed.
-    backend: MemoryBackend,
-    seed: u8,
-    now: u64,
+    pub(super) backend: MemoryBackend,
+    pub(super) seed: u8,
+    pub(super) now: u64,
 }
 
 pub(super) fn root() -> Signer {

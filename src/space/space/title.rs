@@ -16,8 +16,8 @@ pub const MAX_TITLE: usize = 256;
 impl Space {
     /// The title; `None` if no admin gave one, or the last one is none that can be shown.
     pub fn title(&self, files: &Files) -> Result<Option<String>, SpaceError> {
-        let Some(slot) = self.view.slot(TITLE_KEY) else { return Ok(None) };
         let judge = Judge { access: &self.access, numbers: &self.numbers };
+        let Some(slot) = self.view.slot(files, TITLE_KEY, &judge)? else { return Ok(None) };
         let by_admin = |place: &Place| self.role(&self.numbers.key(place.writer)) == Some(Role::Admin);
         let places = slot.ranked(&judge);
         let Some(place) = places.into_iter().find(by_admin).filter(|place| !place.delete) else {

@@ -1,11 +1,13 @@
 //! What the access engine asks about signed feeds, and what the view asks the access engine.
 
+use core::cell::{Cell, RefCell};
+
 use super::branches::Side;
 use crate::{
     collections::{Map, Set},
     crypto::{Hash, PublicKey},
     feed::{Branch, EquivocationProof, Feed, SignedHead, tree_hash},
-    space::{Access, Cut, Prefix, Signed, Trees, view::Causality},
+    space::{Access, Cut, Prefix, Signed, SpaceError, Trees, view::Causality},
     storage::Files,
 };
 
@@ -26,6 +28,16 @@ impl Numbers {
         self.keys.push(*writer);
         self.numbers.insert(*writer, number);
         number
+    }
+
+    /// All writers by number.
+    pub(super) fn keys(&self) -> &[PublicKey] {
+        &self.keys
+    }
+
+    /// The number of a writer that has one.
+    pub(super) fn find(&self, writer: &PublicKey) -> Option<u32> {
+        self.numbers.get(writer).copied()
     }
 
     /// The writer with a number.
@@ -105,9 +117,38 @@ pub(super) struct FeedTrees<'a> {
     pub(super) feeds: &'a Map<PublicKey, Feed>,
     pub(super) claims: &'a Claims,
     pub(super) sides: &'a Map<PublicKey, Vec<Side>>,
+    /// Feeds of which nodes were asked for that are not in memory.
+    missed: RefCell<Set<PublicKey>>,
+    /// Some of them were to tell what two branches share.
+    branches: Cell<bool>,
 }
 
-impl FeedTrees<'_> {
+impl<'a> FeedTrees<'a> {
+    pub(super) const fn new(
+        files: &'a Files,
+        feeds: &'a Map<PublicKey, Feed>,
+        claims: &'a Claims,
+        sides: &'a Map<PublicKey, Vec<Side>>,
+    ) -> Self {
+        Self { files, feeds, claims, sides, missed: RefCell::new(Set::new()), branches: Cell::new(false) }
+    }
+
+    /// Feeds about which an answer may be another once their trees are in memory, and whether one of the answers was what
+    /// two branches share.
+    pub(super) fn missed(self) -> (Set<PublicKey>, bool) {
+        (self.missed.into_inner(), self.branches.get())
+    }
+
+    /// Tree hash of a branch at a length, if that can be told now.
+    fn hash_at(&self, feed: &Feed, length: u64) -> Option<Hash> {
+        feed.tree_hash_at(self.files, length).unwrap_or_else(|error| {
+            if SpaceError::from(error).is_absent() {
+                self.missed.borrow_mut().insert(feed.key());
+            }
+            None
+        })
+    }
+
     /// Whether the feed that is held begins with a prefix.
     pub(super) fn holds(&self, writer: &PublicKey, prefix: &Prefix) -> bool {
         prefix.length == 0 || self.held(writer, prefix.length) == Some(prefix.tree_hash)
@@ -116,9 +157,8 @@ impl FeedTrees<'_> {
     /// Whether two prefixes that the main branch does not hold are of one other branch, as far as is known.
     fn one_side(&self, writer: &PublicKey, a: &Prefix, b: &Prefix) -> bool {
         let sides = self.sides.get(writer).map_or(&[][..], Vec::as_slice);
-        let on = |side: &Side, prefix: &Prefix| {
-            side.feed.tree_hash_at(self.files, prefix.length).ok().flatten() == Some(prefix.tree_hash)
-        };
+        let on =
+            |side: &Side, prefix: &Prefix| self.hash_at(&side.feed, prefix.length) == Some(prefix.tree_hash);
         let place = |prefix| sides.iter().position(|side| on(side, prefix));
         match (place(a), place(b)) {
             (Some(a), Some(b)) => a == b,
@@ -128,13 +168,15 @@ impl FeedTrees<'_> {
 
     /// Whether another branch that is held begins with a prefix.
     fn aside(&self, writer: &PublicKey, prefix: &Prefix) -> bool {
-        self.sides.get(writer).into_iter().flatten().any(|side| {
-            side.feed.tree_hash_at(self.files, prefix.length).ok().flatten() == Some(prefix.tree_hash)
-        })
+        self.sides
+            .get(writer)
+            .into_iter()
+            .flatten()
+            .any(|side| self.hash_at(&side.feed, prefix.length) == Some(prefix.tree_hash))
     }
 
     fn held(&self, writer: &PublicKey, length: u64) -> Option<Hash> {
-        self.feeds.get(writer)?.tree_hash_at(self.files, length).ok()?
+        self.hash_at(self.feeds.get(writer)?, length)
     }
 }
 
@@ -154,9 +196,13 @@ impl Trees for FeedTrees<'_> {
         let prefix = Prefix { length, tree_hash: *tree_hash };
         let proved = self.claims.proved.get(writer).is_some_and(|prefixes| prefixes.contains(&prefix))
             || self.claims.heads(writer).any(|head| (head.length, head.tree_hash) == (length, *tree_hash));
+        // Looking into trees costs reading, which what a head shows does not.
+        if proved {
+            return Signed::Yes;
+        }
         match self.held(writer, length) {
-            _ if proved || self.aside(writer, &prefix) => Signed::Yes,
             Some(held) if held == *tree_hash => Signed::Yes,
+            _ if self.aside(writer, &prefix) => Signed::Yes,
             // Of another branch only its head is known: what lies between fork and head may be what is asked for.
             Some(_) if self.claims.fork(writer).is_none_or(|fork| length <= fork) => Signed::Contradicted,
             _ => Signed::Unknown,
@@ -164,11 +210,12 @@ impl Trees for FeedTrees<'_> {
     }
 
     fn shared(&self, writer: &PublicKey, a: &Prefix, b: &Prefix) -> u64 {
-        let shortest = a.length.min(b.length);
+        let (shortest, before) = (a.length.min(b.length), self.missed.borrow().iter().len());
         let ours = |prefix| self.holds(writer, prefix);
         if a == b || (ours(a) && ours(b)) || (!ours(a) && !ours(b) && self.one_side(writer, a, b)) {
             return shortest;
         }
+        self.branches.set(self.branches.get() || self.missed.borrow().iter().len() > before);
         self.claims.fork(writer).map_or(shortest, |fork| shortest.min(fork))
     }
 }

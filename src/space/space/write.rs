@@ -57,7 +57,7 @@ impl Space {
     ) -> Result<Vec<Item>, SpaceError> {
         let me = self.author()?;
         let mut drafts = Vec::new();
-        let mut ready = self.prepare(entropy, ops, &mut drafts)?;
+        let mut ready = self.prepare(files, entropy, ops, &mut drafts)?;
         if let (Some(original), Some(draft)) = (original, drafts.last_mut()) {
             ready.adopted = Some(original);
             draft.adopt(original);
@@ -117,7 +117,8 @@ impl Space {
             _ => return group.into_iter().map(|ops| self.write(files, now, entropy, ops)).collect(),
         };
         let mut drafts = Vec::new();
-        let ready: Vec<_> = group.into_iter().map(|ops| self.prepare(entropy, ops, &mut drafts)).collect();
+        let ready: Vec<_> =
+            group.into_iter().map(|ops| self.prepare(files, entropy, ops, &mut drafts)).collect();
         match self.append(files, now, entropy, drafts) {
             Ok(first) => ready.into_iter().map(|ready| Ok(ready?.written(me, first, now))).collect(),
             // One of them is too large, say: each for itself, so that the others stand.
@@ -128,6 +129,7 @@ impl Space {
     /// Checks a write, and adds its entry, and one for a new epoch if it needs that, to the drafts.
     fn prepare(
         &mut self,
+        files: &Files,
         entropy: &mut dyn Entropy,
         ops: Vec<WriteOp>,
         drafts: &mut Vec<Draft>,
@@ -135,7 +137,7 @@ impl Space {
         check_count(ops.len())?;
         for op in &ops {
             op.check()?;
-            self.check_expect(op)?;
+            self.check_expect(files, op)?;
         }
         let mut slots = Map::new();
         if ops.is_empty() {
@@ -145,7 +147,7 @@ impl Space {
         let (mut public, mut private) = (Vec::new(), Vec::new());
         for (at, op) in ops.iter().enumerate() {
             if last.get(op.key()) == Some(&at) {
-                slots.insert(op.key().to_owned(), self.place_write(op, &mut public, &mut private));
+                slots.insert(op.key().to_owned(), self.place_write(files, op, &mut public, &mut private)?);
             }
         }
         let first_private = public.len();
@@ -170,17 +172,28 @@ impl Space {
         }
     }
 
-    fn check_expect(&self, op: &WriteOp) -> Result<(), SpaceError> {
+    /// Reads what writing an operation reads.
+    pub(super) fn touch_write(&self, files: &Files, op: &WriteOp) {
+        let _ = self.check_expect(files, op);
+        if !matches!(op, WriteOp::Put { private: false, .. }) {
+            let _ = self.is_public(files, op.key());
+        }
+    }
+
+    fn check_expect(&self, files: &Files, op: &WriteOp) -> Result<(), SpaceError> {
         let judge = Judge { access: &self.access, numbers: &self.numbers };
-        let winner = || self.view.slot(op.key()).and_then(|slot| slot.heads(&judge).first().copied());
+        let winner = || -> Result<_, SpaceError> {
+            let slot = self.view.slot(files, op.key(), &judge)?;
+            Ok(slot.and_then(|slot| slot.heads(&judge).first().copied()))
+        };
         let (fits, got) = match op.expect() {
             Expect::Any => return Ok(()),
             Expect::Absent => {
-                let got = winner().filter(|place| !place.delete);
+                let got = winner()?.filter(|place| !place.delete);
                 (got.is_none(), got)
             }
             Expect::Version(version) => {
-                let got = winner();
+                let got = winner()?;
                 (got.is_some_and(|place| self.version(&place) == version), got)
             }
         };
@@ -191,21 +204,27 @@ impl Space {
     }
 
     /// Adds a write's operations; returns where the one that its caller will see is.
-    fn place_write(&self, op: &WriteOp, public: &mut Vec<Op>, private: &mut Vec<Op>) -> Slot {
+    fn place_write(
+        &self,
+        files: &Files,
+        op: &WriteOp,
+        public: &mut Vec<Op>,
+        private: &mut Vec<Op>,
+    ) -> Result<Slot, SpaceError> {
         let remove = || Op::Delete { key: op.key().to_owned() };
-        match op {
+        Ok(match op {
             WriteOp::Put { key, value, private: false, .. } => {
                 public.push(Op::Put { key: key.clone(), value: value.clone() });
                 Slot::Public(public.len() - 1)
             }
             WriteOp::Put { key, value, private: true, .. } => {
-                if self.is_public(key) {
+                if self.is_public(files, key)? {
                     public.push(remove());
                 }
                 private.push(Op::Put { key: key.clone(), value: value.clone() });
                 Slot::Private(private.len() - 1)
             }
-            WriteOp::Delete { key, .. } if self.is_public(key) => {
+            WriteOp::Delete { key, .. } if self.is_public(files, key)? => {
                 public.push(remove());
                 Slot::Public(public.len() - 1)
             }
@@ -213,17 +232,17 @@ impl Space {
                 private.push(remove());
                 Slot::Private(private.len() - 1)
             }
-        }
+        })
     }
 
     /// Whether a key holds a value for those who read public entries only.
-    fn is_public(&self, key: &str) -> bool {
-        let Some(slot) = self.view.slot(key) else { return false };
-        if !slot.ops().iter().any(|place| !place.private && !place.delete) {
-            return false;
-        }
+    fn is_public(&self, files: &Files, key: &str) -> Result<bool, SpaceError> {
         let judge = Judge { access: &self.access, numbers: &self.numbers };
-        slot.heads_among(|place| !place.private, &judge).iter().any(|place| !place.delete)
+        let Some(slot) = self.view.slot(files, key, &judge)? else { return Ok(false) };
+        if !slot.ops().iter().any(|place| !place.private && !place.delete) {
+            return Ok(false);
+        }
+        Ok(slot.heads_among(|place| !place.private, &judge).iter().any(|place| !place.delete))
     }
 }
 

@@ -4,17 +4,40 @@
 //! own past; concurrent writes stand beside each other, and the one with the highest order wins. A removal is an
 //! operation like any other. The view holds places, not values: those are read from the feeds.
 //!
+//! ```text
+//! overlay   in memory: by key, what came and what went since the last writing; all that came out of sealed parts
+//! base      stored: runs of the rest, read page by page when it is asked for
+//! ```
+//! What changes needs nothing of the base: only reading does, and may find that its pages are not in memory.
+//!
 //! Invariants: only operations of counted entries are in it; heads are a function of that set and of the entries'
 //! pasts, so it comes out the same in whatever order entries arrived or were taken away.
 
+mod base;
+mod merge;
+mod record;
+mod run;
 mod slot;
+
+use std::borrow::Cow;
 
 use zeroize::Zeroize;
 
+pub(super) use base::{BaseNote, Planned};
+pub(super) use run::RunName;
 pub(super) use slot::{Place, Slot};
 
-use super::Range;
-use crate::collections::LargeMap;
+use self::{
+    base::Base,
+    merge::{Merge, Source},
+    record::Record,
+};
+use super::{Range, SpaceError};
+use crate::{
+    collections::{LargeMap, Map},
+    crypto::PublicKey,
+    storage::{Files, StorageError},
+};
 
 /// What the view must know about entries; answered by the access engine.
 pub(super) trait Causality {
@@ -27,28 +50,71 @@ pub(super) trait Causality {
 /// Key → operations.
 #[derive(Default)]
 pub(super) struct View {
-    slots: LargeMap<String, Slot>,
+    base: Base,
+    overlay: LargeMap<String, Delta>,
     touched: LargeMap<String, ()>,
     /// Nobody wants to know what changes.
     quiet: bool,
 }
 
+/// What changed of a key.
+struct Delta {
+    /// What came.
+    slot: Slot,
+    /// Entries whose public operations in the base are void. Seldom any.
+    #[expect(clippy::box_collection, reason = "one word in each of very many deltas")]
+    gone: Option<Box<Vec<(u32, u64)>>>,
+}
+
+impl Delta {
+    fn with(place: Place) -> Self {
+        Self { slot: Slot::with(place), gone: None }
+    }
+
+    fn gone(&self) -> &[(u32, u64)] {
+        self.gone.as_ref().map_or(&[], |gone| gone.as_slice())
+    }
+
+    /// The record of what is public in it, if anything is.
+    fn record(&self, key: &str) -> Option<Record> {
+        let places: Vec<Place> = self.slot.ops().iter().filter(|place| !place.private).copied().collect();
+        let record = Record { key: key.to_owned(), gone: self.gone().to_vec(), places };
+        (!record.places.is_empty() || !record.gone.is_empty()).then_some(record)
+    }
+}
+
 impl View {
     /// Adds an operation of an entry that counts.
     pub(super) fn insert(&mut self, key: &str, place: Place, causality: &dyn Causality) {
-        if let Some(slot) = self.slots.get_or_insert(key, || (key.to_owned(), Slot::with(place))) {
-            slot.insert(place, causality);
+        if let Some(delta) = self.overlay.get_or_insert(key, || (key.to_owned(), Delta::with(place))) {
+            delta.slot.insert(place, causality);
         }
         self.touch(key);
     }
 
-    /// Takes away every operation of an entry on a key.
-    pub(super) fn remove(&mut self, key: &str, writer: u32, index: u64, causality: &dyn Causality) {
-        let Some(slot) = self.slots.get_mut(key) else { return };
-        if slot.remove(|place| place.writer == writer && place.index == index, causality) {
-            if slot.is_empty() {
+    /// Takes away every operation of an entry on a key. `place` is one of them.
+    pub(super) fn remove(&mut self, key: &str, place: &Place, causality: &dyn Causality) {
+        let entry = (place.writer, place.index);
+        let mut changed = false;
+        if let Some(delta) = self.overlay.get_mut(key) {
+            changed = delta.slot.remove(|place| (place.writer, place.index) == entry, causality);
+            if delta.slot.is_empty() && delta.gone.is_none() {
                 self.forget(key);
             }
+        }
+        // The names of private keys never reach what is stored.
+        if !place.private && self.base.covers(entry.0, entry.1) {
+            let none =
+                || (key.to_owned(), Delta { slot: Slot::default(), gone: Some(Box::new(vec![entry])) });
+            if let Some(delta) = self.overlay.get_or_insert(key, none) {
+                let gone = delta.gone.get_or_insert_default();
+                if !gone.contains(&entry) {
+                    gone.push(entry);
+                }
+            }
+            changed = true;
+        }
+        if changed {
             self.touch(key);
         }
     }
@@ -56,9 +122,9 @@ impl View {
     /// Takes away all that came out of sealed parts, and wipes the names of keys that only those named.
     pub(super) fn remove_private(&mut self, causality: &dyn Causality) {
         let mut gone = Vec::new();
-        for (key, slot) in self.slots.iter_mut() {
-            if slot.remove(|place| place.private, causality) {
-                if slot.is_empty() {
+        for (key, delta) in self.overlay.iter_mut() {
+            if delta.slot.remove(|place| place.private, causality) {
+                if delta.slot.is_empty() && delta.gone.is_none() {
                     gone.push(key.clone());
                 } else {
                     self.touched.insert(key.clone(), ());
@@ -74,21 +140,111 @@ impl View {
         }
     }
 
-    /// What a key holds.
-    pub(super) fn slot(&self, key: &str) -> Option<&Slot> {
-        self.slots.get(key)
+    /// What a key holds. [`StorageError::Absent`] if pages of the base must come first.
+    pub(super) fn slot(
+        &self,
+        files: &Files,
+        key: &str,
+        causality: &dyn Causality,
+    ) -> Result<Option<Cow<'_, Slot>>, StorageError> {
+        let delta = self.overlay.get(key);
+        let below = if self.base.is_empty() { None } else { self.base.get(files, key)? };
+        let Some(mut record) = below else {
+            return Ok(delta.map(|delta| &delta.slot).filter(|slot| !slot.is_empty()).map(Cow::Borrowed));
+        };
+        if let Some(delta) = delta {
+            let (gone, places) = (delta.gone().to_vec(), delta.slot.ops().to_vec());
+            record.add(Record { key: String::new(), gone, places });
+        }
+        Ok((!record.places.is_empty()).then(|| Cow::Owned(Slot::of(record.places, causality))))
     }
 
-    /// Keys of a range with what they hold, in its direction, its limit aside.
-    pub(super) fn range<'a>(&'a self, range: &Range) -> Box<dyn Iterator<Item = (&'a str, &'a Slot)> + 'a> {
-        let Some(bounds) = range.bounds() else { return Box::new(core::iter::empty()) };
-        let slots = self.slots.range::<String>(bounds).map(|(key, slot)| (key.as_str(), slot));
-        if range.reverse { Box::new(slots.rev()) } else { Box::new(slots) }
+    /// Hands out the keys of a range with what they hold, in its direction, its limit aside, until `take` says that it
+    /// has enough.
+    pub(super) fn each(
+        &self,
+        files: &Files,
+        range: &Range,
+        causality: &dyn Causality,
+        take: &mut dyn FnMut(&str, &Slot) -> Result<bool, SpaceError>,
+    ) -> Result<(), SpaceError> {
+        let Some(bounds) = range.bounds() else { return Ok(()) };
+        let overlay = self.overlay.range::<String>(bounds.clone());
+        let mut overlay: Box<dyn Iterator<Item = (&String, &Delta)>> =
+            if range.reverse { Box::new(overlay.rev()) } else { Box::new(overlay) };
+        if self.base.is_empty() {
+            for (key, delta) in overlay {
+                if !delta.slot.is_empty() && !take(key, &delta.slot)? {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        let want = |error| {
+            self.base.want(files, &bounds, range.limit);
+            error
+        };
+        let mut sources = self.base.sources(files, &bounds, range.reverse).map_err(want)?;
+        let record = |(key, delta): (&String, &Delta)| Record {
+            key: key.clone(),
+            gone: delta.gone().to_vec(),
+            places: delta.slot.ops().to_vec(),
+        };
+        sources.push(Source::Memory(Box::new(core::iter::from_fn(move || overlay.next().map(record)))));
+        let mut merge = Merge::new(files, range.reverse, sources);
+        while let Some(record) = merge.next().map_err(want)? {
+            if !record.places.is_empty() && !take(&record.key, &Slot::of(record.places, causality))? {
+                break;
+            }
+        }
+        Ok(())
     }
 
-    /// Every key with what it holds.
-    pub(super) fn slots(&self) -> impl Iterator<Item = (&str, &Slot)> {
-        self.slots.iter().map(|(key, slot)| (key.as_str(), slot))
+    /// Makes the run that takes what is public in the overlay, and those that it should be merged with if `merge`,
+    /// without changing anything.
+    pub(super) fn plan(&self, files: &Files, merge: bool) -> Result<Planned, StorageError> {
+        let records = self.overlay.iter().filter_map(|(key, delta)| delta.record(key)).collect();
+        self.base.plan(files, records, merge)
+    }
+
+    /// Stores what was planned since the last change; `covered` tells how far of each writer that goes.
+    pub(super) fn write(
+        &mut self,
+        files: &mut Files,
+        space: &PublicKey,
+        planned: Planned,
+        covered: Map<u32, u64>,
+        causality: &dyn Causality,
+    ) -> Result<(), StorageError> {
+        self.base.write(files, space, planned, covered)?;
+        let mut private = LargeMap::default();
+        for (key, mut delta) in core::mem::take(&mut self.overlay).into_entries() {
+            delta.slot.remove(|place| !place.private, causality);
+            if !delta.slot.is_empty() {
+                private.insert(key, Delta { gone: None, ..delta });
+            }
+        }
+        self.overlay = private;
+        Ok(())
+    }
+
+    /// What is to be noted of the stored part.
+    pub(super) fn note(&self) -> BaseNote {
+        self.base.note()
+    }
+
+    /// Takes the stored part that was noted; whether all of it is there.
+    pub(super) fn open_base(
+        &mut self,
+        files: &mut Files,
+        space: &PublicKey,
+        note: &BaseNote,
+        covered: Map<u32, u64>,
+    ) -> bool {
+        let base = Base::open(files, space, note, covered);
+        let whole = base.is_some();
+        self.base = base.unwrap_or_default();
+        whole
     }
 
     /// From now on what changes is not noted, or is again: noting it takes as long as all else of an insertion.
@@ -108,7 +264,7 @@ impl View {
     }
 
     fn forget(&mut self, key: &str) {
-        if let Some((mut key, _)) = self.slots.remove_entry(key) {
+        if let Some((mut key, _)) = self.overlay.remove_entry(key) {
             key.zeroize();
         }
     }

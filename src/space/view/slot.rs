@@ -30,7 +30,7 @@ impl Place {
 }
 
 /// Operations on one key.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(in crate::space) struct Slot {
     /// The first `heads` are heads.
     ops: Vec<Place>,
@@ -40,6 +40,13 @@ pub(in crate::space) struct Slot {
 impl Slot {
     pub(super) fn with(place: Place) -> Self {
         Self { ops: vec![place], heads: 1 }
+    }
+
+    /// Of operations in any order.
+    pub(super) fn of(ops: Vec<Place>, causality: &dyn Causality) -> Self {
+        let mut slot = Self { ops, heads: 0 };
+        slot.recompute(causality);
+        slot
     }
 
     /// Heads, the winner first.
@@ -109,23 +116,37 @@ impl Slot {
 
     /// Finds the heads anew.
     fn recompute(&mut self, causality: &dyn Causality) {
+        if self.ops.len() < 2 {
+            self.heads = self.ops.len();
+            return;
+        }
         let (heads, rest) = Self::split(&self.ops, causality);
         self.heads = heads.len();
         self.ops = heads;
         self.ops.extend(rest);
     }
 
-    /// Heads (winner first) and the others. Highest rank first, one is a head iff no head has seen it: the past is
-    /// transitive, and what is in the past ranks lower.
+    /// Heads (winner first) and the others. Of one writer only the last operation can be a head. Of those, highest rank
+    /// first, one is a head iff no head has seen it: the past is transitive, and what is in the past ranks lower.
     fn split(ops: &[Place], causality: &dyn Causality) -> (Vec<Place>, Vec<Place>) {
-        let (mut heads, mut rest): (Vec<Place>, Vec<Place>) = (Vec::new(), Vec::new());
-        for place in ranked(ops, causality) {
-            if heads.iter().any(|head| place.is_before(head, causality)) {
-                rest.push(place);
-            } else {
+        if ops.len() < 2 {
+            return (ops.to_vec(), Vec::new());
+        }
+        let mut last: Vec<Place> = Vec::new();
+        for place in ops {
+            match last.iter_mut().find(|known| known.writer == place.writer) {
+                Some(known) if (known.index, known.op) < (place.index, place.op) => *known = *place,
+                Some(_) => {}
+                None => last.push(*place),
+            }
+        }
+        let mut heads: Vec<Place> = Vec::new();
+        for place in ranked(&last, causality) {
+            if !heads.iter().any(|head| place.is_before(head, causality)) {
                 heads.push(place);
             }
         }
+        let rest = ops.iter().filter(|place| !heads.contains(place)).copied().collect();
         (heads, rest)
     }
 }

@@ -61,22 +61,81 @@ impl Causality for History {
     }
 }
 
+/// Stores what is public in a view.
+fn store(view: &mut View, files: &mut Files, history: &History) {
+    let planned = view.plan(files, true).unwrap();
+    let covered = (0..4).map(|writer| (writer, u64::MAX)).collect();
+    view.write(files, &PublicKey([7; 32]), planned, covered, history).unwrap();
+    // What is opened from the note says the same.
+    let mut covered = Map::new();
+    covered.extend((0..4).map(|writer| (writer, u64::MAX)));
+    let note = view.note();
+    assert!(view.open_base(files, &PublicKey([7; 32]), &note, covered));
+    assert_eq!(view.note(), note);
+}
+
+/// Thousands of keys in several writings: blocks are split, runs are merged and stay few, and whatever is asked for in
+/// either direction is what a map holds.
+#[test]
+fn many_keys_in_many_runs_are_all_found() {
+    let history = History::new(&[(0, Vec::new())]);
+    let (mut view, mut files) = (View::default(), Files::new());
+    let mut model = BTreeSet::new();
+    for round in 0..30_u32 {
+        for at in 0..(300 * (round % 4) + 10) {
+            let key = format!("key/{:05}", at.wrapping_mul(769).wrapping_add(round * 31) % 5000);
+            let place = Place { writer: 0, index: 0, op: round, private: false, delete: false };
+            if round % 5 == 4 {
+                view.remove(&key, &place, &history);
+                model.remove(&key);
+            } else if model.insert(key.clone()) {
+                view.insert(&key, place, &history);
+            }
+        }
+        store(&mut view, &mut files, &history);
+    }
+    let runs = view.note().runs.len();
+    assert!(runs < 8, "{runs} runs");
+    assert_eq!(files.names("space/").len(), runs, "merged runs are deleted");
+    assert!(model.len() > 2000);
+    for at in 0..5000 {
+        let key = format!("key/{at:05}");
+        assert_eq!(view.slot(&files, &key, &history).unwrap().is_some(), model.contains(&key), "{key}");
+    }
+    for reverse in [false, true] {
+        let gte = Some("key/00777".to_owned());
+        let range = Range { gte, lt: Some("key/03".to_owned()), reverse, ..Range::default() };
+        let mut expected: Vec<&String> = model.iter().filter(|key| range.contains(key)).collect();
+        if reverse {
+            expected.reverse();
+        }
+        let mut got = Vec::new();
+        view.each(&files, &range, &history, &mut |key, _| {
+            got.push(key.to_owned());
+            Ok(true)
+        })
+        .unwrap();
+        assert!(got.iter().eq(expected));
+    }
+}
+
 proptest! {
     #[test]
     fn heads_are_what_nobody_has_seen(
         picks in prop::collection::vec((0..4_u32, prop::collection::vec(any::<prop::sample::Index>(), 0..3)), 1..25),
         keys in prop::collection::vec((0..3_usize, any::<bool>(), any::<bool>()), 25),
-        steps in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..60),
+        steps in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>(), 0..5_u8), 1..60),
     ) {
         let history = History::new(&picks);
-        let mut view = View::default();
+        let (mut view, mut files) = (View::default(), Files::new());
         let mut counted = [BTreeSet::new(), BTreeSet::new(), BTreeSet::new()];
-        for (at, remove) in steps {
+        for (at, remove, act) in steps {
             let at = at.index(history.entries.len());
             let (writer, index, _) = history.entries[at];
             let (key, private, delete) = keys[at];
             let name = key.to_string();
-            view.remove(&name, writer, index, &history);
+            let place = Place { writer, index, op: 0, private, delete };
+            view.remove(&name, &place, &history);
             counted[key].retain(|p: &Place| (p.writer, p.index) != (writer, index));
             if !remove {
                 for op in 0..2 {
@@ -85,12 +144,15 @@ proptest! {
                     counted[key].insert(place);
                 }
             }
+            if act == 0 {
+                store(&mut view, &mut files, &history);
+            }
             for (key, counted) in counted.iter().enumerate() {
-                let slot = view.slot(&key.to_string());
-                let got = slot.map(|slot| slot.heads(&history)).unwrap_or_default();
+                let slot = view.slot(&files, &key.to_string(), &history).unwrap();
+                let got = slot.as_ref().map(|slot| slot.heads(&history)).unwrap_or_default();
                 prop_assert_eq!(&got, &history.heads(counted));
                 let public: BTreeSet<Place> = counted.iter().filter(|p| !p.private).copied().collect();
-                let got = slot.map(|slot| slot.heads_among(|p| !p.private, &history)).unwrap_or_default();
+                let got = slot.as_ref().map(|slot| slot.heads_among(|p| !p.private, &history)).unwrap_or_default();
                 prop_assert_eq!(got, history.heads(&public));
             }
         }
@@ -98,7 +160,7 @@ proptest! {
         view.remove_private(&history);
         for (key, counted) in counted.iter_mut().enumerate() {
             counted.retain(|p| !p.private);
-            let got = view.slot(&key.to_string()).map(|slot| slot.heads(&history)).unwrap_or_default();
+            let got = view.slot(&files, &key.to_string(), &history).unwrap().map(|slot| slot.heads(&history)).unwrap_or_default();
             prop_assert_eq!(got, history.heads(counted));
         }
     }
@@ -108,18 +170,31 @@ proptest! {
         names in prop::collection::btree_set("[ab/]{1,3}", 0..12),
         prefix in prop::option::of("[ab/]{0,2}"), gt in prop::option::of("[ab/]{0,3}"), gte in prop::option::of("[ab/]{0,3}"),
         lt in prop::option::of("[ab/]{0,3}"), lte in prop::option::of("[ab/]{0,3}"), reverse: bool,
+        stored in 0..4_usize, removed in prop::collection::btree_set("[ab/]{1,3}", 0..6),
     ) {
         let history = History::new(&[(0, Vec::new())]);
-        let mut view = View::default();
-        for name in &names {
-            view.insert(name, Place { writer: 0, index: 0, op: 0, private: false, delete: false }, &history);
+        let (mut view, mut files) = (View::default(), Files::new());
+        let place = Place { writer: 0, index: 0, op: 0, private: false, delete: false };
+        for (at, name) in names.iter().enumerate() {
+            view.insert(name, place, &history);
+            if at % 3 == stored {
+                store(&mut view, &mut files, &history);
+            }
         }
+        for name in &removed {
+            view.remove(name, &place, &history);
+        }
+        let names: BTreeSet<String> = names.difference(&removed).cloned().collect();
         let range = Range { prefix, gt, gte, lt, lte, reverse, limit: None };
         let mut expected: Vec<&str> = names.iter().map(String::as_str).filter(|key| range.contains(key)).collect();
         if reverse {
             expected.reverse();
         }
-        let got: Vec<&str> = view.range(&range).map(|(key, _)| key).collect();
+        let mut got: Vec<String> = Vec::new();
+        view.each(&files, &range, &history, &mut |key, _| {
+            got.push(key.to_owned());
+            Ok(true)
+        }).unwrap();
         prop_assert_eq!(got, expected);
     }
 }

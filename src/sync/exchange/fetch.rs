@@ -165,7 +165,7 @@ impl Exchange {
             }
             Err(ReplicaError::Peer(detail)) => Err(Fault::Refused { what: "proof", detail }),
             Err(ReplicaError::Local(detail)) => Err(Fault::Local(detail)),
-            Err(ReplicaError::Stale | ReplicaError::NotHeld) => {
+            Err(ReplicaError::Stale | ReplicaError::NotHeld | ReplicaError::Absent) => {
                 self.cancel(id, wants);
                 // A breath, should the same come of it again.
                 self.known(feed)?.barred_until = now.saturating_add(STALE_MS);
@@ -204,7 +204,7 @@ impl Exchange {
             Ok(()) | Err(ReplicaError::Contradiction) => Ok(()),
             Err(ReplicaError::Peer(detail)) => Err(Fault::Refused { what: "proof of head", detail }),
             Err(ReplicaError::Local(detail)) => Err(Fault::Local(detail)),
-            Err(ReplicaError::Stale | ReplicaError::NotHeld) => {
+            Err(ReplicaError::Stale | ReplicaError::NotHeld | ReplicaError::Absent) => {
                 self.unanswered.push(HeadWanted { feed, from: blocks.start, to: blocks.end });
                 Ok(())
             }
@@ -239,7 +239,7 @@ impl Exchange {
             Err(ReplicaError::Peer(detail)) => Err(Fault::Refused { what: "proof", detail }),
             Err(ReplicaError::Local(detail)) => Err(Fault::Local(detail)),
             Err(ReplicaError::Contradiction) => self.contradicted(feed, replica),
-            Err(ReplicaError::Stale | ReplicaError::NotHeld) => Ok(()),
+            Err(ReplicaError::Stale | ReplicaError::NotHeld | ReplicaError::Absent) => Ok(()),
         }
     }
 

@@ -189,12 +189,12 @@ impl Exchange {
         }
     }
 
-    /// Answers a question about forks.
+    /// Answers a question about forks; `None` if what it reads must be read from the disk first.
     pub(super) fn fork_answer(
         &self,
         serving: &super::Serving,
         replica: &dyn Replica,
-    ) -> Result<Message, Fault> {
+    ) -> Result<Option<Message>, Fault> {
         let super::Serving { id, feed, blocks, from, what } = serving;
         let answer = match what {
             Wanted::Side { index, leaf } => replica
@@ -207,9 +207,10 @@ impl Exchange {
             _ => replica.show_branch(feed, blocks.start).map(|bytes| Message::Branch { id: *id, bytes }),
         };
         match answer {
-            Ok(answer) => Ok(answer),
+            Ok(answer) => Ok(Some(answer)),
+            Err(ReplicaError::Absent) => Ok(None),
             Err(ReplicaError::Local(detail)) => Err(Fault::Local(detail)),
-            Err(_) => Ok(Message::Lack { id: *id }),
+            Err(_) => Ok(Some(Message::Lack { id: *id })),
         }
     }
 }

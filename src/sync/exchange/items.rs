@@ -61,7 +61,13 @@ impl Items {
     ) -> Result<(), Fault> {
         self.note(kind, blake2b(&[bytes]))?;
         match replica.accept_item(kind, bytes) {
-            Ok(_) | Err(ReplicaError::Stale | ReplicaError::NotHeld | ReplicaError::Contradiction) => Ok(()),
+            Ok(_)
+            | Err(
+                ReplicaError::Stale
+                | ReplicaError::NotHeld
+                | ReplicaError::Absent
+                | ReplicaError::Contradiction,
+            ) => Ok(()),
             Err(ReplicaError::Peer(detail)) => Err(Fault::Refused { what: "item", detail }),
             Err(ReplicaError::Local(detail)) => Err(Fault::Local(detail)),
         }
@@ -111,6 +117,7 @@ impl Items {
     /// Lists all again.
     pub(super) fn list_again(&mut self) {
         self.listing.clear();
+        self.listed_all = false;
     }
 
     /// The peer has what is here, though not all of its lists may have come.

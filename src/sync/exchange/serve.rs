@@ -22,8 +22,9 @@ impl Exchange {
         let Some(at) = self.next_served() else { return Ok(None) };
         let Some(mut serving) = self.serving.remove(at) else { return Ok(None) };
         if serving.what == Wanted::Head {
-            let Serving { id, feed, blocks, .. } = serving;
+            let Serving { id, feed, ref blocks, .. } = serving;
             return match replica.prove_head(&feed, blocks.start, blocks.end) {
+                Err(ReplicaError::Absent) => Ok(self.put_off(at, serving)),
                 Ok(proof) => {
                     Ok(Some(Message::Data { answers: Answers::Request(id), proof, blocks: Vec::new() }))
                 }
@@ -32,11 +33,15 @@ impl Exchange {
             };
         }
         if matches!(serving.what, Wanted::Branch | Wanted::Side { .. }) {
-            return self.fork_answer(&serving, replica).map(Some);
+            return match self.fork_answer(&serving, replica)? {
+                None => Ok(self.put_off(at, serving)),
+                answer => Ok(answer),
+            };
         }
         let answer = replica.prove(&serving.feed, serving.blocks.clone(), serving.from, CHUNK);
         let (proof, blocks) = match answer {
             Ok(answer) => answer,
+            Err(ReplicaError::Absent) => return Ok(self.put_off(at, serving)),
             Err(ReplicaError::Local(detail)) => return Err(Fault::Local(detail)),
             Err(_) => return Ok(Some(Message::Lack { id: serving.id })),
         };
@@ -60,6 +65,13 @@ impl Exchange {
         }
         self.served = Some(feed);
         Ok(Some(Message::Data { answers: Answers::Request(id), proof, blocks }))
+    }
+
+    /// What it reads is on its way from the disk: it stays, and another feed is next.
+    fn put_off(&mut self, at: usize, serving: Serving) -> Option<Message> {
+        self.served = Some(serving.feed);
+        self.serving.insert(at, serving);
+        None
     }
 
     /// Feeds take turns, so that a small one does not wait for a large one; the requests of one feed are answered in

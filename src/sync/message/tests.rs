@@ -1,5 +1,8 @@
 use super::*;
 use crate::feed::{MAX_PROOF_NODES, Node, Side};
+use crate::sync::limits::{
+    MAX_ANNOUNCED, MAX_BLOCK, MAX_BLOCKS, MAX_CHALLENGED, MAX_EXTENSION_NAME, MAX_ITEM, MAX_REQUEST_BLOCKS,
+};
 use proptest::prelude::*;
 
 fn samples() -> Vec<Message> {

@@ -26,13 +26,16 @@ export function missing() {
   return words.join("; ");
 }
 
+let made = 0;
+
 const NODES = { a: "10.77.1", b: "10.77.2", outside: "10.77.0" };
 
 /** Makes the networks: `{ open, direct, cut, nat, cable, turn, program, stop }`. */
 export async function startNetworks() {
   const lacking = missing();
   if (lacking) throw new Error(`these tests need ${lacking}`);
-  const name = (node) => `hypha-${process.pid}-${node}`;
+  const number = (made += 1);
+  const name = (node) => `hypha-${process.pid}-${number}-${node}`;
   const folder = mkdtempSync(path.join(tmpdir(), "hypha-net-"));
   const children = [];
   const servers = [];

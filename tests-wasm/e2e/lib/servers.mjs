@@ -13,9 +13,9 @@ const HERE = path.dirname(fileURLToPath(import.meta.url));
 const ROOT = path.resolve(HERE, "../../..");
 
 /** The page and its hub. `data` is a folder that survives the server, for tests that restart it. */
-export async function startServer({ data, port = 0 } = {}) {
+export async function startServer({ data, port = 0, pkg } = {}) {
   const own = data ?? mkdtempSync(path.join(tmpdir(), "hypha-data-"));
-  const server = await xtask(["serve", "--no-build", "--port", String(port), "--data", own], /^\s*Ctrl-C ends it/m);
+  const server = await xtask(["serve", "--no-build", "--port", String(port), "--data", own, ...(pkg ? ["--pkg", pkg] : [])], /^\s*Ctrl-C ends it/m);
   const found = (pattern) => server.output().match(pattern)?.[1];
   const url = found(/Page\s+(\S+)/);
   return {

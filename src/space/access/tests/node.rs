@@ -224,6 +224,42 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Begins anew with an engine that is told only what would be stored: what it keeps of entries, and runs of the
+    /// others.
+    fn restore(&mut self) {
+        let old = core::mem::replace(&mut self.access, Access::new(self.real.root(&self.world.space)));
+        for record in &self.held.records {
+            let bytes = &self.real.records[&record.hash()];
+            let space = self.real.root(&self.world.space);
+            self.access.add_record(&RootRecord::decode(&space, bytes).unwrap());
+        }
+        for (root, record) in &self.held.pins {
+            self.access.pin(self.real.root(root), self.real.record_hashes[record]);
+        }
+        for (writer, given) in &self.given {
+            let key = self.real.keys[writer];
+            for (index, leaf) in given.iter().enumerate().take(usize::try_from(old.next(&key)).unwrap()) {
+                let (block, hash) = &self.real.blocks[leaf];
+                let mut entry = Entry::decode(block).unwrap();
+                if Access::keeps(&entry) {
+                    entry.public.clear();
+                    let proved = old.is_proved(&key, long(index));
+                    self.access.add_run(&key, long(index));
+                    assert!(self.access.add_known(&key, long(index), *hash, Some(&entry), proved));
+                }
+            }
+            self.access.add_run(&key, old.next(&key));
+        }
+        for leaf in &self.strays {
+            let entry = &self.world.entries[self.blocks[leaf]];
+            let (block, hash) = &self.real.blocks[leaf];
+            let key = self.real.keys[&entry.writer];
+            self.access.add_stray(&key, *hash, &Entry::decode(block).unwrap());
+        }
+        self.heads.trees.keys().for_each(|key| self.access.grew(key));
+        self.mirror.clear();
+    }
+
     /// Settles until nothing is to be given again; checks what was reported against what is answered.
     pub(crate) fn settle(&mut self, all: bool) {
         loop {
@@ -409,6 +445,16 @@ pub(crate) fn replay(name: &str, world: &World, expected: &Value, seed: u64, ord
             batch.iter().for_each(|item| node.receive(item));
             let all = all || dice.chance(100);
             node.settle(all);
+            if dice.chance(150) {
+                let before = node.report();
+                node.restore();
+                node.settle(all);
+                let (mut before, after) = (before, node.report());
+                if !all {
+                    soften(&mut before, &after);
+                }
+                assert_same(name, seed, order, "restored", &before, &after);
+            }
             if at == look {
                 let (mut want, got) = (super::super::reference::evaluate(&node.held), node.report());
                 if !all {

@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::space::Clock;
+use crate::space::{Clock, space::checkpoint::tests::assert_as_from_scratch};
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(in crate::space::space) enum Step {
     Put {
         device: usize,
         key: u8,
@@ -42,11 +42,15 @@ enum Step {
     Reload {
         device: usize,
     },
+    /// A checkpoint is written.
+    Store {
+        device: usize,
+    },
 }
 
 /// What one device does to another.
 #[derive(Clone, Copy, Debug)]
-enum Act {
+pub(in crate::space::space) enum Act {
     Adopt,
     Cut,
     CutAll,
@@ -58,7 +62,7 @@ enum Act {
     Unhide,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(in crate::space::space) fn step() -> impl Strategy<Value = Step> {
     let device = || 0..4_usize;
     let act = |act| (device(), device()).prop_map(move |(device, target)| Step::Act { device, target, act });
     prop_oneof![
@@ -80,6 +84,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => act(Act::Unhide),
         1 => device().prop_map(|device| Step::Acknowledge { device }),
         1 => device().prop_map(|device| Step::Reload { device }),
+        2 => device().prop_map(|device| Step::Store { device }),
     ]
 }
 
@@ -102,7 +107,7 @@ fn pull(devices: &mut [Device], to: usize, from: usize, act: impl FnOnce(&mut De
     }
 }
 
-fn run(devices: &mut [Device], step: &Step, count: usize) {
+pub(in crate::space::space) fn run(devices: &mut [Device], step: &Step, count: usize) {
     let name = |key: &u8| format!("key/{key}");
     match step {
         // Whoever was cut may no longer write: that is no failure here.
@@ -146,12 +151,17 @@ fn run(devices: &mut [Device], step: &Step, count: usize) {
         }
         Step::Reload { device } => {
             let mut again = devices[*device].reopened();
+            assert_as_from_scratch(&mut devices[*device]);
             again.unlock();
             assert_eq!(again.all(), devices[*device].all());
             again.now = devices[*device].now;
             // Other randomness than the first time, as it would be.
             again.entropy = Seeded::new(again.now);
             devices[*device] = again;
+        }
+        Step::Store { device } => {
+            let Device { files, space, .. } = &mut devices[*device];
+            space.write_checkpoint(files).unwrap();
         }
     }
 }
@@ -196,6 +206,7 @@ proptest! {
         for device in &devices {
             prop_assert_eq!(clock(device), clock(&devices[0]));
         }
+        devices.iter_mut().for_each(assert_as_from_scratch);
         // Who was never cut reads everything that the others of that kind read.
         let active: Vec<&Device> = devices.iter().filter(|device| device.space.is_writable()).collect();
         for device in &active {

@@ -34,8 +34,8 @@ proptest! {
         let count = if three { 3 } else { 2 };
         let mut net = Net::new(seed, count);
         let writers = [signer(1), signer(2), signer(3)];
-        for at in 0..count {
-            net.peers[at].store.append(&writers[at], &blocks(0, 3));
+        for (peer, writer) in net.peers.iter_mut().zip(&writers) {
+            peer.store.append(writer, &blocks(0, 3));
         }
         for peer in &mut net.peers {
             peer.store.wanted.extend(writers[..count].iter().map(Signer::public));

@@ -249,7 +249,7 @@ impl Net {
                                         | Message::Items { .. }
                                         | Message::Data { answers: Answers::Tail(_), .. }
                                 );
-                                if unasked && self.random.below(100) < self.lossy {
+                                if unasked && self.lossy > 0 && self.random.below(100) < self.lossy {
                                     continue;
                                 }
                                 if let Err(fault) = exchange.receive(message, store, wants, now) {

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use proptest::prelude::*;
 
 use super::*;
-use crate::sync::{Envelope, EnvelopeKind, limits::KEPT_BYTES};
+use crate::sync::{
+    Envelope, EnvelopeKind,
+    limits::{KEPT_BYTES, MAX_FRAME},
+};
 use crate::{
     crypto::{Entropy, SecretKey32},
     testing::Seeded,

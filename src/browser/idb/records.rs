@@ -1,0 +1,125 @@
+//! Records as they lie in the database, and reading those that opening needs.
+
+use core::future::Future;
+
+use js_sys::Uint8Array;
+use wasm_bindgen::{JsCast, JsValue};
+
+use super::{FENCE, IdbError, JOURNAL, KEYS, PAGES};
+use crate::{
+    collections::{Set, sort},
+    storage::{PageKey, Rule, Snapshot, absent_at_open},
+};
+
+/// Most records that one request gives: what it copies is in memory twice.
+const MOST_AT_ONCE: usize = 256;
+
+/// What tells that nobody has written.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Seen {
+    /// Last sequence in the journal.
+    last: Option<f64>,
+    /// Record of the last compaction.
+    compaction: Option<Vec<u8>>,
+}
+
+impl Seen {
+    /// Asks what is there now.
+    pub(super) fn ask(
+        transaction: &idb::Transaction,
+    ) -> Result<impl Future<Output = Result<Self, IdbError>> + use<>, IdbError> {
+        let seqs = transaction.object_store(JOURNAL)?.get_all_keys(None, None)?.into_future();
+        let key = PageKey { file: String::new(), page: 0 };
+        let compaction = transaction.object_store(PAGES)?.get(page_key(&key))?.into_future();
+        Ok(async move {
+            let last = seqs.await?.last().and_then(JsValue::as_f64);
+            let compaction = compaction.await?.map(|record| to_bytes(&record, "a page record"));
+            Ok(Self { last, compaction: compaction.transpose()? })
+        })
+    }
+}
+
+/// What opening needs, in one transaction; the number of the fence, and what else is there.
+pub(super) async fn read_all(
+    connection: &idb::Database,
+    rule: Rule,
+) -> Result<(Snapshot, f64, Seen), IdbError> {
+    let transaction = connection.transaction(&[PAGES, JOURNAL, KEYS], idb::TransactionMode::ReadOnly)?;
+    let (pages, journal) = (transaction.object_store(PAGES)?, transaction.object_store(JOURNAL)?);
+    // All are asked for before the first answer: each would wait for a turn of the browser.
+    let fence = transaction.object_store(KEYS)?.get(JsValue::from_str(FENCE))?.into_future();
+    let names = pages.get_all_keys(None, None)?.into_future();
+    let seqs = journal.get_all_keys(None, None)?.into_future();
+    let records = journal.get_all(None, None)?.into_future();
+    let seen = Seen::ask(&transaction)?;
+    let fence = fence.await?.and_then(|value| value.as_f64()).unwrap_or(0.0);
+    let names = names.await?;
+    let mut keys = Vec::with_capacity(names.len());
+    for name in &names {
+        keys.push(parse_page_key(name)?);
+    }
+    let mut snapshot = Snapshot::default();
+    let mut sorted = keys.clone();
+    sort(&mut sorted);
+    snapshot.absent = absent_at_open(&sorted, rule);
+    let absent: Set<&PageKey> = snapshot.absent.iter().collect();
+    // Neighbours go together.
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for at in (0..keys.len()).filter(|at| keys.get(*at).is_some_and(|key| !absent.contains(key))) {
+        match runs.last_mut().filter(|(start, end)| *end == at && at - *start < MOST_AT_ONCE) {
+            Some((_, end)) => *end = at + 1,
+            None => runs.push((at, at + 1)),
+        }
+    }
+    let mut asked = Vec::with_capacity(runs.len());
+    for (start, end) in runs {
+        if let (Some(first), Some(last)) = (names.get(start), names.get(end - 1)) {
+            let range = idb::KeyRange::bound(first, last, Some(false), Some(false))?;
+            asked.push((start..end, pages.get_all(Some(idb::Query::from(range)), None)?.into_future()));
+        }
+    }
+    for (seq, record) in seqs.await?.into_iter().zip(records.await?) {
+        snapshot.journal.push((to_seq(&seq)?, to_bytes(&record, "a journal record")?));
+    }
+    let seen = seen.await?;
+    for (range, records) in asked {
+        for (key, record) in keys.get(range).unwrap_or_default().iter().zip(records.await?) {
+            snapshot.pages.push((key.clone(), to_bytes(&record, "a page record")?));
+        }
+    }
+    Ok((snapshot, fence, seen))
+}
+
+pub(super) fn page_key(key: &PageKey) -> JsValue {
+    format!("{}\0{}", key.file, key.page).into()
+}
+
+fn parse_page_key(key: &JsValue) -> Result<PageKey, IdbError> {
+    let text = key.as_string().unwrap_or_default();
+    text.rsplit_once('\0')
+        .and_then(|(file, page)| Some(PageKey { file: file.to_owned(), page: page.parse().ok()? }))
+        .ok_or(IdbError::Damaged { what: "a page's name" })
+}
+
+pub(super) fn bytes(record: &[u8]) -> JsValue {
+    Uint8Array::from(record).into()
+}
+
+pub(super) fn to_bytes(value: &JsValue, what: &'static str) -> Result<Vec<u8>, IdbError> {
+    value.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec).ok_or(IdbError::Damaged { what })
+}
+
+#[expect(clippy::as_conversions, reason = "sequences are below 2^53; std has no other conversion")]
+pub(super) fn number(seq: u64) -> JsValue {
+    (seq as f64).into()
+}
+
+fn to_seq(key: &JsValue) -> Result<u64, IdbError> {
+    match key.as_f64() {
+        #[expect(clippy::as_conversions, reason = "checked to be integral and in range")]
+        Some(number) if number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&number) => {
+            Ok(number as u64)
+        }
+        _ => Err(IdbError::Damaged { what: "a journal sequence" }),
+    }
+}

@@ -1,0 +1,63 @@
+//! Opening a node on a database of which only what is needed is read.
+
+use super::idb::Database;
+use super::{clock, random::BrowserEntropy};
+use crate::feed::want_opening;
+use crate::node::{ErrorCode, Node, NodeError, Options, residency};
+use crate::storage::{BUDGET, Files, PageKey, StorageError};
+
+/// Opens the database and its files.
+pub(super) async fn open_files(name: &str) -> Result<(Database, Files), NodeError> {
+    let stored = |error: super::idb::IdbError| NodeError::new(error.code(), error);
+    let (database, snapshot) = Database::open_lazy(name, residency).await.map_err(stored)?;
+    let mut files = Files::load_lazy(snapshot, residency, BUDGET).map_err(|error| corrupt(&error))?;
+    // What a torn journal left must be folded into pages before anything is written, and those be whole.
+    let absent = if files.is_torn() { files.absent(&|_| true, usize::MAX) } else { Vec::new() };
+    supply(&database, &mut files, absent).await?;
+    want_opening(&mut files);
+    Ok((database, files))
+}
+
+/// Opens the node, reading what it misses.
+pub(super) async fn open_node(
+    database: Option<&Database>,
+    files: &mut Files,
+    options: &Options,
+    kept: Option<&[u8]>,
+) -> Result<Node, NodeError> {
+    let mut rounds = 0;
+    loop {
+        let wanted = match rounds {
+            // What is missed one after the other is read as a whole.
+            MOST_ROUNDS => files.absent(&|_| true, usize::MAX),
+            _ => files.take_wanted(),
+        };
+        let missed = !wanted.is_empty();
+        if let Some(database) = database {
+            supply(database, files, wanted).await?;
+        }
+        match Node::try_open(files, options.clone(), kept, Box::new(BrowserEntropy), clock::now()) {
+            Ok(node) => return Ok(node),
+            Err(error) if rounds > MOST_ROUNDS || rounds > 0 && !missed => return Err(error),
+            Err(_) => rounds += 1,
+        }
+    }
+}
+
+async fn supply(database: &Database, files: &mut Files, keys: Vec<PageKey>) -> Result<(), NodeError> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let records = database.pages(&keys).await.map_err(|error| NodeError::new(error.code(), error))?;
+    for (key, record) in keys.iter().zip(records) {
+        files.supply(key, record.as_deref());
+    }
+    Ok(())
+}
+
+fn corrupt(error: &StorageError) -> NodeError {
+    NodeError::new(ErrorCode::Corrupt, format!("this browser's copy of the data cannot be read: {error}"))
+}
+
+/// Rounds after which everything is read.
+const MOST_ROUNDS: usize = 4;

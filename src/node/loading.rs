@@ -1,0 +1,247 @@
+//! Pages that are not in memory: asking for them, and what waits until they are.
+//!
+//! ```text
+//! a peer is served      ── misses pages ──▶ Load … Loaded ──▶ is served
+//! an input is taken in  ── a space waits ──▶ Load … Loaded ──▶ the space goes on, then the inputs that came meanwhile
+//! a call would miss     ── is put back  ───▶ Load … Loaded ──▶ is taken in
+//! ```
+//! While a space waits, its view is not what it should be: so nothing is taken in but what storage says. Whoever only reads
+//! ([`Node::missed`]) asks the disk by itself and reads again.
+
+use std::collections::VecDeque;
+
+use super::{Call, Input, Node, Output, SpaceCall};
+use crate::{
+    collections::Set,
+    crypto::{PublicKey, parse_hex},
+    storage::{Memory, PageKey, Residency},
+};
+
+/// Rounds of a space that waits and wants nothing: there is no such, and it must not stop the node.
+const MOST_ROUNDS: usize = 64;
+
+/// Pages that one call asks for at a time.
+const MOST_AT_ONCE: usize = 512;
+
+/// What was asked for, and what waits.
+#[derive(Default)]
+pub(super) struct Loading {
+    /// Pages that are on their way.
+    asked: Set<PageKey>,
+    holding: bool,
+    /// A call was put back.
+    parked: bool,
+    /// Writes checkpoints after so many commits.
+    #[cfg(test)]
+    often: Option<u32>,
+    /// In the order in which they came. The driver's inbox, in effect: as long as that would be.
+    held: VecDeque<Input>,
+}
+
+impl Loading {
+    /// Whether inputs are put off.
+    pub(super) const fn is_holding(&self) -> bool {
+        self.holding
+    }
+
+    /// Puts an input off, if it has to wait; else gives it back.
+    pub(super) fn hold(&mut self, input: Input) -> Option<Input> {
+        let storage =
+            matches!(input, Input::Loaded { .. } | Input::Committed { .. } | Input::CommitFailed { .. });
+        if !self.holding || storage {
+            return Some(input);
+        }
+        self.held.push_back(input);
+        None
+    }
+
+    /// The next input that waits no more.
+    pub(super) fn next(&mut self) -> Option<Input> {
+        if self.holding { None } else { self.held.pop_front() }
+    }
+}
+
+/// Where the pages of a file are: what is large and seldom needed as a whole is on the disk. The trees of feeds are read once,
+/// soon after opening: whatever changes a feed needs them.
+pub fn residency(name: &str) -> Residency {
+    match name.split_once('/') {
+        Some(("feed", rest)) if rest.ends_with("/data") => Residency::Lazy,
+        Some(("feed", rest)) if rest.ends_with("/tree") => Residency::Once,
+        Some(("space", rest)) if rest.contains("/view/run") => Residency::Lazy,
+        _ => Residency::Always,
+    }
+}
+
+impl Node {
+    /// Pages that were missed since the last call: to be read, and handed in as [`Input::Loaded`]. For whoever reads.
+    pub fn missed(&self) -> Vec<PageKey> {
+        self.files.take_wanted()
+    }
+
+    /// Pages that stay once they are read and were not yet, at most so many.
+    pub fn cold(&self, most: usize) -> Vec<PageKey> {
+        self.files.absent(&|name| residency(name) == Residency::Once, most)
+    }
+
+    /// Lets go of pages above the budget. To be called when nobody is in the middle of reading.
+    pub fn trim(&mut self) {
+        if !self.loading.holding && self.loading.asked.is_empty() {
+            self.files.trim();
+        }
+    }
+
+    /// Whether something waits for pages, so that what is read may not be what it will be.
+    pub const fn is_catching_up(&self) -> bool {
+        self.loading.holding
+    }
+
+    /// Writes checkpoints all the time.
+    #[cfg(test)]
+    pub(super) const fn check_often(&mut self) {
+        self.loading.often = Some(0);
+    }
+
+    /// Makes every page present, as if it had been read by somebody.
+    #[cfg(test)]
+    pub(super) fn recall(&mut self, backend: &crate::storage::MemoryBackend) {
+        for (key, record) in backend.read(self.files.absent(&|_| true, usize::MAX)) {
+            self.files.supply(&key, record.as_deref());
+        }
+    }
+
+    #[cfg(test)]
+    fn is_often(&mut self) -> bool {
+        let Some(count) = &mut self.loading.often else { return false };
+        *count += 1;
+        count.is_multiple_of(8)
+    }
+
+    /// What of the stored files is in memory.
+    pub fn memory(&self) -> Memory {
+        self.files.memory()
+    }
+
+    /// Pages have come.
+    pub(super) fn loaded(&mut self, pages: Vec<(PageKey, Option<Vec<u8>>)>) {
+        for (key, record) in pages {
+            if self.files.supply(&key, record.as_deref()) {
+                self.found_damaged(&key);
+            }
+            self.loading.asked.remove(&key);
+        }
+        if self.loading.asked.is_empty() {
+            self.loading.parked = false;
+            self.resume_spaces();
+            self.compact();
+        }
+    }
+
+    /// Folds the journal into pages if it has grown.
+    pub(super) fn compact(&mut self) {
+        if let Some(compaction) = self.files.compaction(false) {
+            self.durable.now(Output::Compact(compaction));
+        }
+    }
+
+    /// What every input ends with: asks for the pages that it missed.
+    pub(super) fn ask_for_pages(&mut self) {
+        for _ in 0..MOST_ROUNDS {
+            self.ask_disk(self.files.take_wanted());
+            let waiting = self.is_waiting();
+            self.loading.holding = (waiting || self.loading.parked) && !self.loading.asked.is_empty();
+            if !waiting || self.loading.holding {
+                return;
+            }
+            self.resume_spaces();
+            self.settle();
+        }
+    }
+
+    fn ask_disk(&mut self, wanted: Vec<PageKey>) {
+        let new: Vec<PageKey> =
+            wanted.into_iter().filter(|key| self.loading.asked.insert(key.clone())).collect();
+        if !new.is_empty() {
+            self.durable.now(Output::Load(new));
+        }
+    }
+
+    fn is_waiting(&mut self) -> bool {
+        self.spaces.iter_mut().any(|joined| joined.space.is_waiting())
+    }
+
+    fn resume_spaces(&mut self) {
+        let mut failed = Vec::new();
+        for joined in self.spaces.iter_mut().filter(|joined| joined.space.is_waiting()) {
+            failed.extend(joined.space.resume(&mut self.files).err());
+            // It may be known only now.
+            joined.title(&self.files);
+        }
+        for error in failed {
+            self.event(super::Event::Failed(error.into()));
+        }
+    }
+
+    /// A page that was on the disk is damaged or gone: whoever rests on it is computed anew, and what is lost is fetched
+    /// again, as when it is found at opening.
+    fn found_damaged(&mut self, key: &PageKey) {
+        let mut parts = key.file.split('/').skip(1);
+        let Some(owner) = parts.next().and_then(parse_hex).map(PublicKey) else { return };
+        for joined in self.spaces.iter_mut() {
+            if joined.space.key() == owner || joined.space.feed(&owner).is_some() {
+                joined.space.doubt(&mut self.files, owner);
+            }
+        }
+    }
+
+    /// Puts a call back whose pages are not in memory; else gives it back. What it may read before it changes something is
+    /// read here, so that it does not fail half-way.
+    pub(super) fn park(&mut self, id: u32, call: Call) -> Option<Call> {
+        self.touch(&call);
+        let mut wanted = self.files.take_wanted();
+        if matches!(call, Call::Recover { .. } | Call::ChangePassphrase { .. } | Call::ChooseRoot { .. }) {
+            // Seldom, and whatever they read may lie anywhere.
+            wanted.extend(self.files.absent(&|_| true, MOST_AT_ONCE));
+        }
+        if wanted.is_empty() {
+            return Some(call);
+        }
+        self.ask_disk(wanted);
+        self.loading.held.push_front(Input::Call { id, call });
+        self.loading.parked = true;
+        // From now on, so that those that come with it keep their order.
+        self.loading.holding = true;
+        None
+    }
+
+    fn touch(&self, call: &Call) {
+        match call {
+            Call::Once { call, .. } => self.touch(call),
+            Call::In { space, act } => {
+                let Ok(joined) = self.joined(*space) else { return };
+                let (ops, version) = match act {
+                    SpaceCall::Write { ops } => (ops.as_slice(), None),
+                    SpaceCall::Adopt { version, other_branch: false } => (&[][..], Some(version)),
+                    _ => (&[][..], None),
+                };
+                joined.space.touch(&self.files, ops, version);
+            }
+            _ => {
+                if let Ok(joined) = self.joined(None) {
+                    joined.space.touch(&self.files, &[], None);
+                }
+            }
+        }
+    }
+
+    /// Stores what was computed of the spaces again and again.
+    #[cfg(test)]
+    pub(super) fn checkpoint_often(&mut self) {
+        if !self.is_often() || self.files.has_pending() || self.files.is_torn() {
+            return;
+        }
+        for joined in self.spaces.iter_mut() {
+            // What is missed is wanted now, and will be here the next time.
+            let _ = joined.space.write_checkpoint(&mut self.files);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Which indexes of a feed: as few spans as there are.
+
+use core::ops::Range;
+
+use crate::codec::{DecodeError, MAX_SAFE, Reader, Writer};
+
+/// A set of indexes, as spans: ascending, apart from one another, none empty.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Spans(Vec<(u64, u64)>);
+
+impl Spans {
+    /// Takes a range in or out; returns its pieces as they were before: each with whether it was in.
+    pub(super) fn set(&mut self, range: Range<u64>, within: bool) -> Vec<(Range<u64>, bool)> {
+        let Range { start, end } = range;
+        if start >= end {
+            return Vec::new();
+        }
+        // Spans that overlap it or touch it.
+        let first = self.0.partition_point(|(_, to)| *to < start);
+        let past = self.0.partition_point(|(from, _)| *from <= end);
+        let touched = self.0.get(first..past).unwrap_or_default();
+        let (mut pieces, mut at) = (Vec::new(), start);
+        for (from, to) in touched {
+            let (from, to) = ((*from).clamp(at, end), (*to).clamp(at, end));
+            if from > at {
+                pieces.push((at..from, false));
+            }
+            if to > from {
+                pieces.push((from..to, true));
+            }
+            at = at.max(to);
+        }
+        if at < end {
+            pieces.push((at..end, false));
+        }
+        let low = touched.first().map_or(start, |(from, _)| (*from).min(start));
+        let high = touched.last().map_or(end, |(_, to)| (*to).max(end));
+        let new: Vec<(u64, u64)> = match within {
+            true => vec![(low, high)],
+            false => [(low, start), (end, high)].into_iter().filter(|(from, to)| from < to).collect(),
+        };
+        self.0.splice(first..past, new);
+        pieces
+    }
+
+    /// Whether an index is in it.
+    pub(super) fn contains(&self, index: u64) -> bool {
+        let after = self.0.partition_point(|(from, _)| *from <= index);
+        after.checked_sub(1).and_then(|at| self.0.get(at)).is_some_and(|(_, to)| index < *to)
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Every index in it, ascending.
+    pub(super) fn indexes(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().flat_map(|(from, to)| *from..*to)
+    }
+
+    /// `varint spans │ each: varint indexes since the last span │ varint its length`
+    pub(super) fn encode(&self, out: &mut Writer) {
+        out.count(self.0.len());
+        let mut at = 0;
+        for (from, to) in &self.0 {
+            out.varint(from - at).varint(to - from);
+            at = *to;
+        }
+    }
+
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (mut spans, mut at) = (Vec::new(), 0_u64);
+        for _ in 0..reader.count("spans", reader.remaining())? {
+            let from = at.saturating_add(reader.varint()?);
+            let to = from.saturating_add(reader.varint()?);
+            if from >= to || to > MAX_SAFE || (from == at && at > 0) {
+                return Err(DecodeError::NotCanonical { what: "spans" });
+            }
+            spans.push((from, to));
+            at = to;
+        }
+        Ok(Self(spans))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever goes in and out, it is the same set, in as few spans as can be, and comes back from its bytes.
+        #[test]
+        fn spans_are_a_set(acts in prop::collection::vec((0..40_u64, 0..12_u64, any::<bool>()), 0..40)) {
+            let (mut spans, mut model) = (Spans::default(), std::collections::BTreeSet::new());
+            for (from, length, within) in acts {
+                let range = from..from + length;
+                let mut at = from;
+                for (piece, was) in spans.set(range.clone(), within) {
+                    prop_assert_eq!(piece.start, at);
+                    at = piece.end;
+                    prop_assert!(piece.clone().all(|index| model.contains(&index) == was));
+                }
+                prop_assert_eq!(at, from + length);
+                for index in range {
+                    if within { model.insert(index); } else { model.remove(&index); }
+                }
+                prop_assert!(spans.indexes().eq(model.iter().copied()));
+                prop_assert!((0..60).all(|index| spans.contains(index) == model.contains(&index)));
+                prop_assert!(spans.0.iter().zip(spans.0.iter().skip(1)).all(|(a, b)| a.1 < b.0));
+                let mut out = Writer::new();
+                spans.encode(&mut out);
+                let bytes = out.finish();
+                prop_assert_eq!(Spans::decode(&mut Reader::new(&bytes)).unwrap(), spans.clone());
+            }
+        }
+    }
+}

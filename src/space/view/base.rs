@@ -1,0 +1,171 @@
+//! The part of a view that is stored: runs, the newest of which hold the last word.
+//!
+//! A run says of each of its keys which places came and which entries went since the runs before it. Writing adds a run of
+//! what changed; runs of like size become one, so that there are few, and a place is written again only as often as
+//! the sizes double. Nothing that came out of sealed parts is here.
+
+use super::{
+    merge::{Bounds, Cursor, Merge, Source},
+    record::Record,
+    run::{Run, RunName, RunWriter},
+};
+use crate::{
+    collections::Map,
+    crypto::PublicKey,
+    storage::{Files, StorageError},
+};
+
+/// How many times larger a run must be than the one after it, or the two become one.
+const RATIO: u64 = 3;
+
+/// The stored part of a view.
+#[derive(Default)]
+pub(super) struct Base {
+    /// The oldest first.
+    runs: Vec<Run>,
+    next: u64,
+    /// By writer number: below this index, what is shown of its entries is in the runs.
+    covered: Map<u32, u64>,
+}
+
+/// What of a base is noted elsewhere.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(in crate::space) struct BaseNote {
+    /// The oldest first.
+    pub(in crate::space) runs: Vec<RunName>,
+    /// Number of the next run.
+    pub(in crate::space) next: u64,
+}
+
+/// A run to be, made without changing anything.
+pub(in crate::space) struct Planned {
+    /// How many of the last runs it takes the place of.
+    replaced: usize,
+    /// `None` if nothing remains to be said.
+    run: Option<(usize, Vec<u8>)>,
+}
+
+impl Base {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Whether places of an entry may be in the runs.
+    pub(super) fn covers(&self, writer: u32, index: u64) -> bool {
+        self.covered.get(&writer).is_some_and(|length| index < *length)
+    }
+
+    pub(super) fn note(&self) -> BaseNote {
+        BaseNote { runs: self.runs.iter().map(|run| run.name).collect(), next: self.next }
+    }
+
+    /// What was noted; `None` if it is not all there.
+    pub(super) fn open(
+        files: &mut Files,
+        space: &PublicKey,
+        note: &BaseNote,
+        covered: Map<u32, u64>,
+    ) -> Option<Self> {
+        let runs: Vec<Run> = note.runs.iter().map(|name| Run::open(files, space, *name)).collect();
+        runs.iter().all(|run| run.is_whole(files)).then_some(Self { runs, next: note.next, covered })
+    }
+
+    /// Makes the run that adds these records, ascending by key, and if `merge` takes in as many of the last runs as it
+    /// should.
+    pub(super) fn plan(
+        &self,
+        files: &Files,
+        records: Vec<Record>,
+        merge: bool,
+    ) -> Result<Planned, StorageError> {
+        if records.is_empty() {
+            return Ok(Planned { replaced: 0, run: None });
+        }
+        let mut size = records.iter().map(Record::size).fold(0, u64::saturating_add);
+        let mut replaced = 0;
+        for run in self.runs.iter().rev() {
+            if !merge || run.name.length > size.saturating_mul(RATIO) {
+                break;
+            }
+            size = size.saturating_add(run.name.length);
+            replaced += 1;
+        }
+        let everything = (core::ops::Bound::Unbounded, core::ops::Bound::Unbounded);
+        let kept = self.runs.len() - replaced;
+        let mut sources = Vec::new();
+        for run in self.runs.iter().skip(kept) {
+            run.want(files);
+            sources.push(Source::Run(Cursor::new(run, files, &everything, false)?));
+        }
+        sources.push(Source::Memory(Box::new(records.into_iter())));
+        let mut merge = Merge::new(files, false, sources);
+        let mut writer = RunWriter::default();
+        while let Some(mut record) = merge.next()? {
+            if kept == 0 {
+                // There is nothing below from which anything could go.
+                record.gone.clear();
+            }
+            if !record.gone.is_empty() || !record.places.is_empty() {
+                writer.push(record);
+            }
+        }
+        Ok(Planned { replaced, run: writer.finish() })
+    }
+
+    /// Stores a planned run in the place of those that it takes in.
+    pub(super) fn write(
+        &mut self,
+        files: &mut Files,
+        space: &PublicKey,
+        planned: Planned,
+        covered: Map<u32, u64>,
+    ) -> Result<(), StorageError> {
+        for old in self.runs.drain(self.runs.len().saturating_sub(planned.replaced)..) {
+            old.remove(files);
+        }
+        if let Some((blocks, bytes)) = &planned.run {
+            self.runs.push(Run::store(files, space, self.next, (*blocks, bytes))?);
+            self.next += 1;
+        }
+        self.covered = covered;
+        Ok(())
+    }
+
+    /// What the runs say about a key.
+    pub(super) fn get(&self, files: &Files, key: &str) -> Result<Option<Record>, StorageError> {
+        let mut found: Option<Record> = None;
+        for run in &self.runs {
+            let Some(block) = run.block_of(files, key)? else { continue };
+            let record = run.read(files, block)?.into_iter().find(|record| record.key == key);
+            match (&mut found, record) {
+                (Some(found), Some(record)) => found.add(record),
+                (found, Some(record)) => *found = Some(record),
+                (_, None) => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// Wants of every run what a listing reads first: pages that are not in memory are noted by the files.
+    pub(super) fn want(&self, files: &Files, bounds: &Bounds, limit: Option<usize>) {
+        // A block has some hundred records.
+        let most = limit.map_or(usize::MAX, |limit| limit / 64 + 4);
+        for run in &self.runs {
+            run.want_some(files, bounds, most);
+        }
+    }
+
+    /// The runs as sources of a merge.
+    pub(super) fn sources<'a>(
+        &'a self,
+        files: &Files,
+        bounds: &'a Bounds,
+        reverse: bool,
+    ) -> Result<Vec<Source<'a>>, StorageError> {
+        let mut sources = Vec::new();
+        for run in &self.runs {
+            sources.push(Source::Run(Cursor::new(run, files, bounds, reverse)?));
+        }
+        Ok(sources)
+    }
+}

@@ -1,0 +1,198 @@
+//! A run: sorted records in a file of its own, written once and never changed.
+//!
+//! ```text
+//! space/<key>/view/run-<number>     blocks, each of records up to BLOCK bytes or one that is larger │ index
+//! index                             varint blocks │ each: varint bytes of the first key │ that key │ varint bytes
+//! ```
+//! The index comes into memory when the run is first looked at; blocks are read each time.
+
+use core::{cell::OnceCell, ops::Bound};
+
+use super::{merge::Bounds, record::Record};
+use crate::{
+    codec::{DecodeError, Reader, Writer},
+    crypto::PublicKey,
+    storage::{Damage, FileId, Files, StorageError},
+};
+
+/// Bytes of records in a block.
+const BLOCK: usize = 4096;
+
+/// A run that is stored.
+pub(super) struct Run {
+    pub(super) name: RunName,
+    file: FileId,
+    path: String,
+    index: OnceCell<Vec<Block>>,
+}
+
+/// What is noted of a run elsewhere.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::space) struct RunName {
+    pub(in crate::space) number: u64,
+    /// Bytes of all blocks: there the index begins.
+    pub(in crate::space) blocks: u64,
+    /// Bytes in all.
+    pub(in crate::space) length: u64,
+}
+
+/// Where a block stands.
+struct Block {
+    first: Box<str>,
+    start: u64,
+    length: usize,
+}
+
+/// A run on the way to be stored: all of it in memory, so that it is written whole or not at all.
+#[derive(Default)]
+pub(super) struct RunWriter {
+    blocks: Vec<u8>,
+    block: Writer,
+    last: String,
+    first: String,
+    index: Vec<(String, usize)>,
+}
+
+impl RunWriter {
+    /// Adds the record of the next key.
+    pub(super) fn push(&mut self, record: Record) {
+        if self.block.len() >= BLOCK {
+            self.end_block();
+        }
+        if self.block.is_empty() {
+            self.first.clone_from(&record.key);
+            self.last.clear();
+        }
+        self.last = record.encode(&self.last, &mut self.block);
+    }
+
+    fn end_block(&mut self) {
+        if !self.block.is_empty() {
+            let block = core::mem::take(&mut self.block).finish();
+            self.index.push((core::mem::take(&mut self.first), block.len()));
+            self.blocks.extend_from_slice(&block);
+        }
+    }
+
+    /// Blocks and index; `None` if nothing was added.
+    pub(super) fn finish(mut self) -> Option<(usize, Vec<u8>)> {
+        self.end_block();
+        if self.index.is_empty() {
+            return None;
+        }
+        let mut index = Writer::new();
+        index.count(self.index.len());
+        for (first, length) in &self.index {
+            index.text(first).count(*length);
+        }
+        let length = self.blocks.len();
+        self.blocks.extend_from_slice(index.as_slice());
+        Some((length, self.blocks))
+    }
+}
+
+impl Run {
+    pub(super) fn open(files: &mut Files, space: &PublicKey, name: RunName) -> Self {
+        let path = format!("space/{space}/view/run-{}", name.number);
+        Self { name, file: files.file(&path), path, index: OnceCell::new() }
+    }
+
+    /// Stores what a writer made.
+    pub(super) fn store(
+        files: &mut Files,
+        space: &PublicKey,
+        number: u64,
+        (blocks, bytes): (usize, &[u8]),
+    ) -> Result<Self, StorageError> {
+        let wide = |length| u64::try_from(length).unwrap_or(u64::MAX);
+        let name = RunName { number, blocks: wide(blocks), length: wide(bytes.len()) };
+        let run = Self::open(files, space, name);
+        files.truncate(run.file, 0);
+        files.write(run.file, 0, bytes)?;
+        Ok(run)
+    }
+
+    pub(super) fn remove(&self, files: &mut Files) {
+        files.truncate(self.file, 0);
+    }
+
+    /// Whether the file is as long as it should be.
+    pub(super) fn is_whole(&self, files: &Files) -> bool {
+        files.len(self.file) == self.name.length
+    }
+
+    /// All of it is wanted in memory.
+    pub(super) fn want(&self, files: &Files) {
+        files.want(self.file, 0, self.name.length);
+    }
+
+    /// Some of its blocks within bounds are wanted, from both ends; its index, if that is not in memory.
+    pub(super) fn want_some(&self, files: &Files, bounds: &Bounds, most: usize) {
+        let Ok(index) = self.index(files) else { return };
+        let at = |bound: &Bound<String>| match bound {
+            Bound::Included(key) | Bound::Excluded(key) => {
+                Some(index.partition_point(|block| *block.first <= **key).saturating_sub(1))
+            }
+            Bound::Unbounded => None,
+        };
+        let first = at(&bounds.0).unwrap_or(0);
+        let last = at(&bounds.1).unwrap_or_else(|| index.len().saturating_sub(1));
+        for (number, block) in index.iter().enumerate().skip(first).take(last.saturating_sub(first) + 1) {
+            if number - first < most || last - number < most {
+                files.want(self.file, block.start, u64::try_from(block.length).unwrap_or(u64::MAX));
+            }
+        }
+    }
+
+    /// How many blocks it has.
+    pub(super) fn blocks(&self, files: &Files) -> Result<usize, StorageError> {
+        Ok(self.index(files)?.len())
+    }
+
+    /// The block in which a key is, if it is in the run: the last that begins with it or before it.
+    pub(super) fn block_of(&self, files: &Files, key: &str) -> Result<Option<usize>, StorageError> {
+        Ok(self.index(files)?.partition_point(|block| &*block.first <= key).checked_sub(1))
+    }
+
+    /// The records of a block.
+    pub(super) fn read(&self, files: &Files, at: usize) -> Result<Vec<Record>, StorageError> {
+        let Some(block) = self.index(files)?.get(at) else { return Ok(Vec::new()) };
+        let bytes = files.read(self.file, block.start, block.length)?;
+        let mut reader = Reader::new(&bytes);
+        let mut records: Vec<Record> = Vec::new();
+        while reader.remaining() > 0 {
+            let before = records.last().map_or("", |record| record.key.as_str());
+            let record = Record::decode(before, &mut reader).map_err(|_| self.damage())?;
+            records.push(record);
+        }
+        Ok(records)
+    }
+
+    fn index(&self, files: &Files) -> Result<&[Block], StorageError> {
+        if let Some(index) = self.index.get() {
+            return Ok(index);
+        }
+        let length = usize::try_from(self.name.length.saturating_sub(self.name.blocks)).unwrap_or(usize::MAX);
+        let bytes = files.read(self.file, self.name.blocks, length)?;
+        let index = decode_index(&bytes).map_err(|_| self.damage())?;
+        Ok(self.index.get_or_init(|| index))
+    }
+
+    /// Pages are checked when they are read, so this is none that was written so.
+    fn damage(&self) -> StorageError {
+        StorageError::Damaged { what: Damage::Page { file: self.path.clone(), page: 0 } }
+    }
+}
+
+fn decode_index(bytes: &[u8]) -> Result<Vec<Block>, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let (mut index, mut start) = (Vec::new(), 0_u64);
+    for _ in 0..reader.count("blocks", bytes.len())? {
+        let first = reader.text("key", bytes.len())?.into();
+        let length = reader.count("bytes of a block", usize::MAX)?;
+        index.push(Block { first, start, length });
+        start = start.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+    }
+    reader.end()?;
+    Ok(index)
+}

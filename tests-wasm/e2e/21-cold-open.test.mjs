@@ -1,0 +1,109 @@
+// Guards that opening does not depend on the history: a large space answers its first read about as soon as a small one, what is
+// read from the disk stays within its budget, an open that changes nothing writes nothing, and a page that turns out damaged or
+// gone when it is read comes again from a peer.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { scenario } from "./harness.mjs";
+import { startBlank } from "./lib/blank.mjs";
+import { until } from "./lib/wait.mjs";
+
+const MANY = Number(process.env.HYPHA_MANY ?? 100_000);
+const FEW = 1_000;
+
+/** Makes a node with so many values of 100 bytes; resolves when it has stored what it opens from. */
+const fill = (tab, name, count) => tab.run(async (name, count) => {
+  const { Hypha } = await import("/pkg/index.js");
+  const node = await Hypha.open({ name });
+  await node.signUp(await Hypha.generatePassphrase(), { device: "Large", remember: true });
+  for (let n = 0; n < count; ) {
+    const batch = [];
+    for (const end = Math.min(count, n + 5000); n < end; n++) {
+      const value = crypto.getRandomValues(new Uint8Array(80));
+      batch.push(node.home.put(`n/${String(n).padStart(6, "0")}`, value));
+    }
+    await Promise.all(batch);
+  }
+  // Written in a calm moment.
+  await new Promise((resolve) => setTimeout(resolve, 4000));
+  await node.close();
+}, name, count);
+
+/** Opens a node, reads one old value and the newest 50; milliseconds since before the opening, and what is in memory. */
+const visit = (tab, name, count) => tab.run(async (name, count) => {
+  const { Hypha } = await import("/pkg/index.js");
+  await Hypha.generatePassphrase(); // The module is compiled.
+  const start = performance.now();
+  const node = await Hypha.open({ name });
+  const first = await node.home.get(`n/${String(count >> 1).padStart(6, "0")}`);
+  const read = performance.now() - start;
+  const before = performance.now();
+  const newest = [];
+  for await (const { key } of node.home.list({ prefix: "n/", reverse: true, limit: 50 })) newest.push(key);
+  const fifty = performance.now() - before;
+  const { pages, memory } = await node.stats();
+  window.node = node;
+  return { read, fifty, length: first.value.length, newest: newest[0], count: newest.length, pages, memory };
+}, name, count);
+
+test("a hundred times the history opens about as fast, within its budget of memory", scenario(async (w) => {
+  const server = w.keep(await startBlank());
+  const browser = await w.browser("chrome");
+  const maker = await browser.open(server.url);
+  await fill(maker, "few", FEW);
+  await fill(maker, "many", MANY);
+  await maker.close?.();
+  const runs = { few: [], many: [] };
+  for (let run = 0; run < 3; run++) {
+    for (const [name, count] of [["few", FEW], ["many", MANY]]) {
+      const tab = await browser.open(server.url);
+      const found = await visit(tab, name, count);
+      assert.equal(found.length, 80);
+      assert.equal(found.newest, `n/${String(count - 1).padStart(6, "0")}`);
+      assert.equal(found.count, 50);
+      runs[name].push(found);
+      await tab.run(() => window.node.close());
+    }
+  }
+  const best = (name, what) => Math.min(...runs[name].map((run) => run[what]));
+  const last = runs.many.at(-1);
+  console.log(`first read ${best("few", "read").toFixed(0)} / ${best("many", "read").toFixed(0)} ms, newest 50 ${best("many", "fifty").toFixed(0)} ms,`
+    + ` memory ${(last.memory / 1e6).toFixed(1)} MB, pages ${JSON.stringify(last.pages)}`);
+  assert.ok(last.pages.absent > 100, "most of it is on the disk");
+  assert.ok(last.pages.clean <= last.pages.budget, JSON.stringify(last.pages));
+  assert.ok(best("many", "read") <= 3 * best("few", "read") + 50, "the first read does not wait for the history");
+}));
+
+test("opening fifty times writes not one byte", scenario(async (w) => {
+  const server = w.keep(await startBlank());
+  const browser = await w.browser("chrome");
+  const tab = await browser.open(server.url);
+  await fill(tab, "still", 50);
+  const contents = () => tab.run(async () => {
+    const done = (request) => new Promise((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+    const database = await done(indexedDB.open("still"));
+    const found = [];
+    for (const name of database.objectStoreNames) {
+      const store = database.transaction(name).objectStore(name);
+      const [keys, values] = await Promise.all([done(store.getAllKeys()), done(store.getAll())]);
+      keys.forEach((key, at) => found.push([name, key, values[at] instanceof Uint8Array ? [...values[at]].join() : String(values[at])]));
+    }
+    database.close();
+    return JSON.stringify(found);
+  });
+  const opened = await tab.run(() => indexedDB.databases().then((all) => all.map(({ name }) => name)));
+  assert.ok(opened.includes("still"), opened.join());
+  const before = await contents();
+  await tab.run(async () => {
+    const { Hypha } = await import("/pkg/index.js");
+    for (let n = 0; n < 50; n++) {
+      const node = await Hypha.open({ name: "still" });
+      if (!(await node.home.get("n/000007"))) throw new Error("not there");
+      await node.close();
+    }
+  });
+  assert.equal(await contents(), before);
+}));

@@ -1,0 +1,83 @@
+//! `profile`: which functions a page runs until its first write, found out by letting it: writes `first-load.txt`.
+//!
+//! The package over a module that tells what runs is driven by `tests-wasm/e2e/record/first-load.mjs` in a real browser.
+
+use crate::process::{self, Output};
+use crate::split::{self, Module, Names};
+use crate::step::step;
+use crate::{browsers, npm, package, paths, tools};
+use anyhow::{Context, Result};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+const RECORD: Duration = Duration::from_secs(5 * 60);
+
+const HEAD: &str = "\
+# What a page runs until its first write, and when it is opened again: these functions are in the first part of the
+# module, all others in the rest, which is loaded later. Written by `cargo xtask profile`; do it again when `cargo xtask
+# check` or the test of the first load says that something is missing here.
+
+";
+
+/// Records, writes the list, builds the package by it.
+pub fn run() -> Result<()> {
+    tools::wasm_target()?;
+    let compiled = step("Compile to wasm", package::compile)?;
+    let whole = package::whole(&compiled)?;
+    let wasm = fs::read(whole.join("core_bg.wasm"))?;
+    let module = Module::read(&wasm)?;
+    let pkg = recording(&module, &fs::read_to_string(whole.join("core.js"))?)?;
+    let ran = step("Sign up, write and reload in a browser", || watched(&pkg))?;
+    let mut names = Names::default();
+    let mut base = 0;
+    let mut functions = 0;
+    for (body, name) in module.bodies.iter().zip(module.names.iter().skip(module.imported())) {
+        let count = split::places(body)?;
+        let reached = ran.range(base..base + count);
+        functions += usize::from(reached.clone().next().is_some());
+        reached.for_each(|place| names.add(name, count, place - base));
+        base += count;
+    }
+    fs::write(package::first_load(), format!("{HEAD}{}", names.text()))?;
+    println!(
+        "  {functions} of {} functions ran, {} of {base} places; {} names",
+        module.bodies.len(),
+        ran.len(),
+        names.len()
+    );
+    package::build()
+}
+
+/// Folder with the package that tells.
+fn recording(module: &Module<'_>, glue: &str) -> Result<PathBuf> {
+    let (core, pkg) = (paths::target().join("recording-core"), paths::target().join("recording-pkg"));
+    for dir in [&core, &pkg] {
+        if dir.exists() {
+            fs::remove_dir_all(dir)?;
+        }
+    }
+    fs::create_dir_all(&core)?;
+    fs::write(core.join("core_bg.wasm"), split::record(module)?)?;
+    fs::write(core.join("core.js"), split::glue_of_record(glue)?)?;
+    package::fill(&core, &pkg)?;
+    Ok(pkg)
+}
+
+fn watched(pkg: &std::path::Path) -> Result<BTreeSet<usize>> {
+    let dir = paths::root().join("tests-wasm/e2e");
+    npm::install(&dir)?;
+    let found = browsers::ready()?;
+    let mut command = Command::new(tools::node()?);
+    command.arg("record/first-load.mjs").current_dir(dir);
+    command
+        .env("HYPHA_XTASK", std::env::current_exe()?)
+        .env("HYPHA_PKG", pkg)
+        .env("HYPHA_CHROMIUM", found.chromium);
+    let told = process::must(&mut command, RECORD, Output::Kept)?;
+    fs::write(paths::target().join("recording.log"), &told)?;
+    let list = told.lines().find_map(|line| line.strip_prefix("ran ")).context("the browser told nothing")?;
+    list.split(',').map(|at| at.trim().parse().with_context(|| format!("`{at}` is no index"))).collect()
+}
