@@ -117,7 +117,7 @@ class SharedNode {
 
   async #queue(how) {
     try {
-      await navigator.locks.request(this.#lock, how, () => this.#lead());
+      await navigator.locks.request(this.#lock, how, () => this.#lead(how.steal === true));
     } catch (error) {
       if (this.#abort.signal.aborted) return;
       if (error?.name === "AbortError") return this.#robbed();
@@ -127,14 +127,14 @@ class SharedNode {
     }
   }
 
-  async #lead() {
+  async #lead(takesOver) {
     this.#leader = undefined;
     const term = this.#term;
     const taking = setInterval(() => this.#post({ type: "taking" }), TAKING_MS);
     this.#post({ type: "taking" });
     let local;
     try {
-      const options = { ...this.#options, keys: this.#keys };
+      const options = { ...this.#options, keys: this.#keys, takesOver };
       local = await LocalNode.open(options, (name, detail) => this.#term === term && this.#happened(name, detail));
     } finally {
       clearInterval(taking);

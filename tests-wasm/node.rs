@@ -240,6 +240,7 @@ async fn callbacks_may_call_and_fail_and_keys_go_from_tab_to_tab() {
     // Another tab takes over: with the keys it is a writer though nothing is remembered, without them it is locked.
     let with = js("{tabs: false}");
     Reflect::set(&with, &"keys".into(), &keys).unwrap();
+    Reflect::set(&with, &"takesOver".into(), &true.into()).unwrap();
     let words = Closure::new(|hash: Uint8Array| request_words(&hash.to_vec()).unwrap());
     let core = Core::open(options("callbacks".into(), with), page(&words)).await.unwrap();
     assert_eq!(string(&core.snapshot().unwrap(), "state"), "writer");

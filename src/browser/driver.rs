@@ -59,6 +59,8 @@ pub struct Config {
     pub ice_servers: JsValue,
     /// Keys of the unlocked node that another tab had; without them, what is remembered is used.
     pub keys: Option<Zeroizing<Vec<u8>>>,
+    /// Whether a node that may still live had this database until now: it shall write nothing any more.
+    pub takes_over: bool,
     /// For the node.
     pub options: Options,
 }
@@ -93,10 +95,10 @@ pub struct Driver {
 impl Driver {
     /// Opens the database and the node on it, and starts.
     pub async fn open(config: Config, page: Box<dyn Page>) -> Result<Rc<Self>, NodeError> {
-        let Config { database, ice_servers, keys, options } = config;
+        let Config { database, ice_servers, keys, takes_over, options } = config;
         let (database, mut files) = match database {
             Some(name) => {
-                let (database, files) = opening::open_files(&name).await?;
+                let (database, files) = opening::open_files(&name, takes_over).await?;
                 (Some(database), files)
             }
             None => (None, Files::new()),

@@ -1,15 +1,26 @@
 //! Opening a node on a database of which only what is needed is read.
 
-use super::idb::Database;
+use super::idb::{Database, IdbError};
 use super::{clock, random::BrowserEntropy};
 use crate::feed::want_opening;
 use crate::node::{ErrorCode, Node, NodeError, Options, residency};
 use crate::storage::{BUDGET, Files, PageKey, StorageError};
 
-/// Opens the database and its files.
-pub(super) async fn open_files(name: &str) -> Result<(Database, Files), NodeError> {
-    let stored = |error: super::idb::IdbError| NodeError::new(error.code(), error);
-    let (database, snapshot) = Database::open_lazy(name, residency).await.map_err(stored)?;
+/// Opens the database and its files. `takes_over`: from a node that may still be at it, and now is stopped.
+pub(super) async fn open_files(name: &str, takes_over: bool) -> Result<(Database, Files), NodeError> {
+    let stored = |error: IdbError| NodeError::new(error.code(), error);
+    let (mut database, mut snapshot) = Database::open_lazy(name, residency).await.map_err(stored)?;
+    if takes_over {
+        let mut tries = 0;
+        // What it wrote in between has to be read first.
+        while let Err(error) = database.claim().await {
+            if !matches!(error, IdbError::Fenced) || tries == MOST_CLAIMS {
+                return Err(stored(error));
+            }
+            tries += 1;
+            (database, snapshot) = Database::open_lazy(name, residency).await.map_err(stored)?;
+        }
+    }
     let mut files = Files::load_lazy(snapshot, residency, BUDGET).map_err(|error| corrupt(&error))?;
     // What a torn journal left must be folded into pages before anything is written, and those be whole.
     let absent = if files.is_torn() { files.absent(&|_| true, usize::MAX) } else { Vec::new() };
@@ -61,3 +72,6 @@ fn corrupt(error: &StorageError) -> NodeError {
 
 /// Rounds after which everything is read.
 const MOST_ROUNDS: usize = 4;
+
+/// How often a node that is being robbed may come in between.
+const MOST_CLAIMS: usize = 5;

@@ -40,7 +40,7 @@ pub struct Core {
 impl Core {
     /// Opens a node. `options`: `{ domain, link?, hubs, webrtc, relay?, tabs, relaxed?, replica, quota?, spaceQuota?,
     /// maxPeers?, database?, iceServers?,
-    /// keys? }`; `page`:
+    /// keys?, takesOver? }`; `page`:
     /// `{ event(name, detail), deriveWords(hash) → Promise<string[]>, lookUp(domain) → Promise<{ found?, missing?, failed? }>,
     /// rest() → Promise, or undefined once the rest of the module is there }`.
     #[wasm_bindgen]
@@ -393,7 +393,8 @@ fn read_config(options: &JsValue) -> Result<Config, JsValue> {
     };
     let database = optional_text("name", &field("database"))?;
     let keys = field("keys").dyn_ref::<Uint8Array>().map(|keys| Zeroizing::new(keys.to_vec()));
-    Ok(Config { database, ice_servers: field("iceServers"), keys, options })
+    let takes_over = flag("takesOver", &field("takesOver"))?;
+    Ok(Config { database, ice_servers: field("iceServers"), keys, takes_over, options })
 }
 
 pub(super) fn parse_link(link: &str) -> Result<PublicKey, JsValue> {

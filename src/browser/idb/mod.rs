@@ -14,7 +14,8 @@
 //! **Fence.** Opening writes nothing. The first write raises a number, in its own transaction, if everything is still as it
 //! was read when opening: the number, the last sequence and the record of the last compaction. Every later write compares
 //! the number and aborts if it moved. So of two that opened one after the other, who writes first goes on, and the other
-//! can never append to what that one has continued.
+//! can never append to what that one has continued. A node that takes over from one that may still live raises it on
+//! opening ([`Database::claim`]).
 //!
 //! **Pages.** Opening reads the names of all page records, and the records that are needed at once; the others are read
 //! when they are wanted ([`Database::pages`]).
@@ -97,6 +98,13 @@ impl Database {
         let (snapshot, fence, seen) = records::read_all(&connection, rule).await?;
         let seen = RefCell::new(Some(seen));
         Ok((Self { handle, connection, fence: Cell::new(fence), seen, closed }, snapshot))
+    }
+
+    /// Raises the fence at once: whoever opened it before writes nothing any more, though nothing is written yet here.
+    pub async fn claim(&self) -> Result<(), IdbError> {
+        let transaction = self.transaction(&[PAGES, JOURNAL, KEYS], Durability::Relaxed)?;
+        let guard = self.guard(&transaction)?;
+        self.end(transaction, guard.await).await
     }
 
     /// Stores commits, in order, in one transaction: strict if one of them is.
