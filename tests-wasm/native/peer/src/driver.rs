@@ -80,7 +80,10 @@ impl Driver {
                 self.backend.commit(&batch);
                 self.tell(Input::Committed { seq: batch.seq });
             }
-            Output::Compact(compaction) => self.backend.compact(&compaction),
+            Output::Compact(compaction) => {
+                self.backend.compact(&compaction);
+                self.tell(Input::Committed { seq: compaction.through });
+            }
             Output::DeriveWords { hash } => {
                 let inbox = self.inbox.clone();
                 tokio::task::spawn_blocking(move || {
@@ -88,6 +91,7 @@ impl Driver {
                     let _ = inbox.send(Input::Words { hash, words: request_words(&hash) });
                 });
             }
+            Output::Load(keys) => self.tell(Input::Loaded { pages: self.backend.read(keys) }),
             Output::Event(event) => json::event(&self.node, &event),
             Output::LookUp { .. } => self.tell(Input::LookedUp(Lookup::Missing)),
             Output::Mesh(output) => self.perform_mesh(output),
@@ -98,7 +102,8 @@ impl Driver {
 
     fn perform_mesh(&mut self, output: MeshOutput) {
         match output {
-            MeshOutput::Event(_) | MeshOutput::TabPost { .. } => {}
+            // Neither tabs nor a relay were opened.
+            MeshOutput::Event(_) | MeshOutput::RelaySend { .. } | MeshOutput::TabPost { .. } => {}
             MeshOutput::HubClose { hub } => drop(self.sockets.remove(&hub)),
             MeshOutput::HubOpen { hub, url, protocols } => {
                 self.sockets.insert(hub, socket::open(hub, url, protocols, self.inbox.clone()));

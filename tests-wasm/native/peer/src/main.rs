@@ -51,9 +51,14 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options> {
         link: None,
         hubs: Vec::new(),
         replica: false,
+        quota: None,
+        space_quota: None,
+        max_links: None,
         relaxed: false,
         tabs: false,
         webrtc: true,
+        // By a connection of its own, or not at all.
+        relay: Some(false),
     };
     while let Some(name) = args.next() {
         let value = args.next().with_context(|| format!("{name} needs a value"))?;
