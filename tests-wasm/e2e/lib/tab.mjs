@@ -124,6 +124,8 @@ export class Tab {
   /** Types into a field, in place of what it held. */
   async type(id, text, options) {
     const element = await this.byId(id, options);
+    // While a post is stored its field takes nothing; it is in the list a moment before.
+    await until(`[data-testid=${id}] to take what is typed`, () => element.evaluate((element) => !element.readOnly), options);
     await element.focus();
     await element.evaluate((element) => element.select());
     await this.page.keyboard.press("Backspace");
