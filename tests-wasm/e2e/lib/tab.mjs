@@ -19,6 +19,8 @@ export class Tab {
       // Firefox over BiDi reports a hub that is down, or a peer that went while connecting, here and not as a line on the console.
       if (!EXPECTED.some((known) => known.test(text))) this.errors.push(`uncaught: ${text}`);
     });
+    // What is nowhere else yet is asked about before a page is left; here whoever leaves means it.
+    page.on("dialog", (dialog) => dialog.type() === "beforeunload" && dialog.accept().catch(() => {}));
     page.on("console", (message) => {
       if (message.type() !== "error") return;
       const { url = "" } = message.location() ?? {};
