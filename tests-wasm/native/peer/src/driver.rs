@@ -118,13 +118,13 @@ impl Driver {
                     self.tell(Input::Mesh(MeshInput::HubClosed { hub, code: None, reason }));
                 }
             }
-            MeshOutput::LinkSend { link, bytes } => self.to_link(link, link::Do::Send(bytes)),
+            MeshOutput::LinkSend { link, bytes } => self.order(link, link::Do::Send(bytes)),
             MeshOutput::Rtc { link, command: RtcCommand::Close } => drop(self.links.remove(&link)),
-            MeshOutput::Rtc { link, command } => self.to_link(link, link::Do::Command(command)),
+            MeshOutput::Rtc { link, command } => self.order(link, link::Do::Command(command)),
         }
     }
 
-    fn to_link(&mut self, id: LinkId, order: link::Do) {
+    fn order(&mut self, id: LinkId, order: link::Do) {
         let inbox = &self.inbox;
         let link = self.links.entry(id).or_insert_with(|| link::open(id, inbox.clone()));
         let _ = link.send(order);
