@@ -204,7 +204,7 @@ test("a node goes to another browser as one file, without its keys", scenario(as
     await attempt(new Blob([bytes]));
     return { tried, state: node.state, keys: await keys(), beside: await keys(node.spaces()[1]) };
   }, file.bytes);
-  const fits = [/^BAD_INPUT: this is not a file/, /^BAD_INPUT: import\(\) takes/, /^UNSUPPORTED: a newer version/, /^CORRUPT: .*its end is missing/,
+  const fits = [/^BAD_INPUT: this is not such a file/, /^BAD_INPUT: import\(\) takes/, /^UNSUPPORTED: a newer version/, /^CORRUPT: .*its end is missing/,
     /^CORRUPT: .*1 of its parts are damaged/, /^whole$/, /^whole$/];
   assert.equal(tried.tried.length, fits.length);
   fits.forEach((fit, at) => assert.match(tried.tried[at], fit));
