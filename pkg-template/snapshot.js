@@ -1,6 +1,7 @@
 // A space as static files: made by a device that may write, read by anybody from any host, in parts. Their layout, and why
 // the host need not be trusted, is in src/space/snapshot/. Loaded when it is needed.
 
+import { entriesOf } from "./entries.js";
 import { HyphaError, toError } from "./errors.js";
 import { wasm } from "./wasm.js";
 
@@ -77,7 +78,7 @@ export class SnapshotSource {
         const { entries, fetch } = this.#reader.list(range);
         if (entries) {
           remember(this.#key, this.about.lengths);
-          return entries;
+          return entriesOf(entries);
         }
         await this.#fetch(fetch);
       }
