@@ -73,8 +73,6 @@ pub struct Driver {
     pumping: Cell<bool>,
     soon: Cell<bool>,
     closed: Cell<bool>,
-    /// Trees are still being read: until then only what reads is answered.
-    cold: Cell<bool>,
     /// How many reads wait for the disk.
     reading: Cell<u32>,
     /// Who waits until the node can be read.
@@ -118,7 +116,6 @@ impl Driver {
             pumping: Cell::new(false),
             soon: Cell::new(false),
             closed: Cell::new(false),
-            cold: Cell::new(true),
             reading: Cell::new(0),
             idle: RefCell::default(),
             calls: RefCell::default(),
@@ -157,7 +154,6 @@ impl Driver {
         let awake = taker(&driver.me);
         *driver.wake.borrow_mut() = wake::Wake::listen(move || awake(MeshInput::Awake));
         driver.pump();
-        driver.warm_up();
         Ok(driver)
     }
 
@@ -266,10 +262,7 @@ impl Driver {
             return;
         }
         loop {
-            let inputs = match self.cold.get() {
-                true => VecDeque::new(),
-                false => core::mem::take(&mut *self.inbox.borrow_mut()),
-            };
+            let inputs = core::mem::take(&mut *self.inbox.borrow_mut());
             if inputs.is_empty() {
                 break;
             }
@@ -282,7 +275,7 @@ impl Driver {
         }
         self.drain();
         self.pumping.set(false);
-        if !self.inbox.borrow().is_empty() && !self.cold.get() {
+        if !self.inbox.borrow().is_empty() {
             self.pump_soon();
         }
         self.after_turn();

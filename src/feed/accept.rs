@@ -5,7 +5,7 @@ use core::ops::Range;
 use super::{
     Feed, FeedError, HeadCheck, MAX_BLOCK, MAX_PROOF_BLOCKS, Node, Proof, SignedHead,
     node::total,
-    plan::{plan, walk},
+    plan::{Step, plan, walk},
     tree_hash, wide,
 };
 use crate::storage::Files;
@@ -48,7 +48,9 @@ impl Feed {
         let leaves: Vec<Node> =
             range.clone().zip(blocks).map(|(index, block)| Node::leaf(index, block.as_ref())).collect();
         let steps = plan(proof.from, to, &range);
-        let mut found = walk(&steps, &proof.nodes, &leaves, |index| self.held_node(files, index))?;
+        let mut found = walk(&steps, &proof.nodes, &leaves, |index| {
+            self.near(files, index)?.ok_or(FeedError::NotHeld { what: "node", index })
+        })?;
         let bytes = total(&found.roots)?;
         if let Some(head) = &proof.head
             && tree_hash(&found.roots) != head.tree_hash
@@ -80,6 +82,22 @@ impl Feed {
         }
         self.mark(files, range.clone())?;
         Ok((Accepted { new_length: upgrade.then_some(to), blocks: range }, inside))
+    }
+
+    /// Reads what taking a proof of so many blocks would: what is missed the files want.
+    pub fn touch_proof(&self, files: &Files, proof: &Proof, blocks: usize) {
+        let to = proof.head.map_or(proof.from, |head| head.length);
+        let end = proof.blocks_start.saturating_add(wide(blocks));
+        // What is refused before it is compared reads nothing.
+        if proof.from > self.length() || end > to || proof.from > to || wide(blocks) > MAX_PROOF_BLOCKS {
+            return;
+        }
+        let _ = self.tree_hash_at(files, to);
+        for step in plan(proof.from, to, &(proof.blocks_start..end)) {
+            if let Step::Held(index) | Step::Check(index) = step {
+                let _ = self.near(files, index);
+            }
+        }
     }
 
     /// Whether the proof's head, rightly signed, is longer than ours.

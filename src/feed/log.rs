@@ -252,7 +252,20 @@ impl Feed {
         if length > self.length() {
             return Ok(None);
         }
-        flat::roots(length).map(|index| self.node(files, index)).collect()
+        flat::roots(length).map(|index| self.near(files, index)).collect()
+    }
+
+    /// A tree node, if held: without looking it up if it is a root.
+    pub(super) fn near(&self, files: &Files, index: u64) -> Result<Option<Node>, FeedError> {
+        match self.roots.iter().find(|root| root.index == index) {
+            Some(root) => Ok(Some(*root)),
+            None => self.node(files, index),
+        }
+    }
+
+    /// Keeps the nodes of its tree in memory from now on: they are about to be looked into here and there. Whether all are.
+    pub fn keep_tree(&self, files: &mut Files) -> bool {
+        files.keep(self.paths.tree)
     }
 
     /// The signed head of exactly this length: the latest, or one that was kept.

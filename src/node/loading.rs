@@ -4,6 +4,7 @@
 //! a peer is served      ── misses pages ──▶ Load … Loaded ──▶ is served
 //! an input is taken in  ── a space waits ──▶ Load … Loaded ──▶ the space goes on, then the inputs that came meanwhile
 //! a call would miss     ── is put back  ───▶ Load … Loaded ──▶ is taken in
+//! a message would miss  ── waits, and all that comes after ──▶ Load … Loaded ──▶ is taken in
 //! ```
 //! While a space waits, its view is not what it should be: so nothing is taken in but what storage says. Whoever only reads
 //! ([`Node::missed`]) asks the disk by itself and reads again.
@@ -14,14 +15,13 @@ use super::{Call, Input, Node, Output, SpaceCall};
 use crate::{
     collections::Set,
     crypto::{PublicKey, parse_hex},
+    mesh::LinkId,
     storage::{Memory, PageKey, Residency},
+    sync::{ChannelId, Message},
 };
 
 /// Rounds of a space that waits and wants nothing: there is no such, and it must not stop the node.
 const MOST_ROUNDS: usize = 64;
-
-/// Pages that one call asks for at a time.
-const MOST_AT_ONCE: usize = 512;
 
 /// What was asked for, and what waits.
 #[derive(Default)]
@@ -29,8 +29,10 @@ pub(super) struct Loading {
     /// Pages that are on their way.
     asked: Set<PageKey>,
     holding: bool,
-    /// A call was put back.
+    /// A call was put back, or a message of a peer.
     parked: bool,
+    /// Messages of peers whose trees were not in memory, and those that came after them in the same input.
+    messages: VecDeque<(LinkId, ChannelId, Message)>,
     /// Writes checkpoints after so many commits.
     #[cfg(test)]
     often: Option<u32>,
@@ -61,12 +63,10 @@ impl Loading {
     }
 }
 
-/// Where the pages of a file are: what is large and seldom needed as a whole is on the disk. The trees of feeds are read once,
-/// soon after opening: whatever changes a feed needs them.
+/// Where the pages of a file are: what is large and seldom needed as a whole is on the disk.
 pub fn residency(name: &str) -> Residency {
     match name.split_once('/') {
-        Some(("feed", rest)) if rest.ends_with("/data") => Residency::Lazy,
-        Some(("feed", rest)) if rest.ends_with("/tree") => Residency::Once,
+        Some(("feed", rest)) if rest.ends_with("/data") || rest.ends_with("/tree") => Residency::Lazy,
         Some(("space", rest)) if rest.contains("/view/run") => Residency::Lazy,
         _ => Residency::Always,
     }
@@ -76,11 +76,6 @@ impl Node {
     /// Pages that were missed since the last call: to be read, and handed in as [`Input::Loaded`]. For whoever reads.
     pub fn missed(&self) -> Vec<PageKey> {
         self.files.take_wanted()
-    }
-
-    /// Pages that stay once they are read and were not yet, at most so many.
-    pub fn cold(&self, most: usize) -> Vec<PageKey> {
-        self.files.absent(&|name| residency(name) == Residency::Once, most)
     }
 
     /// Lets go of pages above the budget. To be called when nobody is in the middle of reading.
@@ -132,8 +127,46 @@ impl Node {
         if self.loading.asked.is_empty() {
             self.loading.parked = false;
             self.resume_spaces();
+            while let Some((id, channel, message)) = self.loading.messages.pop_front() {
+                if self.misses(id, channel, &message) {
+                    self.loading.messages.push_front((id, channel, message));
+                    break;
+                }
+                self.message(id, channel, message);
+            }
             self.compact();
         }
+    }
+
+    /// A message of a peer came: it is taken in, in its turn, when what that reads is in memory.
+    pub(super) fn message_came(&mut self, id: LinkId, channel: ChannelId, message: Message) {
+        if self.loading.messages.is_empty() && !self.misses(id, channel, &message) {
+            return self.message(id, channel, message);
+        }
+        self.loading.messages.push_back((id, channel, message));
+    }
+
+    /// Asks for what was missed, if anything was: then what comes waits until it is here.
+    pub(super) fn ask_for_missed(&mut self) -> bool {
+        let wanted = self.files.take_wanted();
+        if wanted.is_empty() {
+            return false;
+        }
+        self.ask_disk(wanted);
+        (self.loading.parked, self.loading.holding) = (true, true);
+        true
+    }
+
+    /// Whether writes may be flushed: what appending reads is in memory.
+    pub(super) fn may_flush(&mut self) -> bool {
+        for key in self.spaces.keys() {
+            let Some(joined) = self.spaces.get(&key) else { continue };
+            if self.writes.iter().any(|write| write.space == key) {
+                joined.space.touch(&self.files, &[], None);
+                joined.space.touch_deps(&self.files);
+            }
+        }
+        !self.ask_for_missed()
     }
 
     /// Folds the journal into pages if it has grown.
@@ -197,19 +230,11 @@ impl Node {
     /// read here, so that it does not fail half-way.
     pub(super) fn park(&mut self, id: u32, call: Call) -> Option<Call> {
         self.touch(&call);
-        let mut wanted = self.files.take_wanted();
-        if matches!(call, Call::Recover { .. } | Call::ChangePassphrase { .. } | Call::ChooseRoot { .. }) {
-            // Seldom, and whatever they read may lie anywhere.
-            wanted.extend(self.files.absent(&|_| true, MOST_AT_ONCE));
-        }
-        if wanted.is_empty() {
+        if !self.ask_for_missed() {
             return Some(call);
         }
-        self.ask_disk(wanted);
+        // Those that come with it keep their order.
         self.loading.held.push_front(Input::Call { id, call });
-        self.loading.parked = true;
-        // From now on, so that those that come with it keep their order.
-        self.loading.holding = true;
         None
     }
 
@@ -224,10 +249,18 @@ impl Node {
                     _ => (&[][..], None),
                 };
                 joined.space.touch(&self.files, ops, version);
+                if ops.is_empty() {
+                    joined.space.touch_acts(&self.files);
+                }
+            }
+            Call::Import { .. } => {
+                // It brings blocks of any feed.
+                self.files.want_all(&|name| name.ends_with("/tree"));
             }
             _ => {
-                if let Ok(joined) = self.joined(None) {
+                for joined in self.spaces.keys().iter().filter_map(|key| self.spaces.get(key)) {
                     joined.space.touch(&self.files, &[], None);
+                    joined.space.touch_acts(&self.files);
                 }
             }
         }

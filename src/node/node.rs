@@ -241,7 +241,7 @@ impl Node {
 
     /// The next output; `None` when there is nothing more to do until the next input.
     pub fn poll(&mut self) -> Option<Output> {
-        if !self.writes.is_empty() && !self.loading.is_holding() {
+        if !self.writes.is_empty() && !self.loading.is_holding() && self.may_flush() {
             self.flush_writes();
             self.settle();
             self.ask_for_pages();

@@ -187,9 +187,6 @@ impl World {
             rounds += 1;
         };
         node.check_often();
-        // Trees come in the background, before anything else goes in.
-        let cold = backend.read(node.cold(usize::MAX));
-        node.handle(self.now, Input::Loaded { pages: cold });
         node
     }
 

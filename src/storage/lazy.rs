@@ -25,7 +25,7 @@ pub enum Residency {
     /// In memory from the opening on.
     #[default]
     Always,
-    /// Absent when opening; once read they stay.
+    /// Absent when opening; once read they stay. What is lazy becomes so by [`Files::keep`].
     Once,
     /// Absent when opening; clean ones are let go.
     Lazy,
@@ -139,6 +139,26 @@ impl Files {
         let length = length.min(file.length.saturating_sub(offset));
         let pages = file.absent(offset, length);
         drop(self.lazy.note::<()>(Err(StorageError::Absent { pages })));
+    }
+
+    /// Wants the absent pages of the files that `which` names.
+    pub fn want_all(&self, which: &dyn Fn(&str) -> bool) {
+        let pages = self.absent(which, MOST_WANTED);
+        drop(self.lazy.note::<()>(Err(StorageError::Absent { pages })));
+    }
+
+    /// From now on pages of a file stay once they are read, and all are wanted; whether all are here.
+    pub fn keep(&mut self, file: FileId) -> bool {
+        let Some(target) = self.files.get_mut(file.0) else { return true };
+        if target.residency == Residency::Lazy {
+            target.residency = Residency::Once;
+        }
+        let length = target.length;
+        let whole = target.absent(0, length).is_empty();
+        if !whole {
+            self.want(file, 0, length);
+        }
+        whole
     }
 
     /// Makes a page present with the record that the disk has; `None` if it has none. A page that is not absent (any more)

@@ -256,6 +256,26 @@ impl Exchange {
         Ok(None)
     }
 
+    /// Reads what taking a message in would read of trees: what is missed the files of the replica want. So that nothing is
+    /// refused, nor overlooked, because it was not in memory.
+    pub fn touch(&self, message: &Message, replica: &dyn Replica) {
+        match message {
+            Message::Announce { feeds, .. } => {
+                for one in feeds.iter().filter(|one| replica.wanted(&one.feed)) {
+                    let _ = replica.rooted(&one.feed, one.head.length);
+                }
+            }
+            Message::Data { answers, proof, blocks } => {
+                let feed = match answers {
+                    Answers::Request(id) => self.asked.get(id).map(|asked| asked.feed),
+                    Answers::Tail(feed) => Some(*feed),
+                };
+                feed.iter().for_each(|feed| replica.touch_proof(feed, proof, blocks.len()));
+            }
+            _ => {}
+        }
+    }
+
     /// A feed here has a new head or new blocks, durable by now.
     pub fn changed(&mut self, feed: &PublicKey) {
         self.dirty.insert(*feed);

@@ -73,6 +73,9 @@ pub trait Replica {
     /// Whether the roots of the first `length` blocks are held, so that proofs against them can be verified.
     fn rooted(&self, feed: &PublicKey, length: u64) -> bool;
 
+    /// Reads what taking a proof of so many blocks would read, where that may not be in memory.
+    fn touch_proof(&self, _feed: &PublicKey, _proof: &Proof, _blocks: usize) {}
+
     /// Blocks from `blocks.start` on, at most `max_bytes` of them but at least one, with their proof: against the tree of
     /// `from` blocks if `blocks.end` is within it, else with the upgrade from there to the latest head.
     fn prove(

@@ -1,4 +1,4 @@
-//! Reading what is on the disk: for whoever reads the node, for the node itself, and in the background after opening.
+//! Reading what is on the disk: for whoever reads the node, and for the node itself.
 
 use std::rc::Rc;
 
@@ -80,12 +80,9 @@ impl Driver {
         if missed.is_empty() { Ok(found) } else { Err(missed) }
     }
 
-    /// Whether the node is not yet what it will be: it catches up, or calls wait that came before.
+    /// Whether the node is not yet what it will be: it catches up, so that calls wait that came before.
     fn must_wait(&self) -> bool {
-        let waits = |input: &Input| matches!(input, Input::Call { .. });
-        !self.closed.get()
-            && (self.node.borrow().is_catching_up()
-                || self.cold.get() && self.inbox.borrow().iter().any(waits))
+        !self.closed.get() && self.node.borrow().is_catching_up()
     }
 
     /// What every turn ends with.
@@ -103,32 +100,9 @@ impl Driver {
         let Some(driver) = self.me.upgrade() else { return };
         spawn_local(async move {
             match driver.store.pages(keys).await {
-                // Also while trees are read: who waits for these may not wait for those.
                 Ok(pages) => driver.take_now(Input::Loaded { pages }),
                 Err(error) => driver.reading_failed(&error),
             }
-        });
-    }
-
-    /// Reads the trees of feeds; then all else goes on.
-    pub(super) fn warm_up(self: &Rc<Self>) {
-        let driver = Rc::clone(self);
-        spawn_local(async move {
-            loop {
-                let keys = driver.node.borrow().cold(AT_ONCE);
-                if keys.is_empty() || driver.closed.get() {
-                    break;
-                }
-                match driver.store.pages(keys).await {
-                    Ok(pages) => driver.take_now(Input::Loaded { pages }),
-                    Err(error) => {
-                        driver.reading_failed(&error);
-                        break;
-                    }
-                }
-            }
-            driver.cold.set(false);
-            driver.pump();
         });
     }
 
@@ -146,5 +120,3 @@ impl Driver {
 
 /// Rounds of one read: each brings up to 8 MiB.
 const MOST_ROUNDS: usize = 256;
-/// Pages read at a time in the background: 2 MiB, so that reads of the page come in between.
-const AT_ONCE: usize = 128;

@@ -396,7 +396,7 @@ impl Node {
                 }
                 self.event(Event::Peers);
             }
-            SessionOutput::Message { channel, message } => self.message(id, channel, message),
+            SessionOutput::Message { channel, message } => self.message_came(id, channel, message),
             SessionOutput::Closed { .. } => self.close_link(id),
             SessionOutput::Proven { channel, key } => {
                 let (space, home) = (link.space_of(channel), self.spaces.home_key());
@@ -413,7 +413,18 @@ impl Node {
         }
     }
 
-    fn message(&mut self, id: LinkId, channel: ChannelId, message: Message) {
+    /// Reads what taking a message in would; whether pages are missed.
+    pub(super) fn misses(&mut self, id: LinkId, channel: ChannelId, message: &Message) -> bool {
+        let Some(link) = self.links.links.get_mut(&id) else { return false };
+        let Some(key) = link.space_of(channel) else { return false };
+        let (Some(exchange), Some(joined)) = (link.exchanges.get(&key), self.spaces.get_mut(&key)) else {
+            return false;
+        };
+        exchange.touch(message, &SpaceReplica::new(&mut joined.space, &mut self.files));
+        self.ask_for_missed()
+    }
+
+    pub(super) fn message(&mut self, id: LinkId, channel: ChannelId, message: Message) {
         let Some(link) = self.links.links.get_mut(&id) else { return };
         let Some(key) = link.space_of(channel) else { return };
         let (Some(exchange), Some(joined)) = (link.exchanges.get_mut(&key), self.spaces.get_mut(&key)) else {

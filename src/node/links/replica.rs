@@ -84,6 +84,12 @@ impl Replica for SpaceReplica<'_> {
         self.space.feed(feed).is_some_and(|feed| matches!(feed.tree_hash_at(self.files, length), Ok(Some(_))))
     }
 
+    fn touch_proof(&self, feed: &PublicKey, proof: &Proof, blocks: usize) {
+        if let Some(feed) = self.space.feed(feed) {
+            feed.touch_proof(self.files, proof, blocks);
+        }
+    }
+
     fn prove(
         &self,
         feed: &PublicKey,
@@ -108,7 +114,12 @@ impl Replica for SpaceReplica<'_> {
             self.full = true;
             return Err(ReplicaError::Stale);
         }
-        if self.space.accept(self.files, feed, proof, blocks).map_err(refusal)? {
+        let taken = self.space.accept(self.files, feed, proof, blocks).map_err(refusal);
+        if taken == Err(ReplicaError::Contradiction) {
+            // Where the two histories part is looked for next.
+            self.space.keep_tree(self.files, feed);
+        }
+        if taken? {
             self.grown.push(*feed);
             self.room = self.room.saturating_sub(bytes);
             self.took = self.took.saturating_add(bytes);
@@ -122,6 +133,7 @@ impl Replica for SpaceReplica<'_> {
             // The author signed something else at a length that is held: two histories, if the signature is right.
             Ok(Some(hash)) if hash != head.tree_hash => {
                 head.verify(feed).map_err(|error| ReplicaError::Peer(error.to_string()))?;
+                self.space.keep_tree(self.files, feed);
                 Err(ReplicaError::Contradiction)
             }
             Ok(None) if head.length > self.space.heard(feed) => {

@@ -16,6 +16,7 @@ use crate::{
     codec::{DecodeError, Reader, Writer},
     collections::{Map, Set},
     crypto::{Entropy, PublicKey, Signer},
+    feed::Feed,
     node::{
         Call, Event, Node, NodeError, Options, Output, Reply, SpaceCall, persist,
         spaces::memberships::MAX_SPACES,
@@ -227,7 +228,9 @@ impl Node {
 
     fn measure(&mut self, space: PublicKey) {
         let Some(joined) = self.spaces.get(&space) else { return };
-        let bytes = joined.space.feeds().filter_map(|feed| feed.held_bytes(&self.files).ok()).sum();
+        // All of it, where that cannot be told now.
+        let held = |feed: &Feed| feed.held_bytes(&self.files).unwrap_or_else(|_| feed.byte_length());
+        let bytes = joined.space.feeds().map(held).sum();
         self.holding.used.insert(space, bytes);
     }
 

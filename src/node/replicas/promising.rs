@@ -6,6 +6,7 @@
 use super::Peer;
 use crate::{
     crypto::{Hash, PublicKey, Signer},
+    feed::FeedError,
     mesh::LinkId,
     node::Node,
     space::{Receipt, Space, challenge_answer},
@@ -74,6 +75,9 @@ impl Node {
                     return true;
                 }
                 let hash = held.tree_hash_at(&self.files, wish.length);
+                if hash.as_ref().is_err_and(FeedError::is_absent) {
+                    return true;
+                }
                 if let (Some(signer), Ok(Some(hash))) = (&signer, hash)
                     && hash == wish.tree_hash
                 {

@@ -15,7 +15,7 @@ use crate::{
 /// A write that waits for the end of the turn.
 pub(in crate::node) struct Writing {
     id: u32,
-    space: PublicKey,
+    pub(in crate::node) space: PublicKey,
     ops: Vec<WriteOp>,
 }
 

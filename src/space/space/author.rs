@@ -146,7 +146,7 @@ impl Space {
     }
 
     /// Prefixes of other feeds that own entries have not named yet.
-    fn new_deps(&self, files: &Files, me: &PublicKey, own: &Own) -> Result<Vec<Dep>, SpaceError> {
+    pub(super) fn new_deps(&self, files: &Files, me: &PublicKey, own: &Own) -> Result<Vec<Dep>, SpaceError> {
         let mut deps = Vec::new();
         for writer in self.grown.iter().filter(|writer| *writer != me) {
             let named = own.named(writer);

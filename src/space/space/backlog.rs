@@ -25,6 +25,8 @@ pub(super) struct Backlog {
     pub(super) trees: Set<PublicKey>,
     /// The same of what two branches share.
     pub(super) branches: bool,
+    /// Feeds whose trees are to be in memory as a whole.
+    pub(super) kept: Set<PublicKey>,
     /// Entries with seals that are to be opened: writer number, index.
     pub(super) seals: Set<(u32, u64)>,
     /// Entries whose sealed part is to be put into the view.
@@ -38,6 +40,7 @@ impl Backlog {
         self.moves.is_empty()
             && self.feeds.is_empty()
             && self.trees.is_empty()
+            && self.kept.is_empty()
             && !self.branches
             && self.seals.is_empty()
             && self.private.is_empty()
@@ -75,8 +78,9 @@ impl Space {
         if let Some(writer) = self.backlog.reopen {
             return self.reopen(files, writer);
         }
-        let Backlog { moves, feeds, trees, branches, seals, private, .. } =
+        let Backlog { moves, feeds, trees, kept, branches, seals, private, .. } =
             core::mem::take(&mut self.backlog);
+        kept.iter().for_each(|writer| self.keep_tree(files, writer));
         if branches {
             self.access.judge_anew();
         }

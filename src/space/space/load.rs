@@ -49,6 +49,8 @@ impl Space {
             let feed = feed?;
             self.feeds.insert(writer, feed);
         }
+        let forked: Vec<PublicKey> = self.claims.forks().map(|proof| proof.key).collect();
+        forked.iter().for_each(|writer| self.keep_tree(files, writer));
         // The last entries of any feed may be among what was lost, and nobody could tell.
         let torn: Vec<PublicKey> = match files.is_torn() {
             true => self.feeds.keys().filter(|key| !self.lost.contains(*key)).copied().collect(),

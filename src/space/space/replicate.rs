@@ -140,6 +140,7 @@ impl Space {
         if !self.claims.add_fork(proof) {
             return Ok(false);
         }
+        self.keep_tree(files, &writer);
         store_item(files, self.files.forks, bytes)?;
         self.events.push_back(SpaceEvent::Equivocation { writer });
         self.access.grew(&writer);

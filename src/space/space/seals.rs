@@ -15,7 +15,7 @@ pub(super) type SealedAt = Map<u32, Spans>;
 #[derive(Default)]
 pub(super) struct Epochs {
     /// Entries with seals, whether they count or not: writer number, index.
-    seals: Vec<(u32, u64)>,
+    pub(super) seals: Vec<(u32, u64)>,
     /// Entries in the view by the epoch of their sealed part.
     sealed: Map<Hash, SealedAt>,
     /// Who sealed an epoch's key to the root.

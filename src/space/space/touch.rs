@@ -22,6 +22,33 @@ impl Space {
         }
     }
 
+    /// Reads what naming other feeds reads, as each append does.
+    pub fn touch_deps(&self, files: &Files) {
+        let Some(me) = self.writer() else { return };
+        let own = self.own.clone().map_or_else(|| self.read_own(files, &me), Ok);
+        let _ = own.and_then(|own| self.new_deps(files, &me, &own));
+    }
+
+    /// Reads what letting devices in, cutting them and changing the root read besides: where keys are sealed, and the ends of
+    /// all feeds.
+    pub fn touch_acts(&self, files: &Files) {
+        self.touch_deps(files);
+        for (writer, index) in &self.epochs.seals {
+            let _ = self.entry(files, &self.numbers.key(*writer), *index);
+        }
+        for writer in self.feeds.keys() {
+            let _ = self.cut_at(files, *writer, None);
+        }
+    }
+
+    /// Keeps the tree of a feed in memory: its author signed two histories, or seems to, so that it is looked into here
+    /// and there. Until it is all there, this space waits.
+    pub fn keep_tree(&mut self, files: &mut Files, writer: &PublicKey) {
+        if self.feeds.get(writer).is_some_and(|feed| !feed.keep_tree(files)) {
+            self.backlog.kept.insert(*writer);
+        }
+    }
+
     /// Stored pages of a feed, or of the checkpoint, were found damaged: all is computed anew from what is left of them,
     /// which is as when it is found at opening. To be followed by [`Space::resume`].
     pub fn doubt(&mut self, files: &mut Files, owner: PublicKey) {
