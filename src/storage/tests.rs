@@ -117,7 +117,7 @@ fn supply_all(files: &mut Files, backend: &MemoryBackend) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+    #![proptest_config(crate::testing::cases(192))]
 
     /// Any sequence of changes, commits and crashes gives what a map of byte vectors gives.
     #[test]

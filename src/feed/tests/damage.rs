@@ -23,7 +23,7 @@ fn refetch(files: &mut Files, feed: &mut Feed, source: (&Files, &Feed), list: &[
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(crate::testing::cases(24))]
 
     /// A lost page never shows as wrong blocks: what it held is missing, and can be fetched again.
     #[test]
