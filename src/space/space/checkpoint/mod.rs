@@ -19,6 +19,8 @@
 mod facts;
 #[cfg(test)]
 mod lazy_tests;
+#[cfg(test)]
+mod opening_tests;
 mod restore;
 mod state;
 #[cfg(test)]

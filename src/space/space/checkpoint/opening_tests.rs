@@ -1,0 +1,114 @@
+//! What opening reads does not grow with the history: counted, not timed. `HYPHA_MANY=100000` counts for as many entries.
+
+use crate::{
+    feed::want_opening,
+    node::residency,
+    space::{
+        Range, SpaceError,
+        space::{
+            Space,
+            tests::{Device, put},
+        },
+    },
+    storage::{BUDGET, Files, MemoryBackend},
+};
+
+/// What was read of a space with so many entries.
+#[derive(Clone, Copy, Debug)]
+struct Opened {
+    /// Records that the database gave until the space was open, until one old value was read, and until the newest 50 were.
+    open: usize,
+    first: usize,
+    fifty: usize,
+    /// Bytes of all of them.
+    bytes: usize,
+    /// Bytes of pages in memory then.
+    resident: u64,
+    /// Pages that were left on the disk.
+    absent: usize,
+}
+
+fn opened(entries: usize) -> Opened {
+    let mut device = Device::founder(1);
+    let value = "v".repeat(80);
+    for start in (0..entries).step_by(500) {
+        let writes = (start..entries.min(start + 500))
+            .map(|n| vec![put(&format!("n/{n:06}"), &value, false)])
+            .collect::<Vec<_>>();
+        let Device { files, space, entropy, now, .. } = &mut device;
+        assert!(space.write_many(files, *now, entropy, writes).iter().all(Result::is_ok));
+        if space.is_checkpoint_due() {
+            space.write_checkpoint(files).unwrap();
+        }
+        device.commit();
+        if let Some(compaction) = device.files.compaction(false) {
+            device.backend.compact(&compaction);
+        }
+    }
+    device.space.write_checkpoint(&mut device.files).unwrap();
+    device.commit();
+    device.files.compaction(true).iter().for_each(|compaction| device.backend.compact(compaction));
+
+    let (backend, key) = (device.backend.clone(), device.space.key());
+    drop(device);
+    let snapshot = backend.lazy_snapshot(residency);
+    assert!(snapshot.absent.is_empty(), "no names were listed");
+    let mut bytes = snapshot.pages.iter().map(|(_, record)| record.len()).sum::<usize>();
+    let mut records = snapshot.pages.len();
+    let mut files = Files::load_lazy(snapshot, residency, BUDGET).unwrap();
+    want_opening(&mut files);
+    let mut read = |files: &mut Files, backend: &MemoryBackend| {
+        for key in files.take_wanted() {
+            let record = backend.page(&key);
+            records += 1;
+            bytes += record.map_or(0, <[u8]>::len);
+            files.supply(&key, record);
+        }
+        (records, bytes)
+    };
+    let absent = |error: SpaceError| assert!(error.is_absent(), "{error}");
+    let (space, open) = loop {
+        let (open, _) = read(&mut files, &backend);
+        match Space::open(&mut files, key) {
+            Ok(space) => break (space, open),
+            Err(error) => absent(error),
+        }
+    };
+    assert!(!space.is_waiting());
+    let old = format!("n/{:06}", entries / 2);
+    let first = loop {
+        match space.get(&files, &old) {
+            Ok(found) => {
+                assert!(found.is_some());
+                break read(&mut files, &backend).0;
+            }
+            Err(error) => absent(error),
+        }
+        read(&mut files, &backend);
+    };
+    let newest = Range { reverse: true, limit: Some(50), ..Range::default() };
+    let (fifty, bytes) = loop {
+        match space.list(&files, &newest) {
+            Ok(found) => {
+                assert_eq!(found.len(), 50);
+                break read(&mut files, &backend);
+            }
+            Err(error) => absent(error),
+        }
+        read(&mut files, &backend);
+    };
+    let memory = files.memory();
+    Opened { open, first, fifty, bytes, resident: memory.resident, absent: memory.absent }
+}
+
+#[test]
+fn what_opening_reads_does_not_grow_with_the_history() {
+    let many = std::env::var("HYPHA_MANY").map_or(10_000, |many| many.parse().unwrap());
+    let (few, many) = (opened(1_000), opened(many));
+    println!("{few:?}\n{many:?}");
+    // A tree is as many pages higher as it is larger by powers of two, and a view has as many more runs.
+    assert!(many.open <= few.open + 24 && many.first <= few.first + 32, "{few:?} {many:?}");
+    assert!(many.fifty <= few.fifty + 40, "{few:?} {many:?}");
+    assert!(many.bytes < 1_500_000 && many.resident < 2_000_000, "{few:?} {many:?}");
+    assert!(many.absent > 3 * many.fifty, "most of it is on the disk: {many:?}");
+}
