@@ -1,5 +1,6 @@
-// Guards what a page loads before its first write: how much, that the rest of the module is not among it, that it comes
-// by itself afterwards and before it is needed, and what happens when it is missing in the middle of something.
+// Guards what a page loads before its first write: how much until a set-up is confirmed, and how much until it is stored;
+// that the later parts of the module come by themselves and before they are needed; and what happens when one is missing
+// in the middle of something, cannot be had, or is of another build.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -8,8 +9,11 @@ import { scenario } from "./harness.mjs";
 import { MEETING, address, approve, askToSignIn, inState, post, reads, setUp } from "./lib/person.mjs";
 import { until } from "./lib/wait.mjs";
 
-const LARGEST = 345 * 1024; // bytes, gzip
+const LARGEST = 345 * 1024; // bytes, gzip, until a set-up is confirmed
+const LARGEST_SET_UP = 345 * 1024; // and until it is stored
+const SETUP = "/pkg/wasm/core_setup.wasm";
 const REST = "/pkg/wasm/core_rest.wasm";
+const LATER = [SETUP, "/pkg/wasm/core_posts.wasm", REST];
 
 const marks = (tab, name) => tab.run((name) => performance.getEntriesByName(name).length, name);
 const hasRest = (tab) => until("the rest of the module", async () => (await marks(tab, "hypha-rest")) === 1);
@@ -34,27 +38,36 @@ async function counted(browser, url) {
   return { tab, loaded };
 }
 
+async function weigh(t, when, loaded, largest) {
+  let sum = 0;
+  const list = [];
+  for (const [path, size] of loaded) {
+    sum += await size;
+    list.push(`${path} ${await size}`);
+  }
+  t.diagnostic(`${when}: ${list.length} files, ${(sum / 1024).toFixed(1)} KiB gzip: ${list.sort().join(", ")}`);
+  assert.ok(loaded.has("/pkg/wasm/core_bg.wasm"), "what is counted is the page");
+  assert.ok(sum <= largest, `${sum} bytes, gzipped, were loaded ${when}; the most is ${largest}`);
+}
+
 test("before the first write little is loaded; afterwards the rest, and all works", scenario(async (w, t) => {
   const server = await w.server();
   const hub = await w.hub("embedded");
   const query = { hub: hub.url };
   const { tab: origin, loaded } = await counted(await w.browser("chrome"), address(server.claim, query));
   await inState(origin, "uninitialised");
-  const words = await setUp(origin, { device: "first device", remember: true });
+  let opened;
+  const words = await setUp(origin, { device: "first device", remember: true, before: () => (opened = new Map(loaded)) });
+  const stored = new Map(loaded);
   await neverAtOnce(origin);
-  assert.ok(!loaded.has(REST), "the rest was loaded before the first write");
+  assert.deepEqual(LATER.filter((path) => opened.has(path)), [], "later parts were loaded before the set-up was confirmed");
+  assert.ok(stored.has(SETUP) && !stored.has(REST), "of later parts the set-up needs the first");
   assert.equal(await marks(origin, "hypha-rest"), 0);
-  const before = new Map(loaded);
   await post(origin, "first");
-  let sum = 0;
-  const list = [];
-  for (const [path, size] of before) {
-    sum += await size;
-    list.push(`${path} ${await size}`);
-  }
-  t.diagnostic(`${list.length} files, ${(sum / 1024).toFixed(1)} KiB gzip: ${list.sort().join(", ")}`);
-  assert.ok(before.has("/pkg/wasm/core_bg.wasm") && before.has("/pkg/worker.js"), "what is counted is the page");
-  assert.ok(sum <= LARGEST, `${sum} bytes, gzipped, were loaded before the first write; the most is ${LARGEST}`);
+  await weigh(t, "until the set-up is confirmed", opened, LARGEST);
+  // What posts need may come as soon as the set-up is stored.
+  stored.delete(LATER[1]);
+  await weigh(t, "until it is stored", stored, LARGEST_SET_UP);
   await hasRest(origin);
 
   const visitor = await (await w.browser("firefox")).open(address(server.url, query));
@@ -96,3 +109,51 @@ for (const kind of ["chrome", "firefox"]) {
     assert.equal(await tab.run(async () => (await hypha.home.get("a")).value.n), 1);
   }));
 }
+
+/** Has requests for `path` answered by `answer(request, goOn)`; undefined lets them pass again. */
+async function answering(tab, path) {
+  let answer;
+  await tab.page.setRequestInterception(true);
+  tab.page.on("request", (request) => {
+    if (answer && new URL(request.url()).pathname === path) answer(request);
+    else request.continue();
+  });
+  return (now) => (answer = now);
+}
+
+const offline = (request) => request.abort("internetdisconnected");
+const gone = (request) => request.respond({ status: 404, body: "there is no such file" });
+
+/** The same file with the mark of another build. */
+function ofAnotherBuild(path) {
+  const bytes = readFileSync(new URL(`../..${path}`, import.meta.url));
+  const text = bytes.toString("latin1");
+  assert.match(text, /build-[0-9a-f]{16}/);
+  const body = Buffer.from(text.replaceAll(/build-[0-9a-f]{16}/g, "build-0123456789abcdef"), "latin1");
+  return (request) => request.respond({ status: 200, contentType: "application/wasm", body });
+}
+
+/** What comes of `window.hypha[method](…)`: the code of its error, or undefined. */
+const code = (tab, method, ...given) => tab.run((method, given) => hypha[method](...given).then(() => undefined, (error) => error.code), method, given);
+
+/** A node beside the page's own, by the package itself. */
+const openBeside = (tab) => tab.run(async () => {
+  const { Hypha } = await import("/pkg/index.js");
+  window.hypha = await Hypha.open({ name: "beside" });
+  window.words = await Hypha.generatePassphrase();
+});
+const signUpBeside = (tab) => tab.run(() => hypha.signUp(words, { device: "one", remember: true }).then(() => undefined, (error) => error.code));
+
+test("a later part that cannot be had, or is of another build, is told; what waits for it does nothing, and works later", scenario(async (w) => {
+  const server = await w.server();
+  const tab = await (await w.browser("chrome")).open(server.url);
+  await inState(tab, "uninitialised");
+  const setup = await answering(tab, SETUP);
+  const rest = await answering(await (async () => tab)(), REST);
+  await openBeside(tab);
+  for (const [answer, expected] of [[offline, "OFFLINE"], [gone, "UPDATE"], [ofAnotherBuild(SETUP), "UPDATE"]]) {
+    setup(answer);
+    assert.equal(await signUpBeside(tab), expected);
+    assert.equal(await tab.run(() => hypha.state), "uninitialised");
+  }
+}));

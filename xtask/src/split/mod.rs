@@ -17,14 +17,19 @@
 
 mod cold;
 mod cut;
+mod data;
 mod glue;
+mod liveness;
 mod module;
 mod names;
+mod plan;
 mod record;
+mod stretch;
 mod types;
 
 pub use cold::{places, take_out};
 pub use cut::cut;
+pub use data::Statics;
 pub use glue::{glue, glue_of_record, glue_of_whole};
 pub use module::Module;
 pub use names::Names;

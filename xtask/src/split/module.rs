@@ -111,7 +111,7 @@ impl<'a> Module<'a> {
         Ok(())
     }
 
-    fn take_element(&mut self, element: Element<'a>) -> Result<()> {
+    pub(super) fn take_element(&mut self, element: Element<'a>) -> Result<()> {
         let ElementKind::Active { table_index, offset_expr } = element.kind else {
             bail!("a segment of elements that is not active");
         };
