@@ -3,6 +3,7 @@
 // in the middle of something, cannot be had, or is of another build.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test from "node:test";
 import { gzipSync } from "node:zlib";
 import { scenario } from "./harness.mjs";
@@ -110,50 +111,112 @@ for (const kind of ["chrome", "firefox"]) {
   }));
 }
 
-/** Has requests for `path` answered by `answer(request, goOn)`; undefined lets them pass again. */
-async function answering(tab, path) {
-  let answer;
-  await tab.page.setRequestInterception(true);
-  tab.page.on("request", (request) => {
-    if (answer && new URL(request.url()).pathname === path) answer(request);
-    else request.continue();
-  });
-  return (now) => (answer = now);
-}
-
 const offline = (request) => request.abort("internetdisconnected");
-const gone = (request) => request.respond({ status: 404, body: "there is no such file" });
+const missing = (request) => request.respond({ status: 404, body: "there is no such file" });
 
 /** The same file with the mark of another build. */
 function ofAnotherBuild(path) {
-  const bytes = readFileSync(new URL(`../..${path}`, import.meta.url));
-  const text = bytes.toString("latin1");
-  assert.match(text, /build-[0-9a-f]{16}/);
-  const body = Buffer.from(text.replaceAll(/build-[0-9a-f]{16}/g, "build-0123456789abcdef"), "latin1");
+  const text = readFileSync(new URL(`../..${path}`, import.meta.url), "latin1");
+  assert.match(text, MARK);
+  const body = Buffer.from(text.replaceAll(new RegExp(MARK, "g"), "build-0123456789abcdef"), "latin1");
   return (request) => request.respond({ status: 200, contentType: "application/wasm", body });
 }
+const MARK = /build-[0-9a-f]{16}/;
 
-/** What comes of `window.hypha[method](…)`: the code of its error, or undefined. */
-const code = (tab, method, ...given) => tab.run((method, given) => hypha[method](...given).then(() => undefined, (error) => error.code), method, given);
-
-/** A node beside the page's own, by the package itself. */
-const openBeside = (tab) => tab.run(async () => {
-  const { Hypha } = await import("/pkg/index.js");
-  window.hypha = await Hypha.open({ name: "beside" });
-  window.words = await Hypha.generatePassphrase();
-});
-const signUpBeside = (tab) => tab.run(() => hypha.signUp(words, { device: "one", remember: true }).then(() => undefined, (error) => error.code));
-
-test("a later part that cannot be had, or is of another build, is told; what waits for it does nothing, and works later", scenario(async (w) => {
+/** A tab with a node of its own, `hypha`, and `answers`: path -> what answers requests for it instead of the server. */
+async function beside(w) {
   const server = await w.server();
   const tab = await (await w.browser("chrome")).open(server.url);
   await inState(tab, "uninitialised");
-  const setup = await answering(tab, SETUP);
-  const rest = await answering(await (async () => tab)(), REST);
-  await openBeside(tab);
-  for (const [answer, expected] of [[offline, "OFFLINE"], [gone, "UPDATE"], [ofAnotherBuild(SETUP), "UPDATE"]]) {
-    setup(answer);
-    assert.equal(await signUpBeside(tab), expected);
+  const answers = new Map();
+  await tab.page.setRequestInterception(true);
+  tab.page.on("request", (request) => {
+    const answer = answers.get(new URL(request.url()).pathname);
+    if (answer) answer(request);
+    else request.continue();
+  });
+  const open = () => tab.run(async () => {
+    const { Hypha } = await import("/pkg/index.js");
+    window.hypha = await Hypha.open({ name: "beside" });
+    window.words ??= await Hypha.generatePassphrase();
+    return hypha.state;
+  });
+  return { tab, answers, open };
+}
+
+const signUp = (tab) => tab.run(() => hypha.signUp(words, { device: "one", remember: true }).then(() => "done", ({ code }) => code));
+const put = (tab, key) => tab.run((key) => hypha.home.put(key, { n: 1 }).then(() => "done", ({ code }) => code), key);
+const keys = (tab) => tab.run(async () => (await hypha.home.list()).map(({ key }) => key).sort());
+
+test("a later part that cannot be had is told by the call that needs it, and the next call tries again", scenario(async (w) => {
+  const { tab, answers, open } = await beside(w);
+  await open();
+  const [setup, posts, rest] = LATER;
+  for (const [path, answer, code] of [[setup, offline, "OFFLINE"], [setup, missing, "UPDATE"]]) {
+    answers.set(path, answer);
+    assert.equal(await signUp(tab), code);
     assert.equal(await tab.run(() => hypha.state), "uninitialised");
   }
+  answers.clear();
+  answers.set(posts, offline).set(rest, offline);
+  assert.equal(await signUp(tab), "done");
+  assert.equal(await tab.run(() => hypha.state), "writer");
+  assert.equal(await put(tab, "a"), "OFFLINE");
+  answers.delete(posts);
+  assert.equal(await put(tab, "a"), "done");
+  assert.equal(await tab.run(() => hypha.createSpace({ title: "Garden" }).then(() => "done", ({ code }) => code)), "OFFLINE");
+  assert.equal(await put(tab, "b"), "done");
+  answers.clear();
+  assert.equal(await tab.run(async () => (await hypha.createSpace({ title: "Garden" })).title), "Garden");
+  assert.deepEqual(await keys(tab), ["a", "b"]);
+  await neverAtOnce(tab);
+  tab.forgive(/ERR_INTERNET_DISCONNECTED|404/);
+}));
+
+test("a mixture of two builds is refused, and what was stored before is there afterwards", scenario(async (w) => {
+  const { tab, answers, open } = await beside(w);
+  await open();
+  answers.set(SETUP, ofAnotherBuild(SETUP));
+  assert.equal(await signUp(tab), "UPDATE");
+  assert.equal(await tab.run(() => hypha.state), "uninitialised");
+  answers.clear();
+  await tab.reload();
+  await open();
+  answers.set(REST, ofAnotherBuild(REST));
+  assert.equal(await signUp(tab), "done");
+  assert.equal(await put(tab, "a"), "done");
+  assert.equal(await tab.run(() => hypha.createSpace({ title: "Garden" }).then(() => "done", ({ code }) => code)), "UPDATE");
+  answers.clear();
+  await tab.reload();
+  assert.equal(await open(), "writer");
+  assert.deepEqual(await keys(tab), ["a"]);
+}));
+
+test("a part that is missing in the middle of something and cannot be had stops the node; what was stored before is there", scenario(async (w) => {
+  const { tab, answers, open } = await beside(w);
+  await tab.run(async () => {
+    const { wasm } = await import("/pkg/wasm.js");
+    const { Core } = (await wasm()).core;
+    const open = Core.open;
+    Core.open = async (...given) => (window.core = await open(...given));
+  });
+  await open();
+  answers.set(REST, offline);
+  assert.equal(await signUp(tab), "done");
+  assert.equal(await put(tab, "a"), "done");
+  const told = await tab.run(async () => {
+    try {
+      await core.createSpace("Garden");
+    } catch (error) {
+      return error.code;
+    }
+  });
+  assert.equal(told, "OFFLINE");
+  assert.equal(await put(tab, "b"), "OFFLINE");
+  answers.clear();
+  assert.equal(await put(tab, "b"), "OFFLINE", "it does nothing any more");
+  tab.forgive(/INTERNET_DISCONNECTED|OFFLINE|could not be loaded/);
+  await tab.reload();
+  assert.equal(await open(), "writer");
+  assert.deepEqual([await keys(tab), await tab.run(() => hypha.spaces().length)], [["a"], 1]);
 }));

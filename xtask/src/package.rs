@@ -186,7 +186,10 @@ pub const PARTS: usize = 4;
 
 /// The file of a part.
 pub fn part(at: usize) -> &'static str {
-    ["core_bg.wasm", "core_setup.wasm", "core_posts.wasm", "core_rest.wasm"].get(at).copied().unwrap_or_default()
+    ["core_bg.wasm", "core_setup.wasm", "core_posts.wasm", "core_rest.wasm"]
+        .get(at)
+        .copied()
+        .unwrap_or_default()
 }
 
 /// What is in functions that stay in one piece.

@@ -23,7 +23,8 @@ const MOST_SET_UP: usize = 345 << 10;
 /// What the set-up needs besides.
 const SET_UP: &str = "pkg/wasm/core_setup.wasm";
 /// What comes after it, and the gzipped bytes that these may have. Whoever raises them says in the commit what for.
-const LATER: &[(&str, usize)] = &[("pkg/wasm/core_posts.wasm", 50 << 10), ("pkg/wasm/core_rest.wasm", 400 << 10)];
+const LATER: &[(&str, usize)] =
+    &[("pkg/wasm/core_posts.wasm", 50 << 10), ("pkg/wasm/core_rest.wasm", 400 << 10)];
 /// What is imported by `import(…)` and needed all the same.
 const AT_ONCE: &[&str] = &["./pkg/index.js"];
 
@@ -33,7 +34,11 @@ pub fn run() -> Result<bool> {
     loaded.print();
     let length = |path: &str| gzipped(&fs::read(on_disk(path, Path::new("www"), &package::dir()))?);
     let set_up = loaded.total() + length(SET_UP)?;
-    println!("  {} KiB gzip with {SET_UP}, which comes while keys are derived; at most {} KiB", kib(set_up), MOST_SET_UP >> 10);
+    println!(
+        "  {} KiB gzip with {SET_UP}, which comes while keys are derived; at most {} KiB",
+        kib(set_up),
+        MOST_SET_UP >> 10
+    );
     let mut fits = loaded.total() <= MOST && set_up <= MOST_SET_UP;
     for (path, most) in LATER {
         let later = length(path)?;

@@ -13,9 +13,7 @@ use super::module::Module;
 use super::stretch::Stretch;
 use super::types::{Types, plain};
 use anyhow::{Context, Result};
-use wasm_encoder::{
-    CodeSection, Function, FunctionSection, RawSection, TypeSection, ValType,
-};
+use wasm_encoder::{CodeSection, Function, FunctionSection, RawSection, TypeSection, ValType};
 use wasmparser::{
     FuncToValidate, FuncValidatorAllocations, Operator, Parser, Payload, ValidPayload, Validator,
 };
@@ -147,7 +145,8 @@ impl<'a> Read<'a> {
 
     /// The body without what is needed later than `part`; none if all of it stays.
     fn without_cold(&self, part: usize, needed: &[usize], out: &mut Out) -> Result<Option<Function>> {
-        let is_later = |step: &Step<'_>| step.place.and_then(|at| needed.get(at)).is_some_and(|later| *later > part);
+        let is_later =
+            |step: &Step<'_>| step.place.and_then(|at| needed.get(at)).is_some_and(|later| *later > part);
         if !self.steps.iter().any(is_later) {
             return Ok(None);
         }
@@ -160,14 +159,11 @@ impl<'a> Read<'a> {
         while let Some(step) = self.steps.get(at) {
             let later = step.place.and_then(|place| needed.get(place).copied()).filter(|later| *later > part);
             let end = self.end_of(at);
-            if let (Some(later), Ok(_)) = (later, std::env::var("HYPHA_COLD")) {
-                let size = self.steps.get(end).map_or(0, |e| e.range.0) - step.range.0;
-                let why = if step.is_unreachable || end <= at { "dead" } else if !step.is_bare { "notbare" } else {
-                    match Stretch::of(self, &live, at, end, &labels) { None => "none", Some(s) => if s.moved(self, &mut Out{types:Types(out.types.0.clone()),functions:vec![],parts:vec![],next:0})?.is_some() {"ok"} else {"small"} } };
-                eprintln!("COLD {part} {later} {why} {size} {:?}", self.steps.get(at..end.min(at+12)).map(|s| s.iter().map(|s| &s.operator).collect::<Vec<_>>()));
-            }
             if let Some(later) = later
-                && step.is_bare && !step.is_unreachable && end > at {
+                && step.is_bare
+                && !step.is_unreachable
+                && end > at
+            {
                 let stretch = Stretch::of(self, &live, at, end, &labels);
                 if let Some(stretch) = stretch
                     && let Some(call) = stretch.moved(self, out)?

@@ -23,6 +23,7 @@ use wasm_encoder::{
     Function, FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction, MemorySection,
     StartSection, TableSection, TypeSection, ValType,
 };
+use wasmparser::Validator;
 
 /// What came of it.
 pub struct Parts {
@@ -44,7 +45,9 @@ pub fn cut(module: &Module<'_>, mark: &str, layout: &Layout) -> Result<Parts> {
     let mut parts = Parts { files: Vec::new(), names: Vec::new(), counts: Vec::new() };
     for (at, share) in plan.shares.iter().enumerate() {
         let data = layout.data.get(at).map_or(&[][..], |data| data);
-        parts.files.push(Cutting { module, plan: &plan, share, mark }.part(at, data)?);
+        let file = Cutting { module, plan: &plan, share, mark }.part(at, data)?;
+        Validator::new().validate_all(&file).with_context(|| format!("part {at} is not right"))?;
+        parts.files.push(file);
         parts.names.push(names(module, share));
         parts.counts.push([share.own.len(), share.stubs.len()]);
     }
@@ -248,7 +251,8 @@ impl Cutting<'_> {
         let (module, share) = (self.module, self.share);
         let ty = type_of(module, old);
         let params = module.types.get(usize::try_from(ty)?).context("a function without a type")?.params();
-        let wait = share.waits.get(&self.plan.part(old)).context("a stub for a part that is not waited for")?;
+        let wait =
+            share.waits.get(&self.plan.part(old)).context("a stub for a part that is not waited for")?;
         let mut instructions = vec![Instruction::Call(*wait)];
         instructions.extend((0..u32::try_from(params.len())?).map(Instruction::LocalGet));
         instructions.push(Instruction::I32Const(i32::try_from(self.plan.slot(old)?)?));

@@ -158,7 +158,8 @@ impl Statics {
             }
         }
         for entry in in_data {
-            let inside = |(_, offset, length): &&(u32, u32, u32)| (*offset..offset + length).contains(&entry.offset);
+            let inside =
+                |(_, offset, length): &&(u32, u32, u32)| (*offset..offset + length).contains(&entry.offset);
             let segment = self.segments.iter().find(inside).context("a relocation outside of the data")?;
             let place = segment.0 + (entry.offset - segment.1);
             let target = by_symbol.get(&entry.index).copied();
@@ -166,7 +167,9 @@ impl Statics {
             for one in self.all.iter_mut().filter(|one| (one.start..one.end).contains(&place)) {
                 match entry.ty {
                     RelocationType::MemoryAddrI32 => one.statics.extend(target),
-                    RelocationType::TableIndexI32 => one.slots.push(slot.context("a function without a slot")?),
+                    RelocationType::TableIndexI32 => {
+                        one.slots.push(slot.context("a function without a slot")?)
+                    }
                     other => bail!("a relocation {other:?} in the data, which this does not know"),
                 }
             }
@@ -240,7 +243,12 @@ impl Statics {
         }
     }
 
-    fn data(&self, module: &Module<'_>, parts: usize, of_static: &[usize]) -> Result<Vec<Vec<(u32, Vec<u8>)>>> {
+    fn data(
+        &self,
+        module: &Module<'_>,
+        parts: usize,
+        of_static: &[usize],
+    ) -> Result<Vec<Vec<(u32, Vec<u8>)>>> {
         let mut image: BTreeMap<u32, (u8, usize)> = BTreeMap::new();
         for segment in DataSectionReader::new(BinaryReader::new(module.data.1, 0))? {
             let segment = segment?;
@@ -298,12 +306,29 @@ fn number(operator: &Operator<'_>) -> Vec<u32> {
 fn offset(operator: &Operator<'_>) -> Option<u32> {
     use Operator::*;
     match operator {
-        I32Load { memarg } | I64Load { memarg } | F32Load { memarg } | F64Load { memarg } | I32Load8S { memarg }
-        | I32Load8U { memarg } | I32Load16S { memarg } | I32Load16U { memarg } | I64Load8S { memarg }
-        | I64Load8U { memarg } | I64Load16S { memarg } | I64Load16U { memarg } | I64Load32S { memarg }
-        | I64Load32U { memarg } | I32Store { memarg } | I64Store { memarg } | F32Store { memarg }
-        | F64Store { memarg } | I32Store8 { memarg } | I32Store16 { memarg } | I64Store8 { memarg }
-        | I64Store16 { memarg } | I64Store32 { memarg } => u32::try_from(memarg.offset).ok(),
+        I32Load { memarg }
+        | I64Load { memarg }
+        | F32Load { memarg }
+        | F64Load { memarg }
+        | I32Load8S { memarg }
+        | I32Load8U { memarg }
+        | I32Load16S { memarg }
+        | I32Load16U { memarg }
+        | I64Load8S { memarg }
+        | I64Load8U { memarg }
+        | I64Load16S { memarg }
+        | I64Load16U { memarg }
+        | I64Load32S { memarg }
+        | I64Load32U { memarg }
+        | I32Store { memarg }
+        | I64Store { memarg }
+        | F32Store { memarg }
+        | F64Store { memarg }
+        | I32Store8 { memarg }
+        | I32Store16 { memarg }
+        | I64Store8 { memarg }
+        | I64Store16 { memarg }
+        | I64Store32 { memarg } => u32::try_from(memarg.offset).ok(),
         _ => None,
     }
 }

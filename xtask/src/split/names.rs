@@ -128,7 +128,10 @@ mod tests {
         assert_eq!(names.text(), "<alloc::vec::Vec<[u8; 32]> as core::Drop>::drop\t7:0-2,5;;4\n");
         let read = Names::read(&format!("# a list\n\n{}", names.text())).unwrap();
         let name = "<alloc[0000000000000000]::vec::Vec<[u8; 32]> as core[1111111111111111]::Drop>::drop";
-        assert_eq!((read.stage(name, 7), read.stage(name, 8), read.stage("memcpy", 7)), (Some(0), Some(0), None));
+        assert_eq!(
+            (read.stage(name, 7), read.stage(name, 8), read.stage("memcpy", 7)),
+            (Some(0), Some(0), None)
+        );
         let of = [Some(0), Some(0), Some(0), None, Some(2), Some(0), None];
         assert_eq!(read.reached(name, 7), Some(of.to_vec()));
         assert_eq!((read.reached(name, 8), read.reached("memcpy", 7)), (None, None));

@@ -68,7 +68,9 @@ impl Plan {
         plan.slots.clone_from(&old);
         let parts = plan.parts.clone();
         for (part, named) in named.iter().enumerate() {
-            for function in named.iter().filter(|one| **one >= imported && parts.get(usize::try_from(**one).unwrap_or(usize::MAX)) != Some(&part)) {
+            for function in named.iter().filter(|one| {
+                **one >= imported && parts.get(usize::try_from(**one).unwrap_or(usize::MAX)) != Some(&part)
+            }) {
                 let size = &mut plan.size;
                 plan.slots.entry(*function).or_insert_with(|| {
                     *size += 1;
@@ -92,7 +94,13 @@ impl Plan {
         self.slots.get(&function).copied().context("a function without a slot")
     }
 
-    fn share(&self, module: &Module<'_>, layout: &Layout, part: usize, named: &BTreeSet<u32>) -> Result<Share> {
+    fn share(
+        &self,
+        module: &Module<'_>,
+        layout: &Layout,
+        part: usize,
+        named: &BTreeSet<u32>,
+    ) -> Result<Share> {
         let imported = u32::try_from(module.imported())?;
         let count = u32::try_from(module.functions.len())?;
         let mut named = named.clone();

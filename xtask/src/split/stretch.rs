@@ -79,7 +79,9 @@ impl Stretch {
             let here = match way {
                 Some(label) => of_label(*label)?,
                 // what a loop leaves is not what a branch to it carries
-                None if labels.last()?.is_loop => labels.last()?.carries.clone().filter(|_| labels.last().is_some_and(|one| !one.leaves))?,
+                None if labels.last()?.is_loop => {
+                    labels.last()?.carries.clone().filter(|_| labels.last().is_some_and(|one| !one.leaves))?
+                }
                 None => of_label(0)?,
             };
             carries.push(!here.is_empty());
@@ -108,7 +110,9 @@ impl Stretch {
         }
         // where each way goes on; out of the function nobody reads any more
         let goes_on = |way: &Option<usize>| match way {
-            Some(label) => labels.len().checked_sub(1 + label).and_then(|at| labels.get(at)).map(|label| label.target),
+            Some(label) => {
+                labels.len().checked_sub(1 + label).and_then(|at| labels.get(at)).map(|label| label.target)
+            }
             None => Some(end),
         };
         let after: Vec<usize> = ways.iter().filter_map(goes_on).collect();
@@ -336,4 +340,3 @@ impl Stretch {
         Ok(Some(f))
     }
 }
-
