@@ -75,7 +75,8 @@ export const rest = () => upTo(ALL);
 export function restWhenIdle() {
   if (restIsHere() || idle) return;
   idle = true;
-  const bring = () => rest()?.catch(() => {});
+  // If it cannot be had, the next write asks again.
+  const bring = () => rest()?.catch(() => (idle = false));
   if (globalThis.requestIdleCallback) requestIdleCallback(bring, { timeout: IDLE_MS });
   else setTimeout(bring, IDLE_MS);
 }

@@ -1,10 +1,11 @@
 //! The EFF large word list: 7,776 words, 12.9 bits each.
 //!
 //! Source: EFF's `eff_large_wordlist.txt` (SHA-256 `addd3553…6b903e` with its dice numbers, which are left out
-//! here). The list is sorted, so each word in the file is written as how many letters it shares with the one before,
-//! and the rest: `0abacus3domen6inal…` is abacus, abdomen, abdominal. That is 7 KB less to load.
+//! here), as [`super::packed_words`] packs it: 14 KB instead of 26 KB of gzip.
 
 use std::sync::OnceLock;
+
+use super::packed_words::unpack;
 
 /// Words on the list.
 pub const LIST_LENGTH: u32 = 7776;
@@ -43,31 +44,12 @@ fn distance(from: &[char], to: &str) -> usize {
 /// Characters of a typed word that are compared: no list word is longer than nine.
 const MAX_COMPARED: usize = 24;
 
-const PACKED: &str = include_str!("eff_large_wordlist.txt");
+pub(super) const PACKED: &[u8] = include_bytes!("eff_large_wordlist.bin");
 
 /// The words, one a line.
 pub(crate) fn list() -> &'static str {
     static LIST: OnceLock<String> = OnceLock::new();
-    LIST.get_or_init(unpack)
-}
-
-fn unpack() -> String {
-    let mut list = String::with_capacity(2 * PACKED.len());
-    let mut start = 0;
-    for letter in PACKED.trim_ascii_end().chars() {
-        if let Some(shared) = letter.to_digit(10).and_then(|shared| usize::try_from(shared).ok()) {
-            let before = start;
-            if !list.is_empty() {
-                list.push('\n');
-            }
-            start = list.len();
-            let shared = list.get(before..before + shared).unwrap_or_default().to_owned();
-            list.push_str(&shared);
-        } else {
-            list.push(letter);
-        }
-    }
-    list
+    LIST.get_or_init(|| unpack(PACKED, LIST_LENGTH))
 }
 
 #[cfg(test)]

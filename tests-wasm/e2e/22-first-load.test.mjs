@@ -3,6 +3,7 @@
 // in the middle of something, cannot be had, or is of another build.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 import { gzipSync } from "node:zlib";
@@ -25,6 +26,13 @@ const neverAtOnce = async (...tabs) => {
     assert.deepEqual(stacks, [], "the page had to stand still for the rest");
   }
 };
+
+/** Paths of what `cargo xtask size` adds up, but for the page itself. */
+function counts() {
+  const [program, ...args] = process.env.HYPHA_XTASK ? [process.env.HYPHA_XTASK] : ["cargo", "run", "--quiet", "--package", "xtask", "--"];
+  const table = execFileSync(program, [...args, "size"], { encoding: "utf8" });
+  return [...table.matchAll(/^ {2}(\S+\.\w+) +\d+ +\d+$/gm)].map(([, path]) => `/${path}`).filter((path) => path !== "/index.html").sort();
+}
 
 /** A tab whose answers are counted, by path: gzipped bytes of each. */
 async function counted(browser, url) {
@@ -69,6 +77,8 @@ test("before the first write little is loaded; afterwards the rest, and all work
   // What posts need may come as soon as the set-up is stored.
   stored.delete(LATER[1]);
   await weigh(t, "until it is stored", stored, LARGEST_SET_UP);
+  const names = [...stored.keys()].filter((path) => !path.startsWith("/.well-known/") && path !== "/" && !LATER.includes(path));
+  assert.deepEqual(names.sort(), counts(), "what `cargo xtask size` counts is what is loaded");
   await hasRest(origin);
 
   const visitor = await (await w.browser("firefox")).open(address(server.url, query));
@@ -90,8 +100,8 @@ test("before the first write little is loaded; afterwards the rest, and all work
 for (const kind of ["chrome", "firefox"]) {
   test(`the rest is fetched at once if it is missing in the middle of something: ${kind}`, scenario(async (w) => {
     const server = await w.server();
-    const tab = await (await w.browser(kind)).open(server.url);
-    await inState(tab, "uninitialised");
+    // No page with a node of its own.
+    const tab = await (await w.browser(kind)).open(new URL("/pkg/package.json", server.url).href);
     const title = await tab.run(async () => {
       // The module itself, without all that waits for the rest before it asks for something.
       const { wasm } = await import("/pkg/wasm.js");
@@ -126,8 +136,8 @@ const MARK = /build-[0-9a-f]{16}/;
 /** A tab with a node of its own, `hypha`, and `answers`: path -> what answers requests for it instead of the server. */
 async function beside(w) {
   const server = await w.server();
-  const tab = await (await w.browser("chrome")).open(server.url);
-  await inState(tab, "uninitialised");
+  // No page with a node of its own.
+  const tab = await (await w.browser("chrome")).open(new URL("/pkg/package.json", server.url).href);
   const answers = new Map();
   await tab.page.setRequestInterception(true);
   tab.page.on("request", (request) => {

@@ -151,8 +151,8 @@ test("publint has nothing to say", async () => {
 });
 
 test("the types are right for whoever imports it (attw, ES modules only)", async () => {
-  // These two are addresses for `new URL` and `Hypha.init`; nobody imports them.
-  const addresses = ["./core.wasm", "./rest.wasm", "./worker.js"];
+  // These are addresses for `new URL` and `Hypha.init`; nobody imports them.
+  const addresses = ["./core.wasm", "./posts.wasm", "./rest.wasm", "./setup.wasm", "./worker.js"];
   await run(path.join(BIN, "attw"), ["--profile", "esm-only", "--no-color", path.join(work, packed.filename), "--exclude-entrypoints", ...addresses], work);
 });
 

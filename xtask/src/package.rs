@@ -2,16 +2,16 @@
 //!
 //! ```text
 //! cargo build --release → hypha_node.wasm → wasm-bindgen → core.js, core_bg.wasm → wasm-opt ┐
-//!    split: core_bg.wasm, core_rest.wasm, by first-load.txt ◀───────────────────────────────┤
+//!    split: core_bg.wasm, core_setup.wasm …, by first-load.txt ◀────────────────────────────┤
 //! pkg-template/ (index.js, index.d.ts, worker.js, package.json …), LICENSE-* ───────────────┴→ pkg/
 //! ```
 //! The slow half (bindgen, opt) is redone only when its inputs changed: their hash is kept beside the result.
-//! `pkg/` is put together anew each time and holds exactly the two parts of one module.
+//! `pkg/` is put together anew each time and holds exactly the parts of one module.
 
 use crate::process::{self, Output};
 use crate::split::{self, Module, Names, Statics};
 use crate::step::step;
-use crate::{npm, paths, tools};
+use crate::{bundle, npm, paths, tools};
 use anyhow::{Context, Result, bail, ensure};
 use blake2::{Blake2b, Digest, digest::consts::U32};
 use std::collections::HashMap;
@@ -51,12 +51,13 @@ const WASM_OPT: &[&str] = &[
     "--strip-target-features",
 ];
 
-/// Builds whatever is out of date and leaves the finished package in `pkg/`.
+/// Builds whatever is out of date and leaves the finished package in `pkg/`, and the page in `site/`.
 pub fn build() -> Result<()> {
     tools::wasm_target()?;
     let compiled = step("Compile to wasm", compile)?;
     let core = core(&compiled, &whole(&compiled)?)?;
-    step("Put pkg/ together", || assemble(&core))
+    step("Put pkg/ together", || assemble(&core))?;
+    step("Put site/ together", bundle::build)
 }
 
 /// The library as rustc gives it.

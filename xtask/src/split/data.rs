@@ -196,7 +196,7 @@ impl Statics {
             }
             of_slot.extend(self.slots.intersection(numbers).map(|slot| (*slot, part)));
         }
-        let mut known: BTreeSet<u32> = of_slot.keys().copied().collect();
+        let known: BTreeSet<u32> = of_slot.keys().copied().collect();
         for (one, part) in self.all.iter().zip(&of_static) {
             for slot in &one.slots {
                 // one that only the code names, and no code of today's, stays in the first
@@ -206,7 +206,6 @@ impl Statics {
                 *first = part.min(*first);
             }
         }
-        known.clear();
         let data = self.data(module, parts, &of_static)?;
         Ok(Layout { parts, functions, slots: of_slot, data })
     }
@@ -270,7 +269,10 @@ impl Statics {
                 let between = |from: u32| {
                     (from..*at).map(|at| image.get(&at).copied().unwrap_or((0, part))).collect::<Vec<_>>()
                 };
-                match runs.last_mut().map(|(start, bytes)| (*start + bytes.len() as u32, bytes)) {
+                match runs
+                    .last_mut()
+                    .map(|(start, bytes)| (*start + u32::try_from(bytes.len()).unwrap_or(u32::MAX), bytes))
+                {
                     // bytes of later parts are zero until these come
                     Some((end, bytes)) if part == 0 && at - end <= GAP => {
                         let filled = between(end);
@@ -295,7 +297,6 @@ impl Statics {
 
 /// The number of an instruction that may be an address or a slot.
 fn number(operator: &Operator<'_>) -> Vec<u32> {
-    // by its text, since loads and stores are many
     match operator {
         Operator::I32Const { value } => vec![value.cast_unsigned()],
         other => offset(other).into_iter().collect(),

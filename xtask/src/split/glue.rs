@@ -26,12 +26,11 @@ pub fn glue_of_record(script: &str) -> Result<String> {
         script,
         "\"a\": import0,\n\"hypha\": { ran: (at) => telling(at) },",
         "\
-const ran = new Set();
-const elsewhere = new Set();
+const ran = (globalThis.hyphaRan ??= new Set());
+const elsewhere = (globalThis.hyphaRanElsewhere ??= new Set());
 const channel = new BroadcastChannel(\"hypha-ran\");
 channel.onmessage = ({ data }) => elsewhere.add(data);
 const telling = globalThis.document ? (at) => ran.add(at) : (at) => channel.postMessage(at);
-Object.assign(globalThis, { hyphaRan: ran, hyphaRanElsewhere: elsewhere });
 export const parts = undefined;
 ",
     )
