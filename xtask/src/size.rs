@@ -19,6 +19,8 @@ const TARGET: usize = 200 << 10;
 const MOST: usize = 345 << 10;
 /// The second part of the module, and the gzipped bytes that it may have. Whoever raises it says in the commit what for.
 const LATER: (&str, usize) = ("pkg/wasm/core_rest.wasm", 392 << 10);
+/// The sheet that a script asks for when something is shown that comes later.
+const LATER_SHEET: &str = "css/later.css";
 /// What is imported by `import(…)` and needed all the same, by the names before the hashes: the package, and what
 /// somebody sees who begins a diary.
 const AT_ONCE: &[&str] = &["pkg", "begin"];
@@ -59,7 +61,11 @@ impl Loaded {
             let file = site.join(&path);
             let bytes = fs::read(&file).with_context(|| format!("cannot read {}", paths::shown(&file)))?;
             let names = references(&path, &String::from_utf8_lossy(&bytes));
-            open.extend(names.into_iter().filter(|name| name != LATER.0 && site.join(name).is_file()));
+            open.extend(
+                names
+                    .into_iter()
+                    .filter(|name| name != LATER.0 && name != LATER_SHEET && site.join(name).is_file()),
+            );
             found.insert(path, (bytes.len(), gzipped(&bytes)?));
         }
         if !found.keys().any(|path| path.ends_with(".wasm")) {
