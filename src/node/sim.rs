@@ -250,10 +250,9 @@ impl World {
         };
     }
 
-    /// What a node does that an honest one never does.
+    /// What a node does that an honest one never does. It is no call, which would wait for the disk: all is in memory.
     pub(super) fn act<T>(&mut self, at: usize, act: impl FnOnce(&mut Node, u64) -> T) -> T {
         let now = self.now;
-        self.forget(at);
         let done = act(self.browsers[at].node.as_mut().unwrap(), now);
         self.drain(at);
         done
