@@ -69,6 +69,8 @@ pub(super) struct World {
     pub(super) lazy: bool,
     /// Pages that were read from disks.
     pub(super) loads: usize,
+    /// How long a device derives words, ms: by its number.
+    pub(super) words_ms: BTreeMap<usize, u64>,
 }
 
 /// How bad it is.
@@ -109,6 +111,7 @@ impl World {
             entropy: Seeded::new(seed),
             lazy: std::env::var_os("HYPHA_SIM_LAZY").is_some(),
             loads: 0,
+            words_ms: BTreeMap::new(),
         }
     }
 
@@ -484,7 +487,8 @@ impl World {
                 }
                 Output::DeriveWords { hash } => {
                     self.browsers[at].derived += 1;
-                    self.input(at, 60, Input::Words { hash, words: request_words(&hash) })
+                    let took = self.words_ms.get(&at).copied().unwrap_or(60);
+                    self.input(at, took, Input::Words { hash, words: request_words(&hash) })
                 }
                 Output::Event(event) => self.browsers[at].events.push(event),
                 Output::LookUp { .. } => {

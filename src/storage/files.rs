@@ -294,6 +294,7 @@ impl Files {
         for id in core::mem::take(&mut self.pending) {
             if let Some(file) = self.files.get_mut(id.0) {
                 let changes = core::mem::take(&mut file.changes);
+                body.reserve(usize::try_from(changes.bytes()).unwrap_or_default());
                 write_changes(&mut body, file, &changes);
             }
         }

@@ -138,6 +138,11 @@ impl Database {
         Ok(records)
     }
 
+    /// Resolves in a later turn of the browser, soon also in a hidden tab.
+    pub async fn turn(&self) -> Result<(), IdbError> {
+        self.key(FENCE).await.map(drop)
+    }
+
     /// Reads a value of the `keys` store; `undefined` if there is none.
     pub async fn key(&self, name: &str) -> Result<JsValue, IdbError> {
         if self.closed.get() {
