@@ -174,6 +174,9 @@ impl Node {
     }
 }
 
+/// Blocks with their indexes.
+pub(super) type Blocks = Vec<(u64, Vec<u8>)>;
+
 /// Blocks are on the disk: they are wanted, and here soon.
 pub(super) struct Waits;
 
@@ -183,7 +186,7 @@ pub(super) fn read_blocks(
     files: &crate::storage::Files,
     feed: &PublicKey,
     blocks: &[u64],
-) -> Result<Option<Vec<(u64, Vec<u8>)>>, Waits> {
+) -> Result<Option<Blocks>, Waits> {
     let Some(feed) = space.feed(feed) else { return Ok(None) };
     let (mut read, mut waits) = (Vec::with_capacity(blocks.len()), false);
     for index in blocks {
