@@ -123,8 +123,8 @@ export class Hypha extends EventTarget {
   static init(
     source?: URL | string | Response | Promise<Response> | BufferSource | WebAssembly.Module,
     options?: {
-      /** Where its second part comes from, which is loaded after the first write or when another node is heard. */
-      rest?: URL | string | WebAssembly.Module;
+      /** Where its later parts come from, in their order: `core_setup`, `core_posts`, `core_rest`. */
+      rest?: (URL | string | WebAssembly.Module)[];
     },
   ): Promise<void>;
   /** 8 to 64 words of the EFF large list; 8 are 103 bits. */
