@@ -157,7 +157,11 @@ async function beside(w) {
 
 const signUp = (tab) => tab.run(() => hypha.signUp(words, { device: "one", remember: true }).then(() => "done", ({ code }) => code));
 const put = (tab, key) => tab.run((key) => hypha.home.put(key, { n: 1 }).then(() => "done", ({ code }) => code), key);
-const keys = (tab) => tab.run(async () => (await hypha.home.list()).map(({ key }) => key).sort());
+const keys = (tab) => tab.run(async () => {
+  const found = [];
+  for await (const { key } of hypha.home.list()) found.push(key);
+  return found;
+});
 
 test("a later part that cannot be had is told by the call that needs it, and the next call tries again", scenario(async (w) => {
   const { tab, answers, open } = await beside(w);

@@ -25,6 +25,8 @@ const SET_UP: &str = "pkg/wasm/core_setup.wasm";
 /// What comes after it, and the gzipped bytes that these may have. Whoever raises them says in the commit what for.
 const LATER: &[(&str, usize)] =
     &[("pkg/wasm/core_posts.wasm", 46 << 10), ("pkg/wasm/core_rest.wasm", 400 << 10)];
+/// The sheet that a script asks for when something is shown that comes later.
+const LATER_SHEET: &str = "css/later.css";
 /// What is imported by `import(…)` and needed all the same, by the names before the hashes: the package, and what
 /// somebody sees who begins a diary.
 const AT_ONCE: &[&str] = &["pkg", "begin"];
@@ -114,7 +116,7 @@ fn verdict(total: usize) -> String {
 }
 
 fn is_later(path: &str) -> bool {
-    path == SET_UP || LATER.iter().any(|(later, _)| *later == path)
+    path == SET_UP || path == LATER_SHEET || LATER.iter().any(|(later, _)| *later == path)
 }
 
 /// Tenths of KiB, without floating point.
