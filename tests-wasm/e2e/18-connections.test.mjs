@@ -83,7 +83,7 @@ async function whole(a, b, count) {
 }
 
 test("a sync of 10,000 entries begins on the hub, goes direct, survives blocked UDP and goes direct again", scenario(async (w, t) => {
-  const { networks, hub, a, b } = await twoNetworks(w);
+  const { networks, hub, plain, a, b } = await twoNetworks(w);
   const link = await origin(a, { hubs: [hub] });
   await write(a, 0, 10_000);
 
@@ -115,30 +115,21 @@ test("a sync of 10,000 entries begins on the hub, goes direct, survives blocked 
   const { one, two } = await whole(a, b, 10_050);
   assert.ok(one.moves >= 3 && two.repeated <= one.resent, JSON.stringify({ one, two }));
 
-  t.diagnostic(`first entry after ${Math.round(firstOverRelay)} ms, direct after ${wentDirect} entries, cut after ${before}: on the hub again ${fellBack} ms later, all there ${overRelay} ms later; direct ${back} ms after UDP passed again`);
-  t.diagnostic(`frames: ${JSON.stringify({ sent: one.sent, resent: one.resent, moves: one.moves, repeated: two.repeated })}`);
-}));
-
-test("over a hub that carries data the first entry comes as soon as directly", scenario(async (w, t) => {
-  const { hub, plain, a, b } = await twoNetworks(w);
-  const [took, began] = [{ relay: [], direct: [] }, { relay: [], direct: [] }];
-  // In turns, so that both meet the same machine; of each the best counts, as a busy machine adds to any.
-  for (let round = 0; round < 3; round++) {
-    for (const [way, url] of [["relay", hub], ["direct", plain]]) {
-      const link = await origin(a, { hubs: [url] });
-      await write(a, 0, 10);
-      await reader(b, { hubs: [url], link });
-      await has(b, 11);
-      began[way].push((await b.run(() => paths))[0]);
-      took[way].push(await b.run(() => first));
-      await b.run(() => hypha.close());
-      await a.run(() => hypha.close());
-    }
+  // How long the first entry takes: over a hub that carries data, and over one that does not.
+  const took = {};
+  for (const [name, url] of [["over the hub", hub], ["without it", plain]]) {
+    await b.run(() => hypha.close());
+    await a.run(() => hypha.close());
+    const other = await origin(a, { hubs: [url] });
+    await write(a, 0, 10);
+    await reader(b, { hubs: [url], link: other });
+    await has(b, 11);
+    assert.equal((await b.run(() => paths))[0], name === "without it" ? "direct" : "relay");
+    took[name] = `${Math.round(await b.run(() => first))} ms ${name}`;
   }
-  assert.ok(began.relay.includes("relay") && began.direct.every((way) => way === "direct"), JSON.stringify(began));
-  const [relay, direct] = [took.relay, took.direct].map((all) => Math.min(...all));
-  t.diagnostic(`first entry: ${Math.round(relay)} ms over the hub, ${Math.round(direct)} ms without it, ratio ${(relay / direct).toFixed(2)}; all: ${JSON.stringify(took, (_, one) => typeof one === "number" ? Math.round(one) : one)}`);
-  assert.ok(relay < 1.5 * direct + 200, JSON.stringify(took));
+  t.diagnostic(`first entry: ${Object.values(took).join(", ")}; of the 10,000 after ${Math.round(firstOverRelay)} ms`);
+  t.diagnostic(`direct after ${wentDirect} entries, cut after ${before}: on the hub again ${fellBack} ms later, all there ${overRelay} ms later; direct ${back} ms after UDP passed again`);
+  t.diagnostic(`frames: ${JSON.stringify({ sent: one.sent, resent: one.resent, moves: one.moves, repeated: two.repeated })}`);
 }));
 
 test("a TURN server connects what two address translators keep apart", scenario(async (w, t) => {
