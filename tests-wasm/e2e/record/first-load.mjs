@@ -52,7 +52,7 @@ async function inMemory(browser, server) {
   await tab.run(async () => {
     await forgetful.home.put("a", { n: 1 });
     await forgetful.home.get("a");
-    await forgetful.home.list();
+    for await (const { key } of forgetful.home.list()) await forgetful.home.get(key);
   });
   await told(tab, 2, "written in memory");
 }

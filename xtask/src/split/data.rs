@@ -18,6 +18,9 @@ use wasmparser::{
     RelocationEntry, RelocationType, SymbolInfo,
 };
 
+/// Bytes, and where they go.
+pub type Segment = (u32, Vec<u8>);
+
 /// Where all of a module goes.
 pub struct Layout {
     /// How many parts.
@@ -27,7 +30,7 @@ pub struct Layout {
     /// For slots of the table, the first part that may look there; the first of all for others.
     pub slots: BTreeMap<u32, usize>,
     /// For each part, what it puts into the memory: where, and bytes.
-    pub data: Vec<Vec<(u32, Vec<u8>)>>,
+    pub data: Vec<Vec<Segment>>,
 }
 
 /// What the linker says.
@@ -242,12 +245,7 @@ impl Statics {
         }
     }
 
-    fn data(
-        &self,
-        module: &Module<'_>,
-        parts: usize,
-        of_static: &[usize],
-    ) -> Result<Vec<Vec<(u32, Vec<u8>)>>> {
+    fn data(&self, module: &Module<'_>, parts: usize, of_static: &[usize]) -> Result<Vec<Vec<Segment>>> {
         let mut image: BTreeMap<u32, (u8, usize)> = BTreeMap::new();
         for segment in DataSectionReader::new(BinaryReader::new(module.data.1, 0))? {
             let segment = segment?;
@@ -263,7 +261,7 @@ impl Statics {
         let constants = self.segments.first().map_or(0..0, |(address, _, length)| *address..address + length);
         let mut all = Vec::new();
         for part in 0..parts {
-            let mut runs: Vec<(u32, Vec<u8>)> = Vec::new();
+            let mut runs: Vec<Segment> = Vec::new();
             let mine = |owner: usize| if owner == usize::MAX { part == 0 } else { owner == part };
             for (at, (byte, _)) in image.iter().filter(|(_, (byte, owner))| *byte != 0 && mine(*owner)) {
                 let between = |from: u32| {

@@ -78,8 +78,8 @@ impl Plan {
                 });
             }
         }
-        for part in 0..count {
-            let share = plan.share(module, layout, part, &named[part])?;
+        for (part, named) in named.iter().enumerate() {
+            let share = plan.share(module, layout, part, named)?;
             plan.shares.push(share);
         }
         Ok(plan)
