@@ -335,5 +335,7 @@ fn samples() -> Vec<Sample> {
             json!({ "feed": feed_text, "why": 1 }),
             Message::Decline { feed, why: Declined::NotHeld },
         ),
+        (1, "beacon", json!({ "hash": low.to_string() }), Message::Beacon(low)),
+        (1, "relist", json!({}), Message::Relist),
     ]
 }

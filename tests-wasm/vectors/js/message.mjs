@@ -175,6 +175,8 @@ const KINDS = [
   ],
   ["answer", (m) => concat(varint(m.id), unhex(m.hash)), (r) => ({ id: number(r), hash: key(r) })],
   ["decline", (m) => concat(unhex(m.feed), [m.why]), (r) => ({ feed: key(r), why: flag(r) ? 1 : 0 })],
+  ["beacon", (m) => unhex(m.hash), (r) => ({ hash: key(r) })],
+  ["relist", () => [], () => ({})],
 ];
 
 export const KIND_NAMES = KINDS.map(([name]) => name);
