@@ -87,21 +87,24 @@ const conflict = () => read(false);
 function read(whole) {
   const flags = bytes[at++];
   const key = text();
-  const [index, op] = [varint(), varint()];
+  const index = varint();
+  const op = varint();
   if (!(flags & 64)) {
     author = text();
     if (whole) device = bytes[at++] ? text() : undefined;
   }
-  const [writer, name] = [author, device];
+  const writer = author;
+  const name = device;
   if (!(flags & 128)) time = varint();
   const when = new Date(time);
   const adopted = flags & 16 ? text() : undefined;
   const value = flags & 1 ? stored() : undefined;
   const conflicts = flags & 32 ? many(conflict) : [];
-  const found = { key, value, conflicts, writer, time: when, version: `${writer}/${index}/${op}`, private: (flags & 2) !== 0, adopted };
-  if (!whole) return found;
-  found.device = name;
-  found.mine = (flags & 4) !== 0;
+  const version = `${writer}/${index}/${op}`;
+  const secret = (flags & 2) !== 0;
+  if (!whole) return { key, value, conflicts, writer, time: when, version, private: secret, adopted };
+  // All at once: what is added later takes room of its own.
+  const found = { key, value, conflicts, writer, time: when, version, private: secret, adopted, device: name, mine: (flags & 4) !== 0 };
   if (flags & 8) found.draft = true;
   return found;
 }

@@ -1,8 +1,10 @@
 // hypha-node: a complete peer-to-peer node in a browser tab. Importing this does nothing; WebAssembly loads on first use.
 
 import { HyphaError, closed, toError } from "./errors.js";
+import { wasHere } from "./here.js";
 import { claimNonce, domainOf, putClaim, wellKnown } from "./host.js";
 import { Request, SignIn } from "./people.js";
+import { compiled } from "./rest.js";
 import { Space, refusing } from "./space.js";
 import { Staying } from "./staying.js";
 import { openNode } from "./tabs.js";
@@ -11,7 +13,9 @@ import { deriveRoot } from "./worker-client.js";
 
 export { HyphaError, Request, SignIn, Space };
 
+const NAME = "hypha";
 const READY_MS = 12_000; // longer than the look-up takes at most
+const SAFETY_MS = 50; // between two tellings
 
 export class Hypha extends EventTarget {
   #node;
@@ -24,6 +28,7 @@ export class Hypha extends EventTarget {
   #told; // the state that listeners know
   #copied = false; // whether a static copy was looked for
   #early = []; // what was heard before anybody could listen
+  #stirred = new Set(); // keys of spaces whose safety changed and was not told
 
   /**
    * Says from where WebAssembly comes: an address, a response, bytes or a module; `rest`, an address or a module, is its
@@ -52,8 +57,10 @@ export class Hypha extends EventTarget {
   }
 
   async #open(options) {
+    // Both parts at once, where both will be needed.
+    if (options.storage !== "memory" && wasHere(options.name ?? NAME)) compiled().catch(() => {});
     const { core } = await wasm();
-    const { hubs = [], transports = {}, name = "hypha", storage = "indexeddb", durability = "strict", role = "person", link, iceServers, quota, spaceQuota, maxPeers } = options;
+    const { hubs = [], transports = {}, name = NAME, storage = "indexeddb", durability = "strict", role = "person", link, iceServers, quota, spaceQuota, maxPeers } = options;
     if (!["indexeddb", "memory"].includes(storage)) throw new HyphaError("BAD_INPUT", "storage must be \"indexeddb\" or \"memory\"");
     if (!["strict", "relaxed"].includes(durability)) throw new HyphaError("BAD_INPUT", "durability must be \"strict\" or \"relaxed\"");
     if (!["person", "replica"].includes(role)) throw new HyphaError("BAD_INPUT", "role must be \"person\" or \"replica\"");
@@ -93,7 +100,9 @@ export class Hypha extends EventTarget {
   get state() { return this.#node.snapshot.state; }
   /** The space of this domain, once one is known. */
   get home() {
-    return this.#space(this.#node.snapshot.home);
+    // Asked for at every turn, and nearly always the same one.
+    const key = this.#node.home;
+    return this.#spaces.get(key) ?? this.#space(key);
   }
   // One object for one space, so that watches and listeners of all who hold it are the same.
   #space(key) {
@@ -334,13 +343,26 @@ export class Hypha extends EventTarget {
       return fire(type ?? "error", error);
     }
     if (["granted", "message", "retracted"].includes(name)) this.#spaces.get(detail.space)?.dispatchEvent(new CustomEvent(name, { detail }));
-    if (name === "safety") {
-      const space = this.#spaces.get(detail);
-      space?.dispatchEvent(new CustomEvent(name, { detail: space.safety() }));
-    }
+    if (name === "safety") return this.#saferLater(detail);
     if (name === "presence") return this.#spaces.get(detail)?.dispatchEvent(new CustomEvent(name));
     if (name === "message") return;
     fire({ hubs: "hub", peers: "peer" }[name] ?? name, detail);
+  }
+
+  // Each write changes it, so whoever writes much is told now and then.
+  #saferLater(key) {
+    if (this.#stirred.size === 0) setTimeout(() => this.#tellSafety(), SAFETY_MS);
+    this.#stirred.add(key);
+  }
+
+  #tellSafety() {
+    const keys = [...this.#stirred];
+    this.#stirred.clear();
+    for (const key of keys) {
+      const space = this.#spaces.get(key);
+      space?.dispatchEvent(new CustomEvent("safety", { detail: space.safety() }));
+      this.dispatchEvent(new CustomEvent("safety", { detail: key }));
+    }
   }
 
   // Whether it is news. A tab that takes the node over says its state anew.

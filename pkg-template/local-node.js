@@ -6,7 +6,7 @@ import { HyphaError, closed, toError } from "./errors.js";
 import { wasHere } from "./here.js";
 import { lookUp } from "./host.js";
 import { Packed } from "./ops.js";
-import { isBroken, notBroken, rest, restInTime, restIsHere, unlessBroken } from "./rest.js";
+import { isBroken, notBroken, rest, restInTime, restIsHere, restWhenIdle, unlessBroken } from "./rest.js";
 import { wasm } from "./wasm.js";
 
 // What is done once, however often it is asked for: all that a second time would do twice, or refuse.
@@ -33,20 +33,20 @@ export class LocalNode {
   /** `listen(name, detail)` hears what happens. */
   static async open(options, listen) {
     const node = new LocalNode();
-    if (wasHere(options.database)) rest()?.catch(() => {}); // while the first part is loaded
     const { core } = await wasm();
     const page = {
       event: (name, detail) => {
         node.#seen = undefined;
-        if (detail?.keys instanceof Uint8Array) detail.keys = textsOf(detail.keys);
+        // What changed is unpacked by whoever watches it.
+        if (name !== "changed" && detail?.keys instanceof Uint8Array) detail.keys = textsOf(detail.keys);
         // Plain, so that it can be handed to other tabs.
         listen(name, name === "failed" ? { code: detail.code, message: detail.message } : detail);
       },
       deriveWords: requestWords,
-      // What is found has to be gone after.
+      // What is found has to be gone after, and who does not answer to be asked again.
       lookUp: async (domain) => {
         const answer = await lookUp(domain);
-        if (answer.found) await rest()?.catch(() => {});
+        if (!answer.missing) await rest()?.catch(() => {});
         return answer;
       },
       rest: () => (restIsHere() ? undefined : restInTime().catch(({ code, message }) => {
@@ -79,6 +79,11 @@ export class LocalNode {
       queueMicrotask(() => this.#core && (this.#seen = undefined));
     }
     return this.#seen;
+  }
+
+  /** The key of the domain's space, without all else that is known. */
+  get home() {
+    return this.#core && !isBroken() ? this.#core.home() : this.#seen?.home;
   }
 
   async call(method, ...given) {
@@ -136,10 +141,17 @@ export class LocalNode {
     try {
       if (!this.#core) throw closed();
       const { tab = NO_TAB, number = 0, again = false } = id ?? {};
-      const asked = this.#core.writeMany(space, joined(list), tab, number, again);
-      const answer = writtenOf(await (restIsHere() ? asked : unlessBroken(asked)));
-      // The first write is done, and the page has nothing to wait for.
-      if (!restIsHere()) rest().catch(() => {});
+      const asked = [];
+      // All in this turn, so they go into one transaction.
+      for (let from = 0; from < list.length;) {
+        const { bytes, count } = joined(list, from);
+        asked.push(this.#core.writeMany(space, bytes, tab, number + from, again));
+        from += count;
+      }
+      const all = Promise.all(asked);
+      const answer = (await (restIsHere() ? all : unlessBroken(all))).flatMap(writtenOf);
+      // The first write is done; others may follow at once.
+      restWhenIdle();
       answer.forEach((found, n) => (Array.isArray(found) ? list[n].resolve(found) : list[n].reject(new HyphaError(found.code, found.message))));
     } catch (error) {
       for (const { reject } of list) reject(toError(error));
@@ -189,12 +201,17 @@ export class LocalNode {
 
 const NO_TAB = new Uint8Array();
 
-function joined(list) {
-  const all = list.map(({ ops }) => ops);
-  const row = all.every((ops) => ops instanceof Packed) && Packed.row(all);
-  if (row) return row;
-  const bytes = all.map((ops) => (ops instanceof Packed ? ops.bytes : ops));
-  const whole = new Uint8Array(bytes.reduce((length, one) => length + one.length, 0));
-  bytes.reduce((at, one) => (whole.set(one, at), at + one.length), 0);
-  return whole;
+// The bytes of the next writes, as many as stand in one buffer.
+function joined(list, from) {
+  let to = from + 1;
+  if (list[from].ops instanceof Packed) {
+    while (to < list.length && list[to].ops instanceof Packed && list[to].ops.follows(list[to - 1].ops)) to++;
+    return { bytes: list[from].ops.through(list[to - 1].ops), count: to - from };
+  }
+  // From other tabs, each in a buffer of its own.
+  while (to < list.length && !(list[to].ops instanceof Packed)) to++;
+  const each = list.slice(from, to).map(({ ops }) => ops);
+  const bytes = new Uint8Array(each.reduce((length, one) => length + one.length, 0));
+  each.reduce((at, one) => (bytes.set(one, at), at + one.length), 0);
+  return { bytes, count: each.length };
 }

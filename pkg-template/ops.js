@@ -4,11 +4,14 @@
 const LARGEST = 1 << 20; // bytes of a value
 const DEEPEST = 16;
 const FIRST = 1 << 12; // bytes of a buffer, at first
+const FULL = 1 << 19; // bytes of one of several, at most
 const encoder = new TextEncoder();
 
-// All of a turn of the page goes into one buffer, one behind the other: a buffer for each would cost more than all else.
+// What is written in a turn of the page goes into one buffer, one batch behind the other, and into further ones when that
+// is full: a buffer for each batch would cost more than all else, and one that grows without end is copied again and again.
 let turn; // { bytes }
 let bytes, view;
+let start = 0; // of this batch
 let at = 0;
 let busy = false; // a getter of what is packed may write, too
 
@@ -17,12 +20,11 @@ export function packedOps(ops) {
   if (busy || !Array.isArray(ops)) return undefined;
   busy = true;
   if (!turn) {
-    turn = { bytes: undefined };
-    resize(FIRST);
-    at = 0;
+    at = start = 0;
+    begin(FIRST);
     queueMicrotask(() => (turn = bytes = view = undefined));
   }
-  const start = at;
+  start = at;
   try {
     varint(ops.length);
     for (let i = 0; i < ops.length; i++) if (!op(ops[i])) return void (at = start);
@@ -51,11 +53,14 @@ export class Packed {
     return this.#turn.bytes.subarray(this.#from, this.#to);
   }
 
-  /** Those of several batches of one turn, if they stand in a row there, else undefined. */
-  static row(list) {
-    const [first, last] = [list[0], list.at(-1)];
-    for (let i = 1; i < list.length; i++) if (list[i].#turn !== first.#turn || list[i].#from !== list[i - 1].#to) return undefined;
-    return first.#turn.bytes.subarray(first.#from, last.#to);
+  /** Whether it stands right behind another one, in the same buffer. */
+  follows(other) {
+    return other.#turn === this.#turn && other.#to === this.#from;
+  }
+
+  /** The bytes from this one through another one that stands in a row with it. */
+  through(last) {
+    return this.#turn.bytes.subarray(this.#from, last.#to);
   }
 }
 
@@ -68,8 +73,8 @@ function op(given) {
   room(1);
   bytes[at++] = (put ? 1 : 0) | (put && secret ? 2 : 0) | (expect === null ? 4 : 0);
   if (!text(key)) return false;
-  const start = at;
-  return !put || (stored(value, 0) && at - start <= LARGEST);
+  const size = at - start;
+  return !put || (stored(value, 0) && at - start - size <= LARGEST);
 }
 
 function stored(value, depth) {
@@ -108,10 +113,10 @@ function inside(value, depth) {
   // Whatever contains itself ends here too.
   if (depth >= DEEPEST) return false;
   if (Array.isArray(value)) {
-    const begun = at;
+    const size = at - start;
     bytes[at++] = 6;
     varint(value.length);
-    for (let i = 0; i < value.length; i++) if (at - begun > LARGEST || !stored(value[i], depth + 1)) return false;
+    for (let i = 0; i < value.length; i++) if (at - start - size > LARGEST || !stored(value[i], depth + 1)) return false;
     return true;
   }
   const prototype = Object.getPrototypeOf(value);
@@ -132,15 +137,15 @@ function text(value) {
   if (length > LARGEST) return false;
   room(length + 8);
   if (length < 128) {
-    const start = at;
+    const begun = at;
     bytes[at++] = length;
     for (let i = 0; i < length; i++) {
       const unit = value.charCodeAt(i);
       if (unit > 127) break;
       bytes[at++] = unit;
     }
-    if (at === start + 1 + length) return true;
-    at = start;
+    if (at === begun + 1 + length) return true;
+    at = begun;
   }
   // A browser that cannot say goes the other way.
   if (!value.isWellFormed?.()) return false;
@@ -159,12 +164,18 @@ function varint(value) {
 }
 
 function room(more) {
-  if (at + more > bytes.length) resize(Math.max(2 * bytes.length, at + more));
+  if (at + more > bytes.length) begin(at - start + more);
 }
 
-function resize(size) {
-  const other = new Uint8Array(size);
-  if (bytes) other.set(bytes.subarray(0, at));
-  bytes = turn.bytes = other;
-  view = new DataView(other.buffer);
+// A buffer for this batch and what follows it; what there is of the batch moves along.
+function begin(size) {
+  const before = bytes?.subarray(start, at);
+  // As large as the one before twice over, for whoever writes much; but not without end, unless a batch is as large.
+  const larger = Math.max(Math.min(2 * (bytes?.length ?? 0), FULL), 2 * (at - start), size);
+  turn = { bytes: new Uint8Array(larger) };
+  bytes = turn.bytes;
+  view = new DataView(bytes.buffer);
+  if (before) bytes.set(before);
+  at -= start;
+  start = 0;
 }

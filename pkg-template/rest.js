@@ -9,11 +9,14 @@
 import { parts } from "./wasm/core.js";
 import { HyphaError } from "./errors.js";
 
+const IDLE_MS = 1000;
 const RETRY_MS = [1000, 3000, 10_000, 30_000];
 
 let source = new URL("./wasm/core_rest.wasm", import.meta.url);
 let module; // compiled
+let compiling; // promise
 let loading; // promise
+let idle = false; // whether it comes when the page has nothing else to do
 let isHere = parts === undefined;
 let broken; // the error after which this node does nothing any more
 
@@ -56,6 +59,16 @@ export function rest() {
   return loading;
 }
 
+/** Brings it in once the page has nothing else to do, or after a while. */
+export function restWhenIdle() {
+  if (isHere || idle) return;
+  idle = true;
+  // If it cannot be had, the next write asks again.
+  const bring = () => rest()?.catch(() => (idle = false));
+  if (globalThis.requestIdleCallback) requestIdleCallback(bring, { timeout: IDLE_MS });
+  else setTimeout(bring, IDLE_MS);
+}
+
 /** Brings it in, however often that has to be tried; rejects only if it never will be. */
 export async function restInTime() {
   for (let turn = 0; !isHere; turn++) {
@@ -69,27 +82,40 @@ export async function restInTime() {
 }
 
 async function load() {
+  await compiled();
+  if (!isHere) join();
+  performance.mark("hypha-rest");
+}
+
+/** Fetches and compiles it, so that bringing it in is quick. Rejects if it cannot be had now. */
+export function compiled() {
+  compiling ??= compile().finally(() => (compiling = undefined));
+  return compiling;
+}
+
+async function compile() {
+  if (module || isHere) return;
   let answer;
   try {
-    answer = module ?? (await fetch(source));
+    answer = await fetch(source);
   } catch (error) {
     throw missing(error);
   }
-  if (answer instanceof Response && !answer.ok) throw gone(`${source} answered ${answer.status}`);
+  if (!answer.ok) throw gone(`${source} answered ${answer.status}`);
   try {
-    module ??= await WebAssembly.compile(await answer.arrayBuffer());
+    // A host that does not know .wasm serves it under another type, which only the slower way takes.
+    const streams = WebAssembly.compileStreaming && answer.headers.get("content-type")?.startsWith("application/wasm");
+    module = await (streams ? WebAssembly.compileStreaming(answer) : WebAssembly.compile(await answer.arrayBuffer()));
   } catch (error) {
     throw missing(error);
   }
-  if (!isHere) join(module);
-  performance.mark("hypha-rest");
 }
 
 // In the middle of something: the page stands still meanwhile.
 function loadNow() {
   try {
     module ??= new WebAssembly.Module(fetchNow());
-    join(module);
+    join();
     performance.mark("hypha-rest-at-once", { detail: new Error("asked for by").stack });
   } catch (error) {
     broken = error instanceof HyphaError ? error : missing(error);
@@ -110,7 +136,7 @@ function fetchNow() {
   return asText ? Uint8Array.from(request.responseText, (character) => character.charCodeAt(0) & 0xff) : request.response;
 }
 
-function join(module) {
+function join() {
   const { imports, exports } = parts;
   const mark = Object.keys(exports).find((name) => name.startsWith("build-"));
   const lent = {};

@@ -3,10 +3,13 @@
 import { HyphaError, guarded, toError, unsupported } from "./errors.js";
 import { deriveRoot } from "./worker-client.js";
 import { Messages, Presence } from "./talk.js";
+import { textsOf } from "./entries.js";
 import { packedOps } from "./ops.js";
+import { Pages } from "./pages.js";
 import { encodedOps, wasm } from "./wasm.js";
 
-const PAGE = 100; // entries that are read at a time
+const PAGE = 100; // entries that are read at a time, at first
+const MOST = 1600; // the same, in the end
 const MANY = 50; // changed keys from which on reading the whole prefix is cheaper than each by itself
 
 export class Space extends EventTarget {
@@ -72,17 +75,22 @@ export class Space extends EventTarget {
     return this.#pages(range);
   }
 
-  async *#pages({ limit = Infinity, ...range } = {}, clock, here = false) {
-    while (limit > 0) {
+  #pages({ limit = Infinity, ...range } = {}, clock, here = false) {
+    let most = PAGE;
+    return new Pages(async () => {
+      if (limit <= 0) return undefined;
       const copy = clock || here ? undefined : await this.#copy();
-      const asked = { ...range, limit: Math.min(limit, PAGE) };
+      const count = Math.min(limit, most);
+      const asked = { ...range, limit: count };
       const page = await (copy ? this.#copied(copy.list(asked)) : this.#call("list", asked, clock));
-      yield* page;
-      if (page.length < Math.min(limit, PAGE)) return;
-      limit -= page.length;
+      limit = page.length < count ? 0 : limit - count;
+      if (page.length === 0) return undefined;
+      // Whoever goes on reading gets more at a time.
+      most = Math.min(2 * most, MOST);
       const last = page.at(-1).key;
       range = range.reverse ? { ...range, lte: undefined, lt: last } : { ...range, gte: undefined, gt: last };
-    }
+      return page;
+    });
   }
 
   /** Calls back with the entries that changed under a prefix; one that was removed has no value. */
@@ -284,11 +292,13 @@ export class Space extends EventTarget {
     await this.#call("sync", Math.min(Math.max(0, timeout), 0xffffffff) >>> 0);
   }
 
-  /** Called by the node's owner when values changed. */
-  static changed(space, keys) {
-    space.dispatchEvent(new CustomEvent("change", { detail: keys }));
+  /** Called by the node's owner when values changed. The keys are unpacked only if somebody looks: they may be very many. */
+  static changed(space, packed) {
+    let keys;
+    const all = () => (keys ??= textsOf(packed));
+    space.dispatchEvent(Object.defineProperty(new CustomEvent("change"), "detail", { get: all }));
     for (const watch of space.#watches) {
-      const mine = keys.filter((key) => key.startsWith(watch.prefix));
+      const mine = all().filter((key) => key.startsWith(watch.prefix));
       if (mine.length > 0) watch.turn = watch.turn.then(() => space.#tell(watch, mine));
     }
   }

@@ -66,6 +66,10 @@ class SharedNode {
     return this.#local ? this.#local.snapshot : this.#seen;
   }
 
+  get home() {
+    return this.#local ? this.#local.home : this.#seen?.home;
+  }
+
   get pages() {
     return this.#local?.pages;
   }

@@ -1,4 +1,4 @@
-//! What tests share: seeded randomness.
+//! What tests share: seeded randomness, and how often properties are tried.
 
 use rand_chacha::{
     ChaCha12Rng,
@@ -20,4 +20,10 @@ impl Entropy for Seeded {
     fn fill(&mut self, out: &mut [u8]) {
         self.0.fill_bytes(out);
     }
+}
+
+/// So many cases of a property, times `HYPHA_CASES`: for a long run.
+pub(crate) fn cases(count: u32) -> proptest::test_runner::Config {
+    let times = std::env::var("HYPHA_CASES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
+    proptest::test_runner::Config { cases: count.saturating_mul(times), ..Default::default() }
 }

@@ -5,55 +5,12 @@
 // Sections keep their elements while they stay, so that text being typed and the focus survive any event.
 
 import { setText } from "./lib/dom.js";
+import { guard } from "./lib/leaving.js";
 import { go, placeNow } from "./lib/places.js";
-import { currentHubs, domain, settings, showLink } from "./lib/settings.js";
-import { address } from "./views/address.js";
-import { apart } from "./views/apart.js";
-import { changed } from "./views/changed.js";
-import { composer } from "./views/composer.js";
-import { devices } from "./views/devices.js";
-import { link } from "./views/link.js";
-import { look } from "./views/look.js";
+import { currentHubs, domain, isNewcomer, settings, showLink } from "./lib/settings.js";
+import { READING, SECTIONS } from "./sections.js";
 import { EVENTS, tell } from "./views/news.js";
-import { loading, removed } from "./views/notes.js";
-import { lost } from "./views/lost.js";
-import { passphrase } from "./views/passphrase.js";
-import { posts } from "./views/posts.js";
-import { requests } from "./views/requests.js";
-import { setup } from "./views/setup.js";
-import { signIn } from "./views/sign-in.js";
-import { status } from "./views/status.js";
-import { taken } from "./views/taken.js";
 import { clearNews, toast, toastProblem } from "./views/toast.js";
-import { trouble } from "./views/trouble.js";
-import { unlock } from "./views/unlock.js";
-import { waiting } from "./views/waiting.js";
-
-const READING = ["visitor", "requesting", "writer", "locked", "revoked", "replica"];
-
-/** What is on screen, where, in which states and at which place. A view is `(app) => { node, update?(why), close?() }`. */
-const SECTIONS = [
-  { slot: "attention", view: loading, states: ["loading"] },
-  { slot: "attention", view: trouble, states: ["trouble"] },
-  { slot: "attention", view: lost, states: ["uninitialised", "visitor"] },
-  { slot: "attention", view: setup, states: ["uninitialised"] },
-  { slot: "attention", view: changed, states: READING },
-  { slot: "attention", view: removed, states: ["revoked"] },
-  { slot: "attention", view: waiting, states: ["requesting"] },
-  { slot: "attention", view: unlock, states: ["locked"] },
-  { slot: "attention", view: requests, states: ["writer"] },
-  { slot: "attention", view: look, states: ["writer"] },
-  { slot: "attention", view: address, states: ["writer"] },
-  { slot: "page", at: "diary", view: posts, states: READING },
-  { slot: "page", at: "diary", view: composer, states: ["writer", "requesting"] },
-  { slot: "page", at: "taken", view: taken, states: ["writer", "requesting", "locked", "revoked"] },
-  { slot: "page", at: "passphrase", view: passphrase, states: ["writer"] },
-  { slot: "page", at: "offline", view: apart, states: READING },
-  { slot: "side", view: signIn, states: ["visitor", "revoked"] },
-  { slot: "side", view: devices, states: ["writer"] },
-  { slot: "side", view: link, states: READING },
-  { slot: "side", view: status, states: ["uninitialised", ...READING] },
-];
 
 const STATES = {
   loading: "Opening…",
@@ -79,7 +36,9 @@ const app = {
   pending: undefined, // the sign-in that this tab started
   posted: undefined, // key of the post to bring into view
   seen: new Set(), // keys of the posts that were on screen
+  wrote: false, // whether something was written in this visit
   at: placeNow() ?? "diary", // the place
+  arrived,
   open,
   go,
   update,
@@ -128,9 +87,20 @@ addEventListener("hashchange", () => {
   clearNews();
   update("place");
   const title = document.querySelector("#page h1");
-  title?.focus({ preventScroll: true });
-  title?.scrollIntoView();
+  expecting = true;
+  if (title) arrived(title.parentElement);
 });
+
+let expecting = false; // whether the focus waits for what is being fetched
+/** A part of the page has come: it takes the focus, if that has nowhere to be. */
+function arrived(node) {
+  const title = node.hidden ? undefined : node.querySelector("[tabindex='-1']");
+  const idle = [document.body, document.getElementById("content"), null].includes(document.activeElement);
+  if (!expecting || !title || !(idle || document.activeElement.closest("a"))) return;
+  expecting = false;
+  title.focus({ preventScroll: true });
+  if (title.closest("#page")) title.scrollIntoView();
+}
 
 const mounted = new Map();
 /** Brings the page in line with the node. `why` is the event's name; views may skip what it cannot have changed. */
@@ -144,7 +114,8 @@ function update(why = "state") {
   const at = SECTIONS.some((section) => section.at === app.at && section.states.includes(app.state)) ? app.at : "diary";
   for (const section of SECTIONS) {
     const here = mounted.get(section);
-    const wanted = section.states.includes(app.state) && (section.at ?? at) === at;
+    // What has come stays, though the reason for it has gone: it says what became of it.
+    const wanted = section.states.includes(app.state) && (section.at ?? at) === at && (here?.hypha === app.hypha && here || section.when?.(app) !== false);
     if (here && (!wanted || here.hypha !== app.hypha)) {
       here.view.close?.();
       here.view.node.remove();
@@ -154,10 +125,11 @@ function update(why = "state") {
       const view = section.view(app);
       mounted.set(section, { view, hypha: app.hypha });
       document.getElementById(section.slot).insertBefore(view.node, following(section));
-      fresh.push(view.node);
+      fresh.push(view);
     }
   }
   showState(last);
+  guard(app.hypha);
   for (const { view } of [...mounted.values()]) {
     try {
       view.update?.(why);
@@ -167,7 +139,8 @@ function update(why = "state") {
   }
   // A control that went away takes the focus with it: hand it to what came instead.
   if (focus && focus !== document.body && !focus.isConnected) {
-    const there = fresh.find((node) => !node.hidden)?.querySelector("[tabindex='-1']");
+    const there = fresh.find(({ node }) => !node.hidden)?.node.querySelector("[tabindex='-1']");
+    expecting = !there;
     (there ?? document.getElementById("content")).focus();
   }
 }
@@ -195,3 +168,5 @@ setInterval(() => !document.hidden && app.hypha && update("tick"), 5000);
 addEventListener("unhandledrejection", (event) => toastProblem(event.reason));
 setText(document.getElementById("domain"), domain);
 open();
+// While the node is loading: the first screen, which is all that a newcomer will see.
+if (isNewcomer()) import("./views/begin.js").catch(() => {});

@@ -95,6 +95,7 @@ impl Store {
 
     async fn run(&self) {
         while !self.jobs.borrow().is_empty() {
+            self.let_others_hear().await;
             let commits = self.take_commits();
             if commits.is_empty() {
                 self.run_remember().await;
@@ -104,6 +105,15 @@ impl Store {
         }
         self.running.set(false);
         self.idle.borrow_mut().clear();
+    }
+
+    /// Pages are folded for nobody who waits: whoever was told by the commit before goes first, in this turn of the browser.
+    async fn let_others_hear(&self) {
+        let folds = matches!(self.jobs.borrow().front(), Some(Job::Commit(Commit::Compaction(_))));
+        if let Some(database) = self.database.as_ref().filter(|_| folds) {
+            // Not a timer, as above. If it fails, so will what follows.
+            drop(database.turn().await);
+        }
     }
 
     /// The commits at the head of the queue.

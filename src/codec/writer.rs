@@ -15,6 +15,12 @@ impl Writer {
         Self(vec![super::VERSION])
     }
 
+    /// Makes room for so many bytes more, for whoever knows: growing copies all that is there.
+    pub fn reserve(&mut self, more: usize) -> &mut Self {
+        self.0.reserve(more);
+        self
+    }
+
     /// Fixed-size bytes as they are.
     pub fn raw(&mut self, bytes: &[u8]) -> &mut Self {
         self.0.extend_from_slice(bytes);

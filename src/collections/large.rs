@@ -49,6 +49,12 @@ impl<K, V> LargeMap<K, V> {
     where
         K: Borrow<Q>,
     {
+        // What comes in order, as most does, belongs at the end.
+        if let Some((last, chunk)) = self.chunks.len().checked_sub(1).zip(self.chunks.last())
+            && chunk.last().is_some_and(|(greatest, _)| greatest.borrow() < key)
+        {
+            return (last, Err(chunk.len()));
+        }
         let starts_by = |chunk: &Vec<(K, V)>| chunk.first().is_some_and(|(first, _)| first.borrow() <= key);
         let at = self.chunks.partition_point(starts_by).saturating_sub(1);
         let chunk = self.chunks.get(at).map(Vec::as_slice).unwrap_or_default();
@@ -158,7 +164,11 @@ impl<K: Ord, V> LargeMap<K, V> {
     }
 
     fn insert_at(&mut self, number: usize, at: usize, entry: (K, V)) {
-        let Some(chunk) = self.chunks.get_mut(number) else {
+        let is_last = number + 1 >= self.chunks.len();
+        let Some(chunk) =
+            self.chunks.get_mut(number).filter(|chunk| !is_last || at < CHUNK || at < chunk.len())
+        else {
+            // Behind a full one: what comes in order leaves no half-empty chunks.
             self.chunks.push(vec![entry]);
             return;
         };

@@ -11,7 +11,15 @@ pub const LIST_LENGTH: u32 = 7776;
 
 /// The word at an index below [`LIST_LENGTH`].
 pub fn word(index: u32) -> Option<&'static str> {
-    list().lines().nth(usize::try_from(index).ok()?)
+    static MARKS: OnceLock<Vec<usize>> = OnceLock::new();
+    let index = usize::try_from(index).ok()?;
+    let marks = MARKS.get_or_init(|| {
+        let starts =
+            list().lines().scan(0, |next, line| Some(core::mem::replace(next, *next + line.len() + 1)));
+        starts.step_by(MARKED).collect()
+    });
+    let from = *marks.get(index / MARKED)?;
+    list().get(from..)?.lines().nth(index % MARKED)
 }
 
 /// The index of a word that is on the list.
@@ -39,6 +47,9 @@ fn distance(from: &[char], to: &str) -> usize {
     }
     row.last().copied().unwrap_or_default()
 }
+
+/// Every so many words it is noted where in the list they begin.
+const MARKED: usize = 32;
 
 /// Characters of a typed word that are compared: no list word is longer than nine.
 const MAX_COMPARED: usize = 24;
@@ -93,6 +104,10 @@ mod tests {
     fn finds_words_and_neighbours() {
         assert_eq!(index_of("abacus"), Some(0));
         assert_eq!(word(7775), Some("zoom"));
+        assert_eq!((word(7776), word(u32::MAX)), (None, None));
+        for (index, line) in (0..).zip(list().lines()) {
+            assert_eq!(word(index), Some(line));
+        }
         assert_eq!(index_of("hypha"), None);
         assert_eq!(nearest("abacuss"), "abacus");
         assert_eq!(nearest("cofee"), "coffee");

@@ -68,6 +68,12 @@ impl Core {
         self.driver.read(snapshot::snapshot).map_err(|error| to_js(&error))
     }
 
+    /// The key of the domain's space, if one is known: what a page asks for at each turn, without all the rest.
+    pub fn home(&self) -> Result<JsValue, JsValue> {
+        let home = self.driver.read(Node::home).map_err(|error| to_js(&error))?;
+        Ok(home.map_or(JsValue::UNDEFINED, |key| hex(key.as_bytes()).into()))
+    }
+
     /// The entry under a key of a space (the domain's if it is undefined, here and below), if there is one, packed as all
     /// entries are (`item.rs`); as of a clock `{ [writer]: length }`, if one is given.
     pub fn get(&self, space: &JsValue, key: &JsValue, clock: &JsValue) -> Result<JsValue, JsValue> {

@@ -84,6 +84,7 @@ impl Packed {
     pub(super) fn finish(self) -> Uint8Array {
         let mut all = Writer::new();
         // A buffer of 4 GiB does not exist here.
+        all.reserve(4 + self.texts.len() + self.tape.len());
         all.u32(u32::try_from(self.texts.len()).unwrap_or(u32::MAX));
         all.raw(self.texts.as_bytes()).raw(self.tape.as_slice());
         Uint8Array::from(all.as_slice())

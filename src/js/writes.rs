@@ -65,7 +65,12 @@ impl Core {
 fn read_ops(reader: &mut Reader<'_>) -> Result<Vec<WriteOp>, DecodeError> {
     let count = reader.varint()?;
     // Each takes bytes, so a count that lies ends at the end of them.
-    (0..count).map(|_| read_op(reader)).collect()
+    let most = reader.remaining() / 3;
+    let mut ops = Vec::with_capacity(usize::try_from(count).unwrap_or(most).min(most));
+    for _ in 0..count {
+        ops.push(read_op(reader)?);
+    }
+    Ok(ops)
 }
 
 fn read_op(reader: &mut Reader<'_>) -> Result<WriteOp, DecodeError> {

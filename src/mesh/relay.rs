@@ -6,10 +6,12 @@
 //!                          delivered in order ◀── held while one before is missing ◀── packets
 //!
 //! packet   direct message, verb 5: attempt = the conversation, a number of the dialer's │ round = number of the packet,
-//!          from 1, or 0 for none │ past = all packets up to here have come │ body = bytes of the stream
+//!          from 1, or 0 for none │ past = all packets up to here have come │ body = bytes of the stream; with round 0
+//!          nothing, or 2 bytes, little-endian, whose bit n says that packet past + 2 + n has come too
 //! ```
 //! All packets of a node share one rate ([`Pace`]): a hub is somebody's machine. What is under way, held and queued
-//! is bounded. A peer that acknowledges nothing for a while is not there.
+//! is bounded. Each packet that is missing is said again by itself, so that a hub that loses a third is slow and no
+//! more. A peer of which nothing is heard for a while, or that never takes the next packet, is not there.
 
 use std::collections::VecDeque;
 
@@ -27,8 +29,6 @@ pub(crate) struct Relay {
     /// Sent and not acknowledged, from `acknowledged` + 1 on.
     out: VecDeque<Sent>,
     acknowledged: u64,
-    /// How often the same acknowledgement came.
-    same: u32,
     /// All packets up to here have come.
     received: u64,
     /// Those that came before their turn.
@@ -36,8 +36,14 @@ pub(crate) struct Relay {
     /// When an acknowledgement goes out by itself.
     answer_at: Option<u64>,
     unanswered: u32,
-    /// Milliseconds until a packet is said again.
+    /// Milliseconds from a packet to its acknowledgement, about; 0 before any was measured.
+    round: u64,
+    /// Milliseconds until a packet is said again, while the other end is heard.
     patience: u64,
+    /// How often something was said again since the other end was heard.
+    unheard: u32,
+    /// When anything of the other end came last, or the first packet after a silence went.
+    heard_at: u64,
     /// When something was acknowledged last, or everything was.
     moved_at: u64,
 }
@@ -47,6 +53,10 @@ struct Sent {
     at: u64,
     /// Whether it was said again: then its answer measures nothing.
     again: bool,
+    /// Whether the other end holds it and waits for one before.
+    held: bool,
+    /// How often later ones were acknowledged and this one not, when it could have been.
+    skipped: u32,
 }
 
 /// What goes into one direct message.
@@ -66,12 +76,14 @@ impl Relay {
             full: false,
             out: VecDeque::new(),
             acknowledged: 0,
-            same: 0,
             received: 0,
             early: Map::new(),
             answer_at: None,
             unanswered: 0,
+            round: 0,
             patience: FIRST_PATIENCE_MS,
+            unheard: 0,
+            heard_at: now,
             moved_at: now,
         }
     }
@@ -96,9 +108,11 @@ impl Relay {
 
     /// A packet came: bytes that are next in the stream.
     pub(crate) fn receive(&mut self, packet: Packet, now: u64) -> Vec<Vec<u8>> {
-        self.acknowledge(packet.past, packet.number == 0, now);
+        (self.heard_at, self.unheard) = (now, 0);
+        self.acknowledge(packet.past, now);
         let mut next = Vec::new();
         if packet.number == 0 {
+            self.hold(packet.past, &packet.bytes, now);
             return next;
         }
         let ahead = packet.number.saturating_sub(self.received);
@@ -119,22 +133,18 @@ impl Relay {
 
     /// The next packet that is due, if the pace allows it.
     pub(crate) fn poll(&mut self, now: u64, pace: &mut Pace) -> Option<Packet> {
-        let late = self
-            .out
-            .front()
-            .filter(|first| self.same >= SAME || now >= first.at.saturating_add(self.patience));
-        if let Some(first) = late {
-            if !pace.take(first.bytes.len(), now) {
+        let late = self.late().filter(|(_, due)| now >= *due).map(|(at, _)| at);
+        if let Some(at) = late {
+            let sent = self.out.get_mut(at)?;
+            if !pace.take(sent.bytes.len(), now) {
                 return None;
             }
-            if self.same < SAME {
-                self.patience = self.patience.saturating_mul(2).min(MAX_PATIENCE_MS);
-            }
-            self.same = 0;
-            let first = self.out.front_mut()?;
-            (first.at, first.again) = (now, true);
-            let bytes = first.bytes.clone();
-            return Some(self.packet(self.acknowledged.saturating_add(1), bytes));
+            (sent.at, sent.again, sent.skipped) = (now, true, 0);
+            let bytes = sent.bytes.clone();
+            self.unheard = self.unheard.saturating_add(1);
+            let number =
+                self.acknowledged.saturating_add(u64::try_from(at).unwrap_or(u64::MAX)).saturating_add(1);
+            return Some(self.packet(number, bytes));
         }
         let under_way = u64::try_from(self.out.len()).unwrap_or(u64::MAX);
         if !self.queue.is_empty() && under_way < MAX_UNDER_WAY {
@@ -144,26 +154,34 @@ impl Relay {
             }
             let bytes: Vec<u8> = self.queue.drain(..length).collect();
             if self.out.is_empty() {
-                self.moved_at = now;
+                (self.moved_at, self.heard_at, self.unheard) = (now, now, 0);
             }
-            self.out.push_back(Sent { bytes: bytes.clone(), at: now, again: false });
+            let sent = Sent { bytes: bytes.clone(), at: now, again: false, held: false, skipped: 0 };
+            self.out.push_back(sent);
             return Some(self.packet(self.acknowledged.saturating_add(under_way).saturating_add(1), bytes));
         }
         // Answers are small and go whatever the pace: without them the other end would say all again.
         self.answer_at.filter(|at| now >= *at)?;
-        Some(self.packet(0, Vec::new()))
+        let first = self.received.saturating_add(2);
+        let held = self.early.keys().filter_map(|number| number.checked_sub(first));
+        let bits = held.fold(0_u16, |bits, at| {
+            bits | 1_u16.checked_shl(u32::try_from(at).unwrap_or(u32::MAX)).unwrap_or(0)
+        });
+        let body = if bits == 0 { Vec::new() } else { bits.to_le_bytes().to_vec() };
+        Some(self.packet(0, body))
     }
 
     /// The hub is back: what is under way is said again soon.
     pub(crate) fn revive(&mut self, now: u64) {
-        (self.moved_at, self.patience) = (now, FIRST_PATIENCE_MS);
+        (self.moved_at, self.heard_at, self.unheard) = (now, now, 0);
+        self.patience = FIRST_PATIENCE_MS;
     }
 
     /// When [`Relay::poll`] or [`Relay::is_dead`] has something to say.
     pub(crate) fn deadline(&self, pace: &Pace) -> Option<u64> {
-        let again = self.out.front().map(|first| {
-            let at = if self.same >= SAME { 0 } else { first.at.saturating_add(self.patience) };
-            at.max(pace.ready_at(first.bytes.len())).min(self.moved_at.saturating_add(DEAD_MS))
+        let again = self.late().map(|(at, due)| {
+            let bytes = self.out.get(at).map_or(0, |sent| sent.bytes.len());
+            due.max(pace.ready_at(bytes)).min(self.dead_at())
         });
         let under_way = u64::try_from(self.out.len()).unwrap_or(u64::MAX);
         let more = (!self.queue.is_empty() && under_way < MAX_UNDER_WAY)
@@ -171,9 +189,23 @@ impl Relay {
         [again, more, self.answer_at].into_iter().flatten().min()
     }
 
-    /// Whether the other end has acknowledged nothing for too long.
+    /// Whether the other end said nothing for too long, or takes nothing.
     pub(crate) fn is_dead(&self, now: u64) -> bool {
-        !self.out.is_empty() && now >= self.moved_at.saturating_add(DEAD_MS)
+        !self.out.is_empty() && now >= self.dead_at()
+    }
+
+    fn dead_at(&self) -> u64 {
+        self.heard_at.saturating_add(DEAD_MS).min(self.moved_at.saturating_add(STUCK_MS))
+    }
+
+    /// Which packet is said again next, and when. While nothing is heard that is the first, ever more rarely.
+    fn late(&self) -> Option<(usize, u64)> {
+        let patience = self.patience.saturating_mul(1 << self.unheard.min(4)).min(MAX_PATIENCE_MS);
+        let due =
+            |sent: &Sent| if sent.skipped >= SKIPPED { sent.at } else { sent.at.saturating_add(patience) };
+        let missing = self.out.iter().enumerate().filter(|(_, sent)| !sent.held);
+        let some = if self.unheard == 0 { usize::MAX } else { 1 };
+        missing.take(some).map(|(at, sent)| (at, due(sent))).min_by_key(|(_, due)| *due)
     }
 
     fn packet(&mut self, number: u64, bytes: Vec<u8>) -> Packet {
@@ -181,23 +213,51 @@ impl Relay {
         Packet { number, past: self.received, bytes }
     }
 
-    fn acknowledge(&mut self, past: u64, bare: bool, now: u64) {
+    fn acknowledge(&mut self, past: u64, now: u64) {
         let under_way = u64::try_from(self.out.len()).unwrap_or(u64::MAX);
-        let Some(more) = past.checked_sub(self.acknowledged).filter(|more| *more <= under_way) else {
-            return;
-        };
-        if more == 0 {
-            self.same = self.same.saturating_add(u32::from(bare && !self.out.is_empty()));
-            return;
-        }
+        let more = past.checked_sub(self.acknowledged).filter(|more| (1..=under_way).contains(more));
+        let Some(more) = more else { return };
         for _ in 0..more {
             let Some(sent) = self.out.pop_front() else { break };
-            if !sent.again {
-                let took = now.saturating_sub(sent.at);
-                self.patience = (took.saturating_mul(3)).clamp(MIN_PATIENCE_MS, MAX_PATIENCE_MS);
+            if !sent.again && !sent.held {
+                self.measure(now.saturating_sub(sent.at));
             }
         }
-        (self.acknowledged, self.same, self.moved_at) = (past, 0, now);
+        (self.acknowledged, self.moved_at) = (past, now);
+        // The first is what it waits for, whatever it said before.
+        if let Some(first) = self.out.front_mut() {
+            first.held = false;
+        }
+    }
+
+    /// What the other end holds beyond the packet that it waits for.
+    fn hold(&mut self, past: u64, bits: &[u8], now: u64) {
+        let Some(bits) = bits.try_into().ok().map(u16::from_le_bytes).filter(|_| past == self.acknowledged)
+        else {
+            return;
+        };
+        let round = self.round;
+        let (mut last, mut news) = (0, Vec::new());
+        for (bit, sent) in self.out.iter_mut().skip(1).enumerate().filter(|(bit, _)| bits >> bit & 1 == 1) {
+            if !sent.held && !sent.again {
+                news.push(now.saturating_sub(sent.at));
+            }
+            sent.held = true;
+            last = bit.saturating_add(1);
+        }
+        for sent in
+            self.out.iter_mut().take(last).filter(|sent| !sent.held && now >= sent.at.saturating_add(round))
+        {
+            sent.skipped = sent.skipped.saturating_add(1);
+        }
+        news.into_iter().for_each(|took| self.measure(took));
+    }
+
+    /// A packet came over there.
+    fn measure(&mut self, took: u64) {
+        self.round =
+            if self.round == 0 { took } else { self.round.saturating_mul(3).saturating_add(took) / 4 };
+        self.patience = self.round.saturating_mul(3).clamp(MIN_PATIENCE_MS, MAX_PATIENCE_MS);
     }
 }
 
@@ -251,13 +311,14 @@ const QUEUE_LOW: usize = 64 * 1024;
 /// Packets and milliseconds after which they are acknowledged.
 const ANSWER_AFTER: u32 = 2;
 const ANSWER_MS: u64 = 40;
-/// The same acknowledgement so often means that the next packet was lost.
-const SAME: u32 = 3;
+/// A packet that was passed over so often was lost.
+const SKIPPED: u32 = 3;
 const FIRST_PATIENCE_MS: u64 = 1_000;
 const MIN_PATIENCE_MS: u64 = 300;
-const MAX_PATIENCE_MS: u64 = 5_000;
-/// Without an acknowledgement for so long the other end is not there.
+const MAX_PATIENCE_MS: u64 = 1_500;
+/// Milliseconds without a word after which the other end is not there, and without progress.
 const DEAD_MS: u64 = 20_000;
+const STUCK_MS: u64 = 60_000;
 /// A third of what a hub of one's own takes from one socket without a word, and what a phone uploads.
 const BYTES_PER_SECOND: u64 = 256 * 1024;
 const BURST: u64 = 512 * 1024;
@@ -265,126 +326,4 @@ const BURST: u64 = 512 * 1024;
 const OVERHEAD: u64 = 256;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{crypto::Entropy, testing::Seeded};
-    use proptest::prelude::*;
-
-    /// Two ends and a hub that does to packets as it likes.
-    struct Hub {
-        ends: [Relay; 2],
-        paces: [Pace; 2],
-        under_way: Vec<(u64, usize, Packet)>,
-        random: Seeded,
-        now: u64,
-        got: [Vec<u8>; 2],
-        sent: [u64; 2],
-    }
-
-    impl Hub {
-        fn new(seed: u64) -> Self {
-            let end = |id| Relay::new(LinkId(id), 7, 0);
-            Self {
-                ends: [end(1), end(2)],
-                paces: [Pace::new(0), Pace::new(0)],
-                under_way: Vec::new(),
-                random: Seeded::new(seed),
-                now: 0,
-                got: [vec![], vec![]],
-                sent: [0, 0],
-            }
-        }
-
-        fn step(&mut self, lost: u32, doubled: u32, late: u32) {
-            for at in 0..2 {
-                while let Some(packet) = self.ends[at].poll(self.now, &mut self.paces[at]) {
-                    assert!(packet.bytes.len() <= PACKET);
-                    self.sent[at] += cost(packet.bytes.len());
-                    for _ in 0..=u32::from(self.random.below(100) < doubled) {
-                        if self.random.below(100) >= lost {
-                            let due = self.now + 1 + u64::from(self.random.below(late.max(1)));
-                            self.under_way.push((due, 1 - at, packet.clone()));
-                        }
-                    }
-                }
-                assert!(self.ends[at].out.len() <= 16 && self.ends[at].early.len() <= 16);
-            }
-            let next = self.ends.iter().zip(&self.paces).filter_map(|(end, pace)| end.deadline(pace));
-            let next = next.chain(self.under_way.iter().map(|(due, ..)| *due)).min();
-            self.now = next.unwrap_or(self.now + 10).max(self.now + 1);
-            let now = self.now;
-            let (due, later): (Vec<_>, Vec<_>) =
-                core::mem::take(&mut self.under_way).into_iter().partition(|(due, ..)| *due <= now);
-            self.under_way = later;
-            for (_, to, packet) in due {
-                for bytes in self.ends[to].receive(packet, now) {
-                    self.got[to].extend(bytes);
-                }
-            }
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
-
-        #[test]
-        fn a_stream_comes_whole_and_in_order(
-            seed: u64, lost in 0_u32..30, doubled in 0_u32..30, late in 0_u32..2_000, size in 1_usize..400_000
-        ) {
-            let mut hub = Hub::new(seed);
-            let mut streams = [vec![0; size], vec![0; size / 3]];
-            for stream in &mut streams {
-                hub.random.fill(stream);
-            }
-            let mut given = [0, 0];
-            for _ in 0..200_000 {
-                for at in 0..2 {
-                    while given[at] < streams[at].len() && hub.ends[at].full().is_none() {
-                        let some = streams[at][given[at]..].chunks(9_000).next().unwrap();
-                        hub.ends[at].send(some);
-                        given[at] += some.len();
-                    }
-                    hub.ends[at].drained();
-                    prop_assert!(hub.ends[at].queue.len() <= QUEUE_HIGH + 9_000);
-                }
-                hub.step(lost, doubled, late);
-                prop_assert!(!hub.ends.iter().any(|end| end.is_dead(hub.now)));
-                for at in 0..2 {
-                    prop_assert!(hub.sent[at] <= BURST + hub.now * BYTES_PER_SECOND / 1_000 + 200_000);
-                }
-                if hub.got[1].len() == streams[0].len() && hub.got[0].len() == streams[1].len() {
-                    break;
-                }
-            }
-            prop_assert!(hub.got[1] == streams[0] && hub.got[0] == streams[1], "{} ms", hub.now);
-        }
-
-        #[test]
-        fn any_packet_breaks_nothing(packets in prop::collection::vec((0..40_u64, 0..40_u64, 0..9_usize), 0..60)) {
-            let mut end = Relay::new(LinkId(1), 1, 0);
-            let mut pace = Pace::new(0);
-            end.send(&[1; 40_000]);
-            for (now, (number, past, size)) in (0..).zip(packets) {
-                end.receive(Packet { number, past, bytes: vec![2; size] }, now);
-                while end.poll(now, &mut pace).is_some() {}
-                prop_assert!(end.early.len() <= 16 && end.out.len() <= 16);
-            }
-        }
-    }
-
-    #[test]
-    fn one_that_is_not_there_is_given_up() {
-        let mut end = Relay::new(LinkId(1), 1, 0);
-        let mut pace = Pace::new(0);
-        end.send(&[1; 10]);
-        let (mut now, mut packets) = (0, 0);
-        while !end.is_dead(now) {
-            packets += u32::from(end.poll(now, &mut pace).is_some());
-            now = end.deadline(&pace).unwrap();
-        }
-        assert_eq!(now, DEAD_MS);
-        assert!((4..12).contains(&packets), "{packets}");
-        let idle = Relay::new(LinkId(1), 1, 0);
-        assert_eq!((idle.deadline(&pace), idle.is_dead(u64::MAX)), (None, false));
-    }
-}
+mod tests;

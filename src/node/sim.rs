@@ -69,6 +69,8 @@ pub(super) struct World {
     pub(super) lazy: bool,
     /// Pages that were read from disks.
     pub(super) loads: usize,
+    /// How long a device derives words, ms: by its number.
+    pub(super) words_ms: BTreeMap<usize, u64>,
 }
 
 /// How bad it is.
@@ -109,6 +111,7 @@ impl World {
             entropy: Seeded::new(seed),
             lazy: std::env::var_os("HYPHA_SIM_LAZY").is_some(),
             loads: 0,
+            words_ms: BTreeMap::new(),
         }
     }
 
@@ -247,10 +250,9 @@ impl World {
         };
     }
 
-    /// What a node does that an honest one never does.
+    /// What a node does that an honest one never does. It is no call, which would wait for the disk: all is in memory.
     pub(super) fn act<T>(&mut self, at: usize, act: impl FnOnce(&mut Node, u64) -> T) -> T {
         let now = self.now;
-        self.forget(at);
         let done = act(self.browsers[at].node.as_mut().unwrap(), now);
         self.drain(at);
         done
@@ -485,7 +487,8 @@ impl World {
                 }
                 Output::DeriveWords { hash } => {
                     self.browsers[at].derived += 1;
-                    self.input(at, 60, Input::Words { hash, words: request_words(&hash) })
+                    let took = self.words_ms.get(&at).copied().unwrap_or(60);
+                    self.input(at, took, Input::Words { hash, words: request_words(&hash) })
                 }
                 Output::Event(event) => self.browsers[at].events.push(event),
                 Output::LookUp { .. } => {

@@ -102,13 +102,19 @@ impl fmt::Debug for Op {
 
 /// Encodes a list of operations.
 pub fn encode_ops(ops: &[Op], out: &mut Writer) {
-    out.count(ops.len());
+    let bytes = |op: &Op| match op {
+        Op::Put { key, value } => key.len() + value.len() + MOST_LENGTHS,
+        _ => 0,
+    };
+    out.reserve(ops.iter().map(bytes).sum()).count(ops.len());
     for op in ops {
         let mut body = Writer::new();
         let kind = match op {
             Op::Put { key, value } => {
-                body.text(key).raw(value);
-                1
+                // Most are of this kind: no buffer for each.
+                let lengths = varint_length(key.len());
+                out.u8(1).count(lengths + key.len() + value.len()).text(key).raw(value);
+                continue;
             }
             Op::Delete { key } => {
                 body.raw(key.as_bytes());
@@ -139,6 +145,21 @@ pub fn encode_ops(ops: &[Op], out: &mut Writer) {
         out.u8(kind).bytes(body.as_slice());
     }
 }
+
+/// Bytes of a length as a variable integer.
+const fn varint_length(length: usize) -> usize {
+    match length {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        _ => MOST_LENGTH,
+    }
+}
+
+/// Most bytes of a length: keys are far shorter than 2^28.
+const MOST_LENGTH: usize = 4;
+/// Most bytes of a put beside key and value.
+const MOST_LENGTHS: usize = 1 + 2 * MOST_LENGTH;
 
 /// Decodes a list of operations; values are checked to be deterministic CBOR.
 pub fn decode_ops(reader: &mut Reader<'_>) -> Result<Vec<Op>, DecodeError> {

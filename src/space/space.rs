@@ -46,7 +46,6 @@ mod roots;
 mod seals;
 mod secrets;
 mod siblings;
-mod spans;
 mod sparse;
 mod tail;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! One file: pages, length, and what changed since the last batch.
 
 use super::{
-    Damage, PAGE, PAGE_SIZE, PageKey, StorageError,
+    Damage, PAGE, PAGE_SIZE, PageKey, Spans, StorageError,
     changes::{Changes, Kind},
     lazy::Residency,
     page::{self, Page},
@@ -13,12 +13,14 @@ use crate::collections::{Map, Set};
 /// What a page without bytes holds.
 static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
 
-/// A file. Pages that are not in the map are zeros.
+/// A file. Pages that are neither in the map nor on the disk are zeros.
 #[derive(Debug, Default)]
 pub(super) struct File {
     pub(super) name: String,
     pub(super) length: u64,
     pub(super) pages: Map<u64, Page>,
+    /// Pages whose bytes the disk alone has, and that nothing was written on: they take no room here.
+    pub(super) disk: Spans,
     pub(super) changes: Changes,
     /// Length in the record of the last page.
     pub(super) stored_length: u64,
@@ -68,16 +70,61 @@ impl File {
         let grown = self.length != self.stored_length;
         let needed =
             move |number: &u64, page: &Page| page.absent && (page.stale || grown && last == Some(*number));
-        self.pages
-            .iter()
-            .filter(move |(number, page)| needed(number, page))
-            .map(|(number, _)| self.key(*number))
+        let patched = self.pages.iter().filter(move |(number, page)| needed(number, page));
+        let end = last.filter(|last| grown && self.disk.contains(*last));
+        patched.map(|(number, _)| *number).chain(end).map(|number| self.key(number))
+    }
+
+    /// Whether a page's bytes are known to the disk alone.
+    fn is_absent(&self, number: u64) -> bool {
+        self.pages.get(&number).map_or_else(|| self.disk.contains(number), |page| page.absent)
+    }
+
+    /// A page of its own for one whose bytes the disk alone has: something happens to it.
+    pub(super) fn lift(&mut self, number: u64) {
+        if self.disk.contains(number) {
+            self.disk.set(number..number.saturating_add(1), false);
+            self.pages.insert(number, Page { stored: true, absent: true, ..Page::default() });
+        }
+    }
+
+    /// Lets go of a clean page's bytes.
+    pub(super) fn evict(&mut self, number: u64) {
+        self.pages.remove(&number);
+        self.disk.set(number..number.saturating_add(1), true);
+    }
+
+    /// All pages that have a record.
+    pub(super) fn stored(&self) -> Spans {
+        let mut stored = self.disk.clone();
+        for (number, _) in self.pages.iter().filter(|(_, page)| page.stored) {
+            stored.set(*number..number.saturating_add(1), true);
+        }
+        stored
+    }
+
+    /// Page by page, where something may be that is not zeros.
+    pub(super) fn filled(&self) -> Spans {
+        let mut filled = self.disk.clone();
+        for number in self.pages.keys() {
+            filled.set(*number..number.saturating_add(1), true);
+        }
+        filled
+    }
+
+    /// Pages of these numbers whose bytes the disk alone has are no more.
+    fn drop_unread(&mut self, range: core::ops::Range<u64>) {
+        let unread: Vec<_> = self.disk.within(range.clone()).collect();
+        for number in unread.into_iter().flatten() {
+            self.dropped.insert(number);
+        }
+        self.disk.set(range, false);
     }
 
     /// Pages whose bytes are known to the disk alone.
     pub(super) fn absent(&self, offset: u64, length: u64) -> Vec<PageKey> {
         Self::pieces(offset, length)
-            .filter(|(number, ..)| self.pages.get(number).is_some_and(|page| page.absent))
+            .filter(|(number, ..)| self.is_absent(*number))
             .map(|(number, ..)| self.key(number))
             .take(MOST_NAMED)
             .collect()
@@ -116,12 +163,12 @@ impl File {
         for (number, start, end) in Self::pieces(offset, length) {
             let Some((piece, tail)) = rest.split_at_mut_checked(end - start) else { break };
             rest = tail;
+            if self.is_absent(number) {
+                return Err(StorageError::Absent { pages: self.absent(offset, length) });
+            }
             match self.pages.get(&number) {
                 None => piece.fill(0),
                 Some(page) if page.damaged => return Err(self.page_damage(number)),
-                Some(page) if page.absent => {
-                    return Err(StorageError::Absent { pages: self.absent(offset, length) });
-                }
                 Some(page) => {
                     page.used.set(now);
                     page.read(start, piece);
@@ -160,6 +207,7 @@ impl File {
             rest = tail;
             let whole = (self.damaged > 0 || self.residency != Residency::Always)
                 && self.is_whole(number, start, end);
+            self.lift(number);
             let page = self.pages.entry(number).or_default();
             if page.absent && whole {
                 page.fill(&[]);
@@ -195,8 +243,12 @@ impl File {
         if offset >= end {
             return;
         }
-        let touched: Vec<u64> =
-            self.pages.range(offset / PAGE..=(end - 1) / PAGE).map(|(page, _)| *page).collect();
+        let (first, last) = (offset / PAGE, (end - 1) / PAGE);
+        // All between the first and the last page goes.
+        self.lift(first);
+        self.lift(last);
+        self.drop_unread(first..last);
+        let touched: Vec<u64> = self.pages.range(first..=last).map(|(page, _)| *page).collect();
         for number in touched {
             let base = number.saturating_mul(PAGE);
             let inside = |at: u64| usize::try_from(at.saturating_sub(base).min(PAGE)).unwrap_or(PAGE_SIZE);
@@ -246,6 +298,8 @@ impl File {
                     self.dropped.insert(number);
                 }
             }
+            self.drop_unread(first_gone..u64::MAX);
+            self.lift(partial);
             if let Some(page) = self.pages.get_mut(&partial) {
                 page.stale |= !page.damaged;
                 if page.absent {
@@ -279,9 +333,10 @@ impl File {
         puts: &mut Vec<(PageKey, Vec<u8>)>,
         deletes: &mut Vec<PageKey>,
     ) {
-        if let Some(last) = self.length.checked_sub(1) {
+        let last = self.length.checked_sub(1).map(|last| last / PAGE);
+        if let Some(last) = last.filter(|last| !self.disk.contains(*last)) {
             // The record of the last page tells the length.
-            let page = self.pages.entry(last / PAGE).or_default();
+            let page = self.pages.entry(last).or_default();
             page.stale |= !page.stored || (self.length != self.stored_length && !page.damaged);
         }
         let foldable = |page: &Page| page.stale && !page.damaged && !page.absent;
@@ -294,7 +349,7 @@ impl File {
             page.folded = through;
         }
         for number in core::mem::take(&mut self.dropped) {
-            if !self.pages.contains_key(&number) {
+            if !self.pages.contains_key(&number) && !self.disk.contains(number) {
                 deletes.push(PageKey { file: self.name.clone(), page: number });
             }
         }

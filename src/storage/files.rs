@@ -1,11 +1,12 @@
 //! All files of a node, and what of them is to be committed.
 
 use super::{
-    Damage, JOURNAL_LIMIT, MAX_NAME, PageKey, StorageError,
+    Damage, JOURNAL_LIMIT, MAX_NAME, PageKey, Spans, StorageError,
     changes::{Changes, Kind},
+    directory,
     file::File,
     lazy::Lazy,
-    page, record, wide,
+    record, wide,
 };
 use crate::codec::Writer;
 use crate::collections::{Map, Set};
@@ -85,6 +86,8 @@ pub struct Files {
     pub(super) next_seq: u64,
     /// Last sequence known to be durable.
     pub(super) durable: u64,
+    /// Pages of the directory that is stored.
+    pub(super) directory: u64,
     /// Bytes of journal since the last compaction.
     pub(super) journal: u64,
     /// Bytes of it after which it is folded into pages.
@@ -105,6 +108,7 @@ impl Default for Files {
             // Sequence 0 is "nothing": so `through` and `durable` need no option.
             next_seq: 1,
             durable: 0,
+            directory: 0,
             journal: 0,
             limit: JOURNAL_LIMIT,
             damage: Vec::new(),
@@ -180,8 +184,8 @@ impl Files {
     /// Byte ranges, page by page and in order, outside which the file is zeros.
     pub fn extents(&self, file: FileId) -> Vec<core::ops::Range<u64>> {
         let Ok(file) = self.get(file) else { return Vec::new() };
-        file.pages
-            .keys()
+        file.filled()
+            .indexes()
             .map(|page| {
                 let start = page.saturating_mul(super::PAGE);
                 start..start.saturating_add(super::PAGE).min(file.length)
@@ -278,6 +282,7 @@ impl Files {
         for id in core::mem::take(&mut self.pending) {
             if let Some(file) = self.files.get_mut(id.0) {
                 let changes = core::mem::take(&mut file.changes);
+                body.reserve(usize::try_from(changes.bytes()).unwrap_or_default());
                 write_changes(&mut body, file, &changes);
             }
         }
@@ -326,18 +331,13 @@ impl Files {
                 file.fold(through, &mut puts, &mut deletes);
             }
         }
-        let mut names = [0; 16];
-        for file in &self.files {
-            for (number, page) in &file.pages {
-                if page.stored {
-                    page::add_name(&mut names, &file.name, *number);
-                }
-            }
-        }
-        let key = PageKey::compaction();
-        let content = [through.to_le_bytes().as_slice(), &names].concat();
-        let record = page::encode(&key, wide(content.len()), &content);
-        puts.push((key, record));
+        let files: Vec<(&str, Spans)> = self
+            .names
+            .iter()
+            .filter_map(|(name, id)| Some((name.as_str(), self.files.get(id.0)?.stored())))
+            .filter(|(_, pages)| !pages.is_empty())
+            .collect();
+        self.directory = directory::write(through, &files, self.directory, (&mut puts, &mut deletes));
         self.journal = 0;
         Some(Compaction { puts, deletes, through })
     }

@@ -1,7 +1,7 @@
 //! Pages that are not in memory, and which of those that are may go.
 //!
 //! A file is resident or lazy, by the [`Rule`] that the opener hands in. Of a lazy file, a page may be *absent*: its record is
-//! on the disk, its name is known (so nothing can vanish unseen), its bytes are not here. Reading it is
+//! on the disk, that it is there is known (so nothing can vanish unseen), its bytes are not here. Reading it is
 //! [`StorageError::Absent`]; whoever called reads the records that [`Files::take_wanted`] names, hands them to
 //! [`Files::supply`] and calls again. Writing needs no bytes: what is written on an absent page is kept beside it until it is
 //! supplied, or the whole page is written.
@@ -126,8 +126,9 @@ impl Files {
     /// Absent pages of the files that `which` names, at most so many.
     pub fn absent(&self, which: &dyn Fn(&str) -> bool, most: usize) -> Vec<PageKey> {
         let pages = self.files.iter().filter(|file| which(&file.name)).flat_map(|file| {
-            let absent = file.pages.iter().filter(|(_, page)| page.absent);
-            absent.map(|(number, _)| PageKey { file: file.name.clone(), page: *number })
+            let patched = file.pages.iter().filter(|(_, page)| page.absent).map(|(number, _)| *number);
+            let unread = file.disk.indexes();
+            patched.chain(unread).map(|page| PageKey { file: file.name.clone(), page })
         });
         pages.take(most).collect()
     }
@@ -146,6 +147,7 @@ impl Files {
         let now = self.lazy.now();
         let id = self.names.get(&key.file).copied();
         let Some(file) = id.and_then(|id| self.files.get_mut(id.0)) else { return false };
+        file.lift(key.page);
         let Some(page) = file.pages.get_mut(&key.page).filter(|page| page.absent) else { return false };
         self.lazy.supplied += 1;
         self.lazy.due = true;
@@ -194,8 +196,8 @@ impl Files {
             if bytes <= self.lazy.budget {
                 return;
             }
-            if let Some(page) = self.files.get_mut(at).and_then(|file| file.pages.get_mut(&number)) {
-                page.evict();
+            if let Some(file) = self.files.get_mut(at) {
+                file.evict(number);
                 self.lazy.evicted += 1;
                 bytes = bytes.saturating_sub(size);
             }
@@ -207,6 +209,7 @@ impl Files {
         let Lazy { budget, supplied, evicted, .. } = self.lazy;
         let mut memory = Memory { budget, supplied, evicted, ..Memory::default() };
         for file in &self.files {
+            memory.absent += usize::try_from(file.disk.count()).unwrap_or(usize::MAX);
             for page in file.pages.values() {
                 let bytes = wide(page.bytes.len());
                 memory.resident = memory.resident.saturating_add(bytes);

@@ -1,6 +1,10 @@
 //! Opening: page records, then the journal on top of them.
 
-use super::{Damage, FileId, Files, PAGE, PageKey, Rule, StorageError, page, record, wide};
+use super::{
+    Damage, FileId, Files, PAGE, PageKey, Residency, Rule, Spans, StorageError,
+    directory::{self, Compacted, Names},
+    page, record, wide,
+};
 use crate::collections::sort_by;
 
 /// All records of a store, in any order.
@@ -8,7 +12,8 @@ use crate::collections::sort_by;
 pub struct Snapshot {
     /// Page records that were read.
     pub pages: Vec<(PageKey, Vec<u8>)>,
-    /// Names of page records that were not: never that of the last page of a file, which tells its length.
+    /// Names of page records that were not, if all had to be listed: never that of the last page of a file, which tells its
+    /// length.
     pub absent: Vec<PageKey>,
     /// Journal records by sequence.
     pub journal: Vec<(u64, Vec<u8>)>,
@@ -35,32 +40,39 @@ impl Files {
     fn take(mut self, snapshot: Snapshot) -> Result<Self, StorageError> {
         let files = &mut self;
         let Snapshot { pages, absent, mut journal } = snapshot;
-        let mut through = 0;
-        let (mut names, mut expected) = ([0; 16], None);
-        for key in absent {
-            page::add_name(&mut names, &key.file, key.page);
-            let id = files.file(&key.file);
-            let Some(file) = files.get_mut(id) else { continue };
-            let page = file.pages.entry(key.page).or_default();
-            (page.stored, page.absent) = (true, true);
-            file.length = file.length.max(key.page.saturating_add(1).saturating_mul(PAGE));
+        let Compacted { through, names } = directory::read(&pages)?;
+        let mut sum = [0; 16];
+        let expected = match names {
+            Names::All(all, pages) => {
+                files.directory = pages;
+                for (name, pages) in all {
+                    files.know(&name, pages);
+                }
+                None
+            }
+            Names::Sum(sum) => Some(Some(sum)),
+            Names::Lost => Some(None),
+        };
+        if expected.is_some() {
+            for key in absent {
+                page::add_name(&mut sum, &key.file, key.page);
+                let mut known = Spans::default();
+                known.set(key.page..key.page.saturating_add(1), true);
+                files.know(&key.file, known);
+            }
         }
         for (key, stored) in pages {
-            if !key.file.is_empty() {
-                page::add_name(&mut names, &key.file, key.page);
+            if key.file.is_empty() {
+                continue;
+            }
+            if expected.is_some() {
+                page::add_name(&mut sum, &key.file, key.page);
+            } else if !files.is_known(&key) {
+                // Nobody wrote it down: it says nothing.
+                continue;
             }
             match page::decode(&key, &stored) {
-                Ok((_, bytes)) if key.file.is_empty() => {
-                    let damaged = || StorageError::Damaged { what: Damage::Compaction };
-                    let (sequence, rest) = bytes.split_first_chunk::<8>().ok_or_else(damaged)?;
-                    through = u64::from_le_bytes(*sequence);
-                    expected = Some(<[u8; 16]>::try_from(rest).map_err(|_| damaged())?);
-                }
                 Ok((length, bytes)) => files.load_page(&key, Some((length, bytes)))?,
-                // Without it nobody knows which journal records the pages already hold.
-                Err(StorageError::Damaged { what: Damage::Compaction }) => {
-                    return Err(StorageError::Damaged { what: Damage::Compaction });
-                }
                 Err(StorageError::Damaged { what }) => {
                     files.load_page(&key, None)?;
                     files.damage.push(what);
@@ -68,7 +80,7 @@ impl Files {
                 Err(error) => return Err(error),
             }
         }
-        if expected.unwrap_or_default() != names {
+        if expected.is_some_and(|expected| expected != Some(sum)) {
             files.damage.push(Damage::Pages);
         }
         files.settle_lengths();
@@ -80,9 +92,27 @@ impl Files {
         Ok(self)
     }
 
+    /// There are records of these pages of a file.
+    fn know(&mut self, name: &str, pages: Spans) {
+        let id = self.file(name);
+        let (Some(file), Some((_, last))) = (self.get_mut(id), pages.reach()) else { return };
+        file.length = file.length.max(last.saturating_add(1).saturating_mul(PAGE));
+        if file.disk.is_empty() {
+            file.disk = pages;
+        } else {
+            pages.within(0..u64::MAX).for_each(|span| drop(file.disk.set(span, true)));
+        }
+    }
+
+    fn is_known(&self, key: &PageKey) -> bool {
+        let id = self.names.get(&key.file).copied();
+        id.and_then(|id| self.get(id).ok()).is_some_and(|file| file.disk.contains(key.page))
+    }
+
     fn load_page(&mut self, key: &PageKey, content: Option<(u64, &[u8])>) -> Result<(), StorageError> {
         let id = self.file(&key.file);
         let Some(file) = self.get_mut(id) else { return Ok(()) };
+        file.disk.set(key.page..key.page.saturating_add(1), false);
         let page = file.pages.entry(key.page).or_default();
         page.stored = true;
         page.damaged = content.is_none();
@@ -91,7 +121,10 @@ impl Files {
             page.bytes.extend_from_slice(bytes);
         }
         // The last page tells the length; that of a damaged one is not known, so all of it counts.
-        if file.pages.last_key_value().is_some_and(|(last, _)| *last == key.page) {
+        let is_past = |(_, last): (u64, u64)| last < key.page;
+        if file.disk.reach().is_none_or(is_past)
+            && file.pages.last_key_value().is_some_and(|(last, _)| *last == key.page)
+        {
             let whole = key.page.saturating_add(1).saturating_mul(PAGE);
             file.length = content.map_or(whole, |(length, _)| length);
         }
@@ -101,13 +134,19 @@ impl Files {
     fn settle_lengths(&mut self) {
         for file in &mut self.files {
             file.stored_length = file.length;
-            // The last record is lost altogether: what it told is not known, what it held is damaged.
-            let last = file.length.saturating_sub(1) / PAGE;
-            if file.length > 0 && !file.pages.contains_key(&last) {
-                let page = file.pages.entry(last).or_default();
-                page.damaged = true;
+            // The last record is lost altogether: what it told is not known, what it held is damaged. So is each that should
+            // have been read.
+            let last = file.length.checked_sub(1).map(|last| last / PAGE);
+            let last = last.filter(|last| !file.pages.contains_key(last));
+            let unread = file.disk.indexes().filter(|_| file.residency == Residency::Always);
+            let unread: Vec<u64> = unread.filter(|number| Some(*number) != last).chain(last).collect();
+            for number in unread {
+                let stored = file.disk.contains(number);
+                file.disk.set(number..number.saturating_add(1), false);
+                let page = file.pages.entry(number).or_default();
+                (page.stored, page.damaged) = (stored, true);
                 file.damaged += 1;
-                self.damage.push(Damage::Page { file: file.name.clone(), page: last });
+                self.damage.push(Damage::Page { file: file.name.clone(), page: number });
             }
         }
     }

@@ -1,6 +1,6 @@
 //! A backend in memory: what a browser's database is to a node, for tests and simulation.
 
-use super::{Batch, Commit, Compaction, PageKey, Rule, Snapshot, absent_at_open};
+use super::{Batch, Commit, Compaction, PageKey, Rule, Snapshot, absent_at_open, to_open};
 use crate::collections::{Map, sort};
 
 /// Records by key. A crash is: take a [`MemoryBackend::snapshot`], forget the [`Files`](super::Files), load it.
@@ -49,12 +49,28 @@ impl MemoryBackend {
 
     /// The records that opening needs: of files that are lazy by the rule only the last page's.
     pub fn lazy_snapshot(&self, rule: Rule) -> Snapshot {
+        let compacted = self.compacted();
+        let Some(groups) = to_open(&compacted, rule) else { return self.listed_snapshot(rule) };
+        let read = |key: PageKey| Some((key.clone(), self.pages.get(&key)?.clone()));
+        let pages = compacted.into_iter().chain(groups.into_iter().flatten().filter_map(read)).collect();
+        let journal = self.journal.iter().map(|(seq, record)| (*seq, record.clone())).collect();
+        Snapshot { pages, absent: Vec::new(), journal }
+    }
+
+    /// The same by the names of all records, as if none were written down.
+    pub fn listed_snapshot(&self, rule: Rule) -> Snapshot {
         let mut snapshot = self.snapshot();
         let mut keys: Vec<PageKey> = snapshot.pages.iter().map(|(key, _)| key.clone()).collect();
         sort(&mut keys);
         snapshot.absent = absent_at_open(&keys, rule);
         snapshot.pages.retain(|(key, _)| !snapshot.absent.contains(key));
         snapshot
+    }
+
+    /// What the last compaction left.
+    fn compacted(&self) -> Vec<(PageKey, Vec<u8>)> {
+        let of_none = self.pages.iter().take_while(|(key, _)| key.file.is_empty());
+        of_none.map(|(key, record)| (key.clone(), record.clone())).collect()
     }
 
     /// Page records by name.

@@ -11,12 +11,8 @@
 //! ```
 //!
 //! Checksums are BLAKE2b-128 and cover the record's own name (file and page, or sequence), so that damaged, swapped or
-//! foreign records are found, named and never used. A page without a record is all zeros; that no record has gone is seen
-//! by the names of all, which the record of the last compaction sums up:
-//!
-//! ```text
-//! last compaction  a page record of the file "": sequence u64 | checksums of the names of all page records, added by XOR, 16
-//! ```
+//! foreign records are found, named and never used. A page without a record is all zeros; which records there are the last
+//! compaction wrote down (`directory.rs`), so that none goes unseen, and opening lists no names.
 //!
 //! Not every page has to be in memory: those of lazy files are read from the disk when they are needed, and let go
 //! (`lazy.rs`).
@@ -28,6 +24,7 @@
 //! nothing after one that failed. A file exists while it has at least one byte. Sizes and offsets are bytes.
 
 mod changes;
+mod directory;
 mod error;
 mod file;
 mod files;
@@ -37,9 +34,11 @@ mod memory;
 mod page;
 mod random_access;
 mod record;
+mod spans;
 #[cfg(test)]
 mod tests;
 
+pub use directory::to_open;
 pub use error::{Damage, StorageError};
 pub use files::{Batch, Commit, Compaction, Durability, FileId, Files};
 pub use lazy::{BUDGET, Memory, Residency, Rule, absent_at_open};
@@ -47,6 +46,7 @@ pub use load::Snapshot;
 pub use memory::MemoryBackend;
 pub use page::PageKey;
 pub use random_access::{RandomAccess, Stat};
+pub use spans::Spans;
 
 /// Bytes of a page.
 pub const PAGE_SIZE: usize = 16 * 1024;

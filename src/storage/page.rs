@@ -19,11 +19,6 @@ pub struct PageKey {
 }
 
 impl PageKey {
-    /// The record that says up to which journal sequence the pages are.
-    pub(super) fn compaction() -> Self {
-        Self { file: String::new(), page: 0 }
-    }
-
     pub(super) fn damage(&self) -> Damage {
         match self.file.as_str() {
             "" => Damage::Compaction,
@@ -128,11 +123,6 @@ impl Page {
     /// Whether its record says what it says, and can be read.
     pub(super) fn is_clean(&self, durable: u64) -> bool {
         self.stored && !self.stale && !self.damaged && !self.absent && self.folded <= durable
-    }
-
-    /// Drops the bytes, which the record has.
-    pub(super) fn evict(&mut self) {
-        (self.absent, self.bytes) = (true, Vec::new());
     }
 
     /// Reads from `at` on, as many bytes as `out` has.

@@ -222,7 +222,7 @@ test("a tab that shouts nonsense at the others is not heard", scenario(async (w)
   const browser = await w.browser("chrome");
   const tab = await browser.open(server.claim);
   await setUp(tab, { device: "first" });
-  const other = await browser.open(new URL("/css/base.css", server.url).href);
+  const other = await browser.open(new URL("/pkg/package.json", server.url).href);
   const channels = await other.run(async () => {
     // The channel of all nodes of this browser, and those on which tabs of one database call each other.
     const names = ["hypha/v1", ...(await indexedDB.databases()).map(({ name }) => `hypha/node/${name}`)];

@@ -53,7 +53,9 @@ const reader = (tab, options) => tab.run(async (options) => {
     if (held() > 1) first ??= performance.now() - start;
   };
   hypha.addEventListener("peer", look);
-  setInterval(look, 5);
+  // One looks at a time: the one before would measure from its own start.
+  clearInterval(globalThis.looking);
+  globalThis.looking = setInterval(look, 5);
 }, options);
 
 const held = (tab) => tab.run(() => held());
@@ -85,8 +87,14 @@ test("a sync of 10,000 entries begins on the hub, goes direct, survives blocked 
   const link = await origin(a, { hubs: [hub] });
   await write(a, 0, 10_000);
 
+  // On the hub alone at first, then on a narrow way: so that each is under way when the next begins, on a fast machine too.
+  networks.cut();
   await reader(b, { hubs: [hub], link });
-  await until("some entries directly", async () => (await held(b)) > 2_500 && (await path(b)) === "direct", { told: () => peers(b) });
+  await has(b, 2);
+  networks.narrow(300);
+  await comes(b, "direct", 60_000);
+  const wentDirect = await held(b);
+  await has(b, wentDirect + 200);
   networks.cut();
   const cutAt = Date.now();
   const before = await held(b);
@@ -95,13 +103,15 @@ test("a sync of 10,000 entries begins on the hub, goes direct, survives blocked 
   const fellBack = Date.now() - cutAt;
   await has(b, 10_000, 60_000);
   const [overRelay, firstOverRelay, paths] = [Date.now() - cutAt, await b.run(() => first), await b.run(() => paths)];
-  assert.deepEqual(paths, ["relay", "direct", "relay"]);
+  // A machine that stalls for seconds may go to and fro once more; no other way is ever taken.
+  assert.match(paths.join(" "), /^relay( direct relay)+$/);
 
   networks.direct();
   const opened = Date.now();
   await Promise.all([comes(a, "direct", 60_000), comes(b, "direct", 60_000)]);
   const back = Date.now() - opened;
   await write(a, 10_000, 50);
+  await has(b, 10_051);
   const { one, two } = await whole(a, b, 10_050);
   assert.ok(one.moves >= 3 && two.repeated <= one.resent, JSON.stringify({ one, two }));
 
@@ -113,12 +123,12 @@ test("a sync of 10,000 entries begins on the hub, goes direct, survives blocked 
     const other = await origin(a, { hubs: [url] });
     await write(a, 0, 10);
     await reader(b, { hubs: [url], link: other });
-    await has(b, 10);
+    await has(b, 11);
     assert.equal((await b.run(() => paths))[0], name === "without it" ? "direct" : "relay");
     took[name] = `${Math.round(await b.run(() => first))} ms ${name}`;
   }
   t.diagnostic(`first entry: ${Object.values(took).join(", ")}; of the 10,000 after ${Math.round(firstOverRelay)} ms`);
-  t.diagnostic(`cut after ${before} entries: on the hub again ${fellBack} ms later, all there ${overRelay} ms later; direct ${back} ms after UDP passed again`);
+  t.diagnostic(`direct after ${wentDirect} entries, cut after ${before}: on the hub again ${fellBack} ms later, all there ${overRelay} ms later; direct ${back} ms after UDP passed again`);
   t.diagnostic(`frames: ${JSON.stringify({ sent: one.sent, resent: one.resent, moves: one.moves, repeated: two.repeated })}`);
 }));
 
@@ -140,7 +150,7 @@ test("a TURN server connects what two address translators keep apart", scenario(
   const again = await origin(a, { hubs: [plain], iceServers });
   await write(a, 0, 20);
   await reader(b, { hubs: [plain], link: again, iceServers });
-  await has(b, 20);
+  await has(b, 21);
   await Promise.all([comes(a, "turn"), comes(b, "turn")]);
   await whole(a, b, 20);
   t.diagnostic(`first entry through TURN after ${Math.round(await b.run(() => first))} ms`);
@@ -190,7 +200,7 @@ test("a network that goes away and comes back, and a browser that sleeps", scena
   const other = await origin(a, { hubs: [hub], transports: { webrtc: false } });
   await write(a, 0, 200);
   await reader(b, { hubs: [hub], link: other });
-  await has(b, 200);
+  await has(b, 201);
   assert.equal(await path(b), "relay");
   await whole(a, b, 200);
 }));

@@ -2,6 +2,7 @@
 // by itself afterwards and before it is needed, and what happens when it is missing in the middle of something.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import test from "node:test";
 import { gzipSync } from "node:zlib";
 import { scenario } from "./harness.mjs";
@@ -20,6 +21,13 @@ const neverAtOnce = async (...tabs) => {
     assert.deepEqual(stacks, [], "the page had to stand still for the rest");
   }
 };
+
+/** Paths of what `cargo xtask size` adds up, but for the page itself. */
+function counts() {
+  const [program, ...args] = process.env.HYPHA_XTASK ? [process.env.HYPHA_XTASK] : ["cargo", "run", "--quiet", "--package", "xtask", "--"];
+  const table = execFileSync(program, [...args, "size"], { encoding: "utf8" });
+  return [...table.matchAll(/^ {2}(\S+\.\w+) +\d+ +\d+$/gm)].map(([, path]) => `/${path}`).filter((path) => path !== "/index.html").sort();
+}
 
 /** A tab whose answers are counted, by path: gzipped bytes of each. */
 async function counted(browser, url) {
@@ -54,6 +62,7 @@ test("before the first write little is loaded; afterwards the rest, and all work
   }
   t.diagnostic(`${list.length} files, ${(sum / 1024).toFixed(1)} KiB gzip: ${list.sort().join(", ")}`);
   assert.ok(before.has("/pkg/wasm/core_bg.wasm") && before.has("/pkg/worker.js"), "what is counted is the page");
+  assert.deepEqual([...before.keys()].filter((path) => !path.startsWith("/.well-known/") && path !== "/").sort(), counts(), "what `cargo xtask size` counts is what is loaded");
   assert.ok(sum <= LARGEST, `${sum} bytes, gzipped, were loaded before the first write; the most is ${LARGEST}`);
   await hasRest(origin);
 
@@ -76,8 +85,8 @@ test("before the first write little is loaded; afterwards the rest, and all work
 for (const kind of ["chrome", "firefox"]) {
   test(`the rest is fetched at once if it is missing in the middle of something: ${kind}`, scenario(async (w) => {
     const server = await w.server();
-    const tab = await (await w.browser(kind)).open(server.url);
-    await inState(tab, "uninitialised");
+    // No page with a node of its own.
+    const tab = await (await w.browser(kind)).open(new URL("/pkg/package.json", server.url).href);
     const title = await tab.run(async () => {
       // The module itself, without all that waits for the rest before it asks for something.
       const { wasm } = await import("/pkg/wasm.js");

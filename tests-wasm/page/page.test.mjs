@@ -45,6 +45,19 @@ test("scripts import only each other, and of the package only its public door", 
   }
 });
 
+test("what is not needed before the first write is fetched when it is first shown", () => {
+  const atOnce = new Set(["app.js"]);
+  for (const path of atOnce) {
+    for (const [, name] of read(path).matchAll(/^(?:import|export)\b[^;]*?from "([^"]+)"/gm)) atOnce.add(normalize(join(dirname(path), name)));
+  }
+  const later = ["begin", "devices", "requests", "replicas", "remove", "look", "hubs", "taken", "trouble", "offline", "told", "waiting", "passphrase", "unlock", "lost",
+    "changed", "removed", "sign-in", "files"].map((name) => `views/${name}.js`);
+  for (const path of [...later, "lib/dialog.js", "lib/qr.js", "lib/devices.js", "lib/hub-problem.js"]) {
+    assert.ok(files.includes(path) && !atOnce.has(path), path);
+  }
+  assert.ok(atOnce.has("views/composer.js"), "else this shows nothing");
+});
+
 test("every file has a header and fewer than 200 lines", () => {
   for (const path of files.filter((path) => !path.endsWith(".png"))) {
     const text = read(path);
@@ -166,7 +179,8 @@ test("since when is a date, or asked for", async () => {
 
 test("the address of a hub is judged before it is used", async () => {
   globalThis.location = new URL("https://diary.example/?hub=wss://a.example");
-  const { currentHubs, hubProblem } = await import(join(www, "lib/settings.js"));
+  const { currentHubs } = await import(join(www, "lib/settings.js"));
+  const { hubProblem } = await import(join(www, "lib/hub-problem.js"));
   for (const good of ["wss://hub.example", "y-webrtc+wss://hub.example/a#b", "ws://localhost:8080/hub"]) assert.equal(hubProblem(good, []), "", good);
   for (const bad of ["", "hub.example", "https://hub.example", "wss://", "wss:// x", "ws://hub.example"]) assert.notEqual(hubProblem(bad, []), "", bad);
   assert.notEqual(hubProblem("wss://a.example", ["wss://a.example"]), "");
@@ -175,15 +189,18 @@ test("the address of a hub is judged before it is used", async () => {
 });
 
 test("how safe it is, is said in plain words", async () => {
-  const { safetyLine, says } = await import(join(www, "lib/safety.js"));
+  const { alone, safetyLine, says } = await import(join(www, "lib/safety.js"));
   const home = (safety, writable = true) => ({ writable, safety: () => ({ replicas: 0, devices: 0, unreplicated: 0, pinned: 0, others: 0, ...safety }) });
   assert.equal(safetyLine(undefined), "");
   assert.equal(safetyLine(home({ unreplicated: 9 })), "", "nobody is there to keep it");
   assert.equal(safetyLine(home({ pinned: 1 }, false)), "");
   assert.equal(safetyLine(home({ pinned: 2, replicas: 1 })), "Safe on 1 replica.");
   assert.equal(safetyLine(home({ pinned: 2, others: 1, devices: 1, unreplicated: 0 })), "Safe on 0 replicas and on 1 other device.");
-  assert.match(safetyLine(home({ pinned: 1, unreplicated: 1 })), /^Safe on 0 replicas\. 1 entry is in this browser alone so far\.$/);
+  assert.match(safetyLine(home({ pinned: 1, unreplicated: 1 })), /^Safe on 0 replicas\. 1 entry is in this browser alone so far; the others get it when/);
   assert.match(safetyLine(home({ others: 2, unreplicated: 3 })), /on 0 other devices\. 3 entries are/);
+  assert.equal(alone(home({ unreplicated: 3, others: 1 })), "", "said by the line above");
+  assert.equal(alone(home({})), "", "nothing is written yet");
+  assert.match(alone(home({ unreplicated: 3 })), /in this browser alone\. .*save a back-up/);
   assert.match(says({ full: true }), /no more room/);
   assert.match(says({ connected: false }), /^Not here now · it has not shown yet/);
   assert.match(says({ connected: true, length: 4, expires: new Date(Date.UTC(2027, 1, 2)) }), /^Connected · keeps 4 entries .*2027/);
@@ -205,18 +222,29 @@ test("closing is asked about only while there is a reason", async () => {
   globalThis.removeEventListener = (name) => listening.delete(name);
   try {
     const { guard, untilStored } = await import(join(www, "lib/leaving.js"));
-    const home = (safety, writable = true) => ({ writable, safety: () => safety });
-    for (const [given, asks] of [
-      [home({ pinned: 1, others: 0, unreplicated: 1 }), true],
-      [home({ pinned: 1, others: 0, unreplicated: 0 }), false],
-      [home({ pinned: 0, others: 0, unreplicated: 5 }), false],
-      [home({ pinned: 0, others: 1, unreplicated: 5 }), true],
-      [home({ pinned: 1, others: 1, unreplicated: 5 }, false), false],
-      [undefined, false],
-    ]) {
-      guard(given);
-      assert.equal(listening.has("beforeunload"), asks, JSON.stringify(given?.safety()));
+    const node = (safety, { near = false, writable = true } = {}) => ({
+      home: { key: "h", writable, safety: () => ({ pinned: 0, others: 0, unreplicated: 1, ...safety }) },
+      peers: () => (near ? [{ state: "open", spaces: ["h"] }] : [{ state: "connecting", spaces: ["h"] }, { state: "open", spaces: ["other"] }]),
+    });
+    const asks = (what, now, wanted, note) => {
+      guard(what, now);
+      assert.equal(listening.has("beforeunload"), wanted, note);
+    };
+    asks(node({ pinned: 1 }), 0, true, "a replica is relied on, and is away");
+    asks(node({ pinned: 1, unreplicated: 0 }), 0, false, "it has everything");
+    asks(node({}), 0, false, "there is nobody else");
+    asks(node({ others: 1 }), 0, false, "the other devices are away: waiting is of no use");
+    asks(node({ others: 1 }, { writable: false }), 0, false, "a reader");
+    asks(undefined, 0, false, "no node");
+    for (const given of [{ others: 1 }, { pinned: 1 }]) {
+      guard(undefined);
+      asks(node(given, { near: true }), 10_000, false, "they are given the time to take it");
+      asks(node(given, { near: true }), 13_900, false, "still");
+      asks(node(given, { near: true }), 14_000, true, "and have not");
+      asks(node({ ...given, unreplicated: 0 }, { near: true }), 14_100, false, "now they have");
+      asks(node(given, { near: true }), 15_000, false, "another post");
     }
+    guard(undefined);
     let stored;
     const write = untilStored(new Promise((resolve) => (stored = resolve)));
     assert.ok(listening.has("beforeunload"), "not stored yet");

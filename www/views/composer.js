@@ -51,6 +51,7 @@ export function composer(app) {
         const key = postKey(value.time);
         await untilStored(app.hypha.home.put(key, value, { private: secret.checked }));
         app.posted = key;
+        app.wrote = true;
         text.value = "";
         grow();
       } finally {

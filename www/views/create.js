@@ -1,21 +1,11 @@
 // Set-up: the words, two of them back, a name for this device. All on one page, in order, so that nothing is
 // hidden behind a step.
 
-import { field, h, heading, tick } from "../lib/dom.js";
-import { deviceName } from "../lib/device.js";
+import { h, heading } from "../lib/dom.js";
 import { attempt, problemPlace } from "../lib/problems.js";
-import { dropClaim, recall, remember, settings } from "../lib/settings.js";
+import { dropClaim, remember, settings } from "../lib/settings.js";
+import { deviceField, staySignedIn } from "./this-device.js";
 import { newWords, showGrowing, step } from "./words.js";
-
-const REMEMBER_HINT = "Then nobody asks for the passphrase here again. It also means that whoever can open this browser profile can write as you: tick it only on a device that is yours alone.";
-
-export const staySignedIn = () => tick({ label: "Stay signed in on this device", hint: REMEMBER_HINT, test: "remember" });
-
-export const deviceField = () => field({
-  label: "Name of this device",
-  hint: "So that you recognise it in the list of your devices. Visitors do not see it.",
-  input: h("input", { type: "text", test: "device-name", value: recall("device") ?? deviceName(), autocomplete: "off" }),
-});
 
 /** The form, and a promise that the first words are in it (or the reason why not). */
 export function create(app) {

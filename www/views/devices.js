@@ -4,8 +4,8 @@
 import { button, h, heading, setText } from "../lib/dom.js";
 import { freshness, inOrder, isOut, named, origin, standing } from "../lib/devices.js";
 import { ask } from "../lib/dialog.js";
+import { forgetLooks } from "../lib/looks.js";
 import { attempt, problemPlace } from "../lib/problems.js";
-import { forgetLooks } from "./look.js";
 import { hide, remove } from "./remove.js";
 import { replicas } from "./replicas.js";
 import { clearNews } from "./toast.js";

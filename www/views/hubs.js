@@ -1,35 +1,23 @@
 // The list of hubs: add one, remove one. The choice is kept in this browser.
 
-import { button, field, h, setText } from "../lib/dom.js";
-import { attempt, problemPlace } from "../lib/problems.js";
-import { chooseHubs, hubProblem } from "../lib/settings.js";
+import { button, h, setText } from "../lib/dom.js";
+import { part } from "../lib/later.js";
+import { attempt, problemPlace, showProblem } from "../lib/problems.js";
+import { chooseHubs } from "../lib/settings.js";
 
 const STATES = { open: "connected", connecting: "connecting…", waiting: "trying again soon", refused: "refused us", garbage: "not a hub, it seems" };
 
 export function hubs(app) {
   const list = h("ul", { class: "rows", test: "hubs", role: "list", "data-count": "0" });
-  const url = field({ label: "Add a hub", hint: "Its address starts with wss://.", input: h("input", { type: "url", test: "hub-url", placeholder: "wss://", autocomplete: "off", spellcheck: "false" }) });
-  const submit = h("button", { type: "submit", test: "hub-add" }, "Add");
   const place = problemPlace();
-  const form = h("form", { novalidate: true, onsubmit }, url.node, place, h("div", { class: "actions" }, submit));
+  const more = h("details", { ontoggle: offer }, h("summary", {}, "Add a hub"));
   const node = h("div", {}, h("h3", {}, "Hubs"),
     h("p", { class: "hint" }, "A hub is a meeting place where two browsers find each other. It cannot read what they say; it can see that they meet, and from where."),
-    list, h("details", {}, h("summary", {}, "Add a hub"), form));
+    list, place, more);
   let shown = "";
 
-  function onsubmit(event) {
-    event.preventDefault();
-    const text = url.input.value.trim();
-    const wrong = hubProblem(text, app.hubs);
-    if (wrong) {
-      url.complain(wrong);
-      return url.input.focus();
-    }
-    return attempt(submit, place, async () => {
-      await app.hypha.addHub(text);
-      keep([...app.hubs, text]);
-      url.input.value = "";
-    });
+  function offer() {
+    if (more.open && more.childElementCount === 1) part(() => import("./add-hub.js")).then(({ addHub }) => more.append(addHub(app, keep)), (error) => showProblem(place, error));
   }
 
   async function remove(gone) {

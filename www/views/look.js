@@ -3,17 +3,14 @@
 
 import { announce, button, h, heading } from "../lib/dom.js";
 import { named, orphans, quoted, unknown } from "../lib/devices.js";
+import { ROOTED } from "../lib/looks.js";
 import { recall, remember } from "../lib/settings.js";
 import { relative } from "../lib/time.js";
 import { remove } from "./remove.js";
 
 const KEPT = "devices-kept";
-const ROOTED = "devices-by-passphrase";
 const read = (name) => JSON.parse(recall(name) ?? "[]");
 const add = (name, key) => remember(name, JSON.stringify([...read(name), key]));
-
-/** When a device starts anew, it knows none of the others yet. */
-export const forgetLooks = () => remember(ROOTED, undefined);
 
 export function look(app) {
   const node = h("section", { class: "looks", "aria-label": "Devices to look at", hidden: true });

@@ -2,7 +2,7 @@
 // list on screen is then brought in line, item by item, so that nothing flickers and the focus stays.
 
 import { announce, button, h, heading, setText } from "../lib/dom.js";
-import { ask } from "../lib/dialog.js";
+import { part } from "../lib/later.js";
 import { showProblem, problemPlace } from "../lib/problems.js";
 import { POSTS, postText } from "../lib/post.js";
 import { recall, remember } from "../lib/settings.js";
@@ -63,6 +63,7 @@ export function posts(app) {
       items.delete(key);
     }
     const fresh = [];
+    const isFirst = app.seen.size === 0 && shown.length > 0;
     const writers = app.hypha?.home?.writers() ?? [];
     shown.forEach((entry, index) => {
       app.seen.add(entry.key);
@@ -94,9 +95,11 @@ export function posts(app) {
       items.get(app.posted).node.scrollIntoView({ block: "nearest" });
       app.posted = undefined;
     }
+    if (isFirst) app.update("seen");
   }
 
-  function remove(entry) {
+  async function remove(entry) {
+    const { ask } = await part(() => import("../lib/dialog.js"));
     ask({
       title: "Delete this post?",
       body: [h("blockquote", {}, String(entry.value?.text ?? "").slice(0, 200)), h("p", {}, "It disappears from every device that hears of it. Somebody who kept a copy still has it.")],
@@ -108,7 +111,7 @@ export function posts(app) {
   }
 
   function update(why) {
-    if (["hub", "peer", "tick"].includes(why)) return;
+    if (["hub", "peer", "tick", "seen"].includes(why)) return;
     const home = app.hypha.home;
     setText(title, home?.title || "Diary");
     const now = home && `${home.link} ${app.state}`;

@@ -3,7 +3,6 @@
 
 import { button, field, h, setText } from "../lib/dom.js";
 import { attempt, problemPlace } from "../lib/problems.js";
-import { guard } from "../lib/leaving.js";
 import { says, shortKey } from "../lib/safety.js";
 
 export function replicas(app) {
@@ -45,7 +44,6 @@ export function replicas(app) {
       if (!node.isConnected) list.append(node);
     }
     list.hidden = pinned.length === 0;
-    guard(app.hypha.home);
   }
 
   function rowOf({ key, label }) {

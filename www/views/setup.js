@@ -1,10 +1,10 @@
 // The first screen of a browser that knows nothing: what this is, and the three ways to go on.
 
 import { button, drawing, h, heading } from "../lib/dom.js";
+import { part } from "../lib/later.js";
+import { attempt, problemPlace } from "../lib/problems.js";
 import { domain } from "../lib/settings.js";
 import { create } from "./create.js";
-import { linkForm } from "./link-form.js";
-import { signInForm } from "./sign-in.js";
 
 export function setup(app) {
   const node = h("section", { class: "setup", test: "setup" });
@@ -14,6 +14,8 @@ export function setup(app) {
     content.querySelector("[tabindex='-1']")?.focus();
   }
 
+  const back = () => button("Back", () => show(welcome()), { class: "quiet back" });
+
   // The package may still be loading: the words are there when the form is.
   async function start() {
     const { form, ready } = create(app);
@@ -22,11 +24,21 @@ export function setup(app) {
   }
 
   async function restoring() {
-    const { restore } = await import("./files.js");
+    const { restore } = await part(() => import("./files.js"));
     show(h("div", {}, restore(app), back()));
   }
 
-  const back = () => button("Back", () => show(welcome()), { class: "quiet back" });
+  async function passphrase() {
+    const { signInForm } = await part(() => import("./sign-in.js"));
+    show(h("div", { class: "card" }, heading(1, "Sign in with your passphrase"),
+      h("p", {}, "One of your devices that is already signed in will then be asked to let this one in."), signInForm(app), back()));
+  }
+
+  async function opening() {
+    const { linkForm } = await part(() => import("./link-form.js"));
+    show(h("div", { class: "card" }, heading(1, "Open a link"),
+      h("p", {}, "You will read as a visitor. If it is your own, you can sign in afterwards."), linkForm(app), back()));
+  }
 
   const welcome = () => h("div", { class: "welcome" },
     drawing("mycelium", "mycelium"),
@@ -37,24 +49,18 @@ export function setup(app) {
       way("Start here", "Get your eight words and write the first page. Takes two minutes, and paper.",
         { test: "start", class: "main", act: start }),
       way("I have a passphrase", "You started on another device, and want to write here too.",
-        { test: "have-passphrase", act: () => show(passphrase()) }),
+        { test: "have-passphrase", act: passphrase }),
       way("Open a link", "Somebody gave you a link that starts with hypha://, to read what they write.",
-        { test: "open-link", act: () => show(opening()) }),
+        { test: "open-link", act: opening }),
       way("Restore a back-up", "You saved one in another browser.", { test: "restore", act: restoring })),
     h("p", { class: "hint" }, `Nobody has been found at ${domain} yet. That is as it should be if you are the first, or if the place does not say who lives here.`));
-
-  const passphrase = () => h("div", { class: "card" }, heading(1, "Sign in with your passphrase"),
-    h("p", {}, "One of your devices that is already signed in will then be asked to let this one in."),
-    signInForm(app), back());
-
-  const opening = () => h("div", { class: "card" }, heading(1, "Open a link"),
-    h("p", {}, "You will read as a visitor. If it is your own, you can sign in afterwards."),
-    linkForm(app), back());
 
   node.append(welcome());
   return { node };
 }
 
 function way(label, text, { test, act, class: look }) {
-  return h("div", { class: "way" }, button(label, act, { test, class: look }), h("p", {}, text));
+  const place = problemPlace();
+  const control = button(label, () => attempt(control, place, act), { test, class: look });
+  return h("div", { class: "way" }, control, h("p", {}, text), place);
 }

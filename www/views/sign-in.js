@@ -4,7 +4,7 @@
 import { h, heading, passphraseField } from "../lib/dom.js";
 import { attempt, problemPlace } from "../lib/problems.js";
 import { remember } from "../lib/settings.js";
-import { deviceField, staySignedIn } from "./create.js";
+import { deviceField, staySignedIn } from "./this-device.js";
 
 /** The card beside what a visitor reads. */
 export function signIn(app) {

@@ -1,7 +1,7 @@
 // Who this browser is connected to, and through which hubs it finds them.
 
 import { h, heading, setText } from "../lib/dom.js";
-import { safetyLine } from "../lib/safety.js";
+import { alone, safetyLine } from "../lib/safety.js";
 import { hubs } from "./hubs.js";
 
 const PATHS = { tab: "a tab of this browser", direct: "direct", turn: "through a TURN server, sealed", relay: "through a hub, sealed" };
@@ -13,8 +13,9 @@ export function status(app) {
   const others = h("div", { test: "peers", "data-count": "0" }, count, list);
   const hubList = hubs(app);
   const replicas = h("p", { test: "replica-status", hidden: true });
+  const single = h("p", { class: "hint", test: "kept-here-alone", hidden: true });
   const away = h("p", {}, h("a", { href: "#without-a-hub", test: "offline-link" }, "Without a hub: codes, files, back-up"));
-  const node = h("section", { class: "card" }, heading(2, "Connections"), summary, others, replicas, hubList.node, away);
+  const node = h("section", { class: "card" }, heading(2, "Connections"), summary, others, replicas, single, hubList.node, away);
   let reading = 0;
 
   async function update() {
@@ -26,6 +27,8 @@ export function status(app) {
     replicas.hidden = safety === "";
     setText(replicas, safety);
     if (safety) replicas.dataset.replicas = `${hypha.home.safety().replicas}`;
+    setText(single, alone(hypha.home));
+    single.hidden = single.textContent === "";
     let stats;
     try {
       stats = await hypha.stats();

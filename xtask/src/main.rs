@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! main      which command
-//! package   Rust → wasm → pkg/            tools, npm, browsers   what it takes, found or installed
+//! package   Rust → wasm → pkg/; bundle  www/, pkg/ → site/            tools, npm, browsers   what it takes, found or installed
 //! serve     listens; http reads requests; site answers them; hub is the signalling; claim the one PUT
 //! split     the module in two: what is needed first, and the rest; profile  finds out what is needed first
 //! test      rings of tests, added up by tally; check, licences, size are rings of their own
@@ -16,6 +16,7 @@
 
 mod bench;
 mod browsers;
+mod bundle;
 mod check;
 mod claim;
 mod engine;
@@ -53,9 +54,10 @@ Usage: cargo xtask <command>
             --port N     this port or none (0: any free one; default 8080 or the next free one)
             --host ADDR  listen on ADDR instead of loopback only
             --data DIR   where the claimed key is kept (default .hypha-serve/<port>)
-            --no-build   serve pkg/ as it is
+            --no-build   serve site/ and pkg/ as they are
+            --sources    serve www/ itself, not what is built of it
             --hub-only   the hub alone, on /hub and every other path
-  build   the npm package, in pkg/
+  build   the npm package, in pkg/, and the page with it, in site/
             --hostile    instead, the adversary of the end-to-end tests, in the target folder
   test    every test; installs what it needs
             --only LIST  of host, wasm, page, vectors, e2e, check (comma-separated)

@@ -26,13 +26,22 @@ pub fn install(dir: &Path) -> Result<()> {
 
 /// `wasm-opt` of the pinned binaryen, as a script for Node.js. It is 100 MB, so all clones share it.
 pub fn wasm_opt() -> Result<PathBuf> {
-    let source = paths::root().join("xtask/npm");
+    tool("xtask/npm", "npm", "binaryen (wasm-opt)", "node_modules/binaryen/bin/wasm-opt")
+}
+
+/// The pinned esbuild, as a script for Node.js.
+pub fn esbuild() -> Result<PathBuf> {
+    tool("xtask/npm-site", "npm-site", "esbuild", "node_modules/esbuild/bin/esbuild")
+}
+
+/// A tool that the lock file in the folder `source` names, in the folder of tools.
+fn tool(source: &str, name: &str, what: &str, script: &str) -> Result<PathBuf> {
+    let source = paths::root().join(source);
     let hash = lock_hash(&source)?;
-    let dir = paths::tools()?.join(format!("npm-{hash}"));
-    let script = dir.join("node_modules/binaryen/bin/wasm-opt");
+    let dir = paths::tools()?.join(format!("{name}-{hash}"));
     let stamp = dir.join("node_modules").join(STAMP);
     if !std::fs::read_to_string(&stamp).is_ok_and(|text| text == hash) {
-        step("Install binaryen (wasm-opt) from npm", || {
+        step(&format!("Install {what} from npm"), || {
             std::fs::create_dir_all(&dir)?;
             for name in ["package.json", "package-lock.json"] {
                 std::fs::copy(source.join(name), dir.join(name))?;
@@ -40,7 +49,7 @@ pub fn wasm_opt() -> Result<PathBuf> {
             ci(&dir, &stamp, &hash)
         })?;
     }
-    Ok(script)
+    Ok(dir.join(script))
 }
 
 fn ci(dir: &Path, stamp: &Path, hash: &str) -> Result<()> {

@@ -11,7 +11,7 @@
 use crate::process::{self, Output};
 use crate::split::{self, Module, Names};
 use crate::step::step;
-use crate::{npm, paths, tools};
+use crate::{bundle, npm, paths, tools};
 use anyhow::{Context, Result, bail, ensure};
 use blake2::{Blake2b, Digest, digest::consts::U32};
 use std::collections::HashMap;
@@ -51,12 +51,13 @@ const WASM_OPT: &[&str] = &[
     "--strip-target-features",
 ];
 
-/// Builds whatever is out of date and leaves the finished package in `pkg/`.
+/// Builds whatever is out of date and leaves the finished package in `pkg/`, and the page in `site/`.
 pub fn build() -> Result<()> {
     tools::wasm_target()?;
     let compiled = step("Compile to wasm", compile)?;
     let core = core(&whole(&compiled)?)?;
-    step("Put pkg/ together", || assemble(&core))
+    step("Put pkg/ together", || assemble(&core))?;
+    step("Put site/ together", bundle::build)
 }
 
 /// The library as rustc gives it.

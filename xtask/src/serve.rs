@@ -7,7 +7,7 @@ use crate::claim::Claim;
 use crate::http::{Reader, Refused, Response};
 use crate::hub::Hub;
 use crate::site::Site;
-use crate::{package, paths, socket};
+use crate::{bundle, package, paths, socket};
 use anyhow::{Context, Result, bail};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -29,6 +29,8 @@ struct Options {
     host: Option<IpAddr>,
     data: Option<PathBuf>,
     no_build: bool,
+    /// `www/` itself, not what is built of it.
+    sources: bool,
     hub_only: bool,
     /// Another package than `pkg/`: that of a recording, or of the tests' adversary.
     pkg: Option<PathBuf>,
@@ -58,9 +60,12 @@ pub fn run(args: &[String]) -> Result<()> {
 }
 
 fn site(options: &Options, port: u16) -> Result<Site> {
-    let (www, pkg) = (paths::root().join("www"), options.pkg.clone().unwrap_or_else(package::dir));
+    // another package is in no bundle
+    let is_bundled = !options.sources && options.pkg.is_none();
+    let www = if is_bundled { bundle::dir() } else { paths::root().join("www") };
+    let pkg = options.pkg.clone().unwrap_or_else(package::dir);
     if !www.join("index.html").is_file() {
-        bail!("www/index.html is missing");
+        bail!("{} has no page; run `cargo xtask build`, or `serve` without --no-build", paths::shown(&www));
     }
     if !pkg.join("package.json").is_file() {
         bail!("pkg/ is missing; run `cargo xtask build`, or `serve` without --no-build");
@@ -107,6 +112,7 @@ fn parse(args: &[String]) -> Result<Options> {
             }
             "--data" => options.data = Some(PathBuf::from(value()?)),
             "--no-build" => options.no_build = true,
+            "--sources" => options.sources = true,
             "--pkg" => options.pkg = Some(PathBuf::from(value()?)),
             "--hub-only" => options.hub_only = true,
             other => bail!("`{other}` is not an option of serve; see `cargo xtask help`"),

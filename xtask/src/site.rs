@@ -1,4 +1,4 @@
-//! What the server answers: the page from `www/`, the package under `/pkg/`, the well-known files.
+//! What the server answers: the page from `site/` or `www/`, the package under `/pkg/`, the well-known files.
 
 use crate::claim::Claim;
 use crate::http::{Request, Response};
@@ -34,9 +34,12 @@ impl Site {
     fn file(&self, path: &str) -> Response {
         let missing = || Response::text(404, "there is no such file");
         let Some(path) = decoded(path) else { return Response::text(400, "bad path") };
+        // the bundled page has parts of its own there; beside them is the package as npm hands it out
         let (folder, inside) = match path.strip_prefix("/pkg/") {
-            Some(inside) => (&self.pkg, inside),
-            None => (&self.www, path.trim_start_matches('/')),
+            Some(inside) if within(&self.www.join("pkg"), inside).is_none_or(|file| file.is_dir()) => {
+                (&self.pkg, inside)
+            }
+            _ => (&self.www, path.trim_start_matches('/')),
         };
         let inside = if inside.is_empty() || inside.ends_with('/') {
             format!("{inside}index.html")

@@ -1,17 +1,17 @@
 //! `size`: everything a page loads before the first write, gzipped, against its target and what it was last.
 //!
-//! Starts at `www/index.html` and follows what each file names: `src` and stylesheet links in HTML, `url(…)` in CSS,
+//! Starts at `site/index.html` and follows what each file names: `src` and stylesheet links in HTML, `url(…)` in CSS,
 //! and in scripts every quoted relative path that exists, be it imported at once, as worker or as wasm; not what is
-//! imported by `import(…)` when it is needed, but for the package itself. The second part of the module is loaded later:
+//! imported by `import(…)` when it is needed, but for what a newcomer needs. The second part of the module is loaded later:
 //! it has a bound of its own. What a browser really loads is measured by `tests-wasm/e2e/22-first-load.test.mjs`.
 
-use crate::{package, paths};
+use crate::{bundle, paths};
 use anyhow::{Context, Result, bail};
 use flate2::{Compression, write::GzEncoder};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 /// Gzipped bytes that a page should load before the first write.
 const TARGET: usize = 200 << 10;
@@ -19,14 +19,15 @@ const TARGET: usize = 200 << 10;
 const MOST: usize = 345 << 10;
 /// The second part of the module, and the gzipped bytes that it may have. Whoever raises it says in the commit what for.
 const LATER: (&str, usize) = ("pkg/wasm/core_rest.wasm", 392 << 10);
-/// What is imported by `import(…)` and needed all the same.
-const AT_ONCE: &[&str] = &["./pkg/index.js"];
+/// What is imported by `import(…)` and needed all the same, by the names before the hashes: the package, and what
+/// somebody sees who begins a diary.
+const AT_ONCE: &[&str] = &["pkg", "begin"];
 
 /// Prints the table; false if there is too much.
 pub fn run() -> Result<bool> {
-    let loaded = Loaded::find(&paths::root().join("www"), &package::dir())?;
+    let loaded = Loaded::find(&bundle::dir())?;
     loaded.print();
-    let later = gzipped(&fs::read(on_disk(LATER.0, Path::new("www"), &package::dir()))?)?;
+    let later = gzipped(&fs::read(bundle::dir().join(LATER.0))?)?;
     println!("  later: {} {} KiB gzip, of {} at most", LATER.0, kib(later), LATER.1 >> 10);
     Ok(loaded.total() <= MOST && later <= LATER.1)
 }
@@ -48,23 +49,21 @@ pub fn check() -> Result<()> {
 struct Loaded(BTreeMap<String, (usize, usize)>);
 
 impl Loaded {
-    fn find(www: &Path, pkg: &Path) -> Result<Self> {
+    fn find(site: &Path) -> Result<Self> {
         let mut found = BTreeMap::new();
         let mut open = vec!["index.html".to_owned()];
         while let Some(path) = open.pop() {
             if found.contains_key(&path) {
                 continue;
             }
-            let file = on_disk(&path, www, pkg);
+            let file = site.join(&path);
             let bytes = fs::read(&file).with_context(|| format!("cannot read {}", paths::shown(&file)))?;
             let names = references(&path, &String::from_utf8_lossy(&bytes));
-            open.extend(
-                names.into_iter().filter(|name| name != LATER.0 && on_disk(name, www, pkg).is_file()),
-            );
+            open.extend(names.into_iter().filter(|name| name != LATER.0 && site.join(name).is_file()));
             found.insert(path, (bytes.len(), gzipped(&bytes)?));
         }
         if !found.keys().any(|path| path.ends_with(".wasm")) {
-            bail!("www/index.html leads to no .wasm: is pkg/ built?");
+            bail!("site/index.html leads to no .wasm: is it built?");
         }
         Ok(Self(found))
     }
@@ -100,14 +99,15 @@ fn kib(bytes: usize) -> String {
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
-fn on_disk(path: &str, www: &Path, pkg: &Path) -> PathBuf {
-    path.strip_prefix("pkg/").map_or_else(|| www.join(path), |inside| pkg.join(inside))
-}
-
 fn gzipped(bytes: &[u8]) -> Result<usize> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;
     Ok(encoder.finish()?.len())
+}
+
+fn is_at_once(name: &str) -> bool {
+    let name = Path::new(name).file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+    AT_ONCE.contains(&name.rsplit_once('-').map_or(name, |(name, _)| name))
 }
 
 /// Paths in the site that the text of the file at `path` may load.
@@ -121,7 +121,7 @@ fn references(path: &str, text: &str) -> Vec<String> {
                 // whatever stands behind `import(` comes when it is needed
                 let mut before = "";
                 text.split(quote).filter(move |part| {
-                    let is_later = before.ends_with("import(") && !AT_ONCE.contains(part);
+                    let is_later = before.ends_with("import(") && !is_at_once(part);
                     before = part;
                     !is_later
                 })
@@ -181,13 +181,19 @@ mod tests {
 
     #[test]
     fn scripts_name_modules_workers_and_wasm() {
-        let text = "import { a } from './a.js'; import('../b.js'); import('./pkg/index.js'); new Worker(new URL(\"./w.js\", import.meta.url));\n\
+        let text = "import { a } from './a.js'; import('../b.js'); import('./pkg/begin-1A.js'); new Worker(new URL(\"./w.js\", import.meta.url));\n\
                     fetch(`./wasm/core.wasm`); const s = 'no/path'; // './gone.js'";
         let mut names = references("pkg/js/index.js", text);
         names.sort();
         assert_eq!(
             names,
-            ["pkg/js/a.js", "pkg/js/gone.js", "pkg/js/pkg/index.js", "pkg/js/w.js", "pkg/js/wasm/core.wasm"]
+            [
+                "pkg/js/a.js",
+                "pkg/js/gone.js",
+                "pkg/js/pkg/begin-1A.js",
+                "pkg/js/w.js",
+                "pkg/js/wasm/core.wasm"
+            ]
         );
     }
 

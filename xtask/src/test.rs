@@ -21,6 +21,22 @@ use std::time::{Duration, Instant};
 
 const RINGS: &[&str] = &["host", "wasm", "page", "vectors", "package", "e2e", "check"];
 
+/// Suites that run once more with nodes that have nearly nothing in memory.
+const LAZILY: &[&str] = &[
+    "node::replicas::tests",
+    "node::tests::a_second_device_is_let_in_and_both_write",
+    "node::tests::a_removed_device_is_told_and_reads_on",
+    "node::tests::another_passphrase_takes_the_place_of_the_old_one",
+    "node::tests::all_devices_lost_the_passphrase_begins_again",
+    "node::tests::calls",
+    "node::tests::spaces",
+    "node::tests::export::a_sync_file",
+    "node::adversary::cuts",
+    "node::adversary::forks::a_file_brings_both_branches",
+    "node::adversary::forks::of_three_histories",
+    "node::adversary::relays",
+];
+
 const HOST: Duration = Duration::from_secs(40 * 60);
 const BROWSER_UNITS: Duration = Duration::from_secs(30 * 60);
 const SCRIPTS: Duration = Duration::from_secs(30 * 60);
@@ -100,14 +116,32 @@ fn host() -> Result<Tally> {
     let mut command = Command::new("cargo");
     if !nextest() {
         command.args(["test", "--workspace", "--no-fail-fast"]).current_dir(root);
-        return counted(&mut command, HOST);
+        let mut tally = counted(&mut command, HOST)?;
+        tally += lazily()?;
+        return Ok(tally);
     }
     command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests", "pass"]).current_dir(root);
     let mut tally = counted(&mut command, HOST)?;
     let mut docs = Command::new("cargo");
     docs.args(["test", "--workspace", "--doc", "--no-fail-fast"]).current_dir(root);
     tally += counted(&mut docs, HOST)?;
+    tally += lazily()?;
     Ok(tally)
+}
+
+/// Suites of whole nodes once more, with nodes that have nearly nothing in memory: about 30 s of them. All of them:
+/// `HYPHA_SIM_LAZY=1 cargo test --lib node::`.
+fn lazily() -> Result<Tally> {
+    println!("▸ nodes that have four pages in memory");
+    let mut command = Command::new("cargo");
+    // the same command line as before, as far as it decides on what is compiled
+    command.args(["test", "--workspace", "--lib", "--no-fail-fast", "--"]).args(LAZILY);
+    command.env("HYPHA_SIM_LAZY", "1").current_dir(paths::root());
+    let ran = counted(&mut command, HOST)?;
+    if ran.passed + ran.failed < LAZILY.len().try_into()? {
+        bail!("of the suites {} some do not exist", LAZILY.join(", "));
+    }
+    Ok(ran)
 }
 
 fn nextest() -> bool {

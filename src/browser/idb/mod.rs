@@ -17,8 +17,8 @@
 //! can never append to what that one has continued. A node that takes over from one that may still live raises it on
 //! opening ([`Database::claim`]).
 //!
-//! **Pages.** Opening reads the names of all page records, and the records that are needed at once; the others are read
-//! when they are wanted ([`Database::pages`]).
+//! **Pages.** Opening reads what the last compaction wrote down of the page records, and those that are needed at once; the
+//! others are read when they are wanted ([`Database::pages`]). Where that cannot be read all names are listed.
 //!
 //! rexie lays the stores out and deletes. It knows neither durability nor `versionchange`, so all else goes over a
 //! connection one layer below it.
@@ -136,6 +136,11 @@ impl Database {
             records.push(record.await?.map(|record| to_bytes(&record, "a page record").unwrap_or_default()));
         }
         Ok(records)
+    }
+
+    /// Resolves in a later turn of the browser, soon also in a hidden tab.
+    pub async fn turn(&self) -> Result<(), IdbError> {
+        self.key(FENCE).await.map(drop)
     }
 
     /// Reads a value of the `keys` store; `undefined` if there is none.

@@ -8,7 +8,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use super::{FENCE, IdbError, JOURNAL, KEYS, PAGES};
 use crate::{
     collections::{Set, sort},
-    storage::{PageKey, Rule, Snapshot, absent_at_open},
+    storage::{PageKey, Rule, Snapshot, absent_at_open, to_open},
 };
 
 /// Most records that one request gives: what it copies is in memory twice.
@@ -48,46 +48,75 @@ pub(super) async fn read_all(
     let (pages, journal) = (transaction.object_store(PAGES)?, transaction.object_store(JOURNAL)?);
     // All are asked for before the first answer: each would wait for a turn of the browser.
     let fence = transaction.object_store(KEYS)?.get(JsValue::from_str(FENCE))?.into_future();
-    let names = pages.get_all_keys(None, None)?.into_future();
+    let compacted = between(&"\0".into(), &"\0:".into())?;
+    let names = pages.get_all_keys(Some(compacted.clone()), None)?.into_future();
+    let compacted = pages.get_all(Some(compacted), None)?.into_future();
     let seqs = journal.get_all_keys(None, None)?.into_future();
     let records = journal.get_all(None, None)?.into_future();
     let seen = Seen::ask(&transaction)?;
     let fence = fence.await?.and_then(|value| value.as_f64()).unwrap_or(0.0);
-    let names = names.await?;
-    let mut keys = Vec::with_capacity(names.len());
-    for name in &names {
-        keys.push(parse_page_key(name)?);
-    }
     let mut snapshot = Snapshot::default();
-    let mut sorted = keys.clone();
-    sort(&mut sorted);
-    snapshot.absent = absent_at_open(&sorted, rule);
-    let absent: Set<&PageKey> = snapshot.absent.iter().collect();
-    // Neighbours go together.
-    let mut runs: Vec<(usize, usize)> = Vec::new();
-    for at in (0..keys.len()).filter(|at| keys.get(*at).is_some_and(|key| !absent.contains(key))) {
-        match runs.last_mut().filter(|(start, end)| *end == at && at - *start < MOST_AT_ONCE) {
-            Some((_, end)) => *end = at + 1,
-            None => runs.push((at, at + 1)),
-        }
+    for (name, record) in names.await?.iter().zip(compacted.await?) {
+        snapshot.pages.push((parse_page_key(name)?, to_bytes(&record, "a page record")?));
     }
-    let mut asked = Vec::with_capacity(runs.len());
-    for (start, end) in runs {
-        if let (Some(first), Some(last)) = (names.get(start), names.get(end - 1)) {
-            let range = idb::KeyRange::bound(first, last, Some(false), Some(false))?;
-            asked.push((start..end, pages.get_all(Some(idb::Query::from(range)), None)?.into_future()));
-        }
+    let groups = match to_open(&snapshot.pages, rule) {
+        Some(groups) => groups,
+        None => list(&pages, rule, &mut snapshot.absent).await?,
+    };
+    let mut asked = Vec::with_capacity(groups.len());
+    for group in groups {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
+        let range = between(&page_key(first), &page_key(last))?;
+        let names = match group.len() {
+            1 => None,
+            _ => Some(pages.get_all_keys(Some(range.clone()), None)?.into_future()),
+        };
+        asked.push((group, names, pages.get_all(Some(range), None)?.into_future()));
     }
     for (seq, record) in seqs.await?.into_iter().zip(records.await?) {
         snapshot.journal.push((to_seq(&seq)?, to_bytes(&record, "a journal record")?));
     }
     let seen = seen.await?;
-    for (range, records) in asked {
-        for (key, record) in keys.get(range).unwrap_or_default().iter().zip(records.await?) {
-            snapshot.pages.push((key.clone(), to_bytes(&record, "a page record")?));
+    for (group, names, records) in asked {
+        let keys = match names {
+            None => group,
+            Some(names) => names.await?.iter().map(parse_page_key).collect::<Result<_, _>>()?,
+        };
+        for (key, record) in keys.into_iter().zip(records.await?) {
+            snapshot.pages.push((key, to_bytes(&record, "a page record")?));
         }
     }
     Ok((snapshot, fence, seen))
+}
+
+/// The records that opening reads by the names of all, in groups of neighbours.
+async fn list(
+    pages: &idb::ObjectStore,
+    rule: Rule,
+    absent: &mut Vec<PageKey>,
+) -> Result<Vec<Vec<PageKey>>, IdbError> {
+    let names = pages.get_all_keys(None, None)?.await?;
+    let keys = names.iter().map(parse_page_key).collect::<Result<Vec<_>, _>>()?;
+    let mut sorted = keys.clone();
+    sort(&mut sorted);
+    *absent = absent_at_open(&sorted, rule);
+    let left: Set<&PageKey> = absent.iter().collect();
+    let (mut groups, mut joins): (Vec<Vec<PageKey>>, bool) = (Vec::new(), false);
+    for key in keys {
+        let wanted = !left.contains(&key) && !key.file.is_empty();
+        match groups.last_mut().filter(|group| joins && group.len() < MOST_AT_ONCE) {
+            Some(group) if wanted => group.push(key),
+            _ if wanted => groups.push(vec![key]),
+            _ => {}
+        }
+        joins = wanted;
+    }
+    Ok(groups)
+}
+
+/// All names from one to another, both within.
+fn between(first: &JsValue, last: &JsValue) -> Result<idb::Query, IdbError> {
+    Ok(idb::KeyRange::bound(first, last, Some(false), Some(false))?.into())
 }
 
 pub(super) fn page_key(key: &PageKey) -> JsValue {

@@ -3,7 +3,7 @@
 use super::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(crate::testing::cases(48))]
 
     /// Found, proved, verified by anyone; and no changed bit of the proof verifies.
     #[test]

@@ -79,7 +79,7 @@ fn tampered(proof: &Proof, blocks: &[Vec<u8>], seed: u64) -> Vec<(Proof, Vec<Vec
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(crate::testing::cases(48))]
 
     /// Random ranges under random heads in any order give the same feed; no changed proof is accepted or leaves a trace.
     #[test]

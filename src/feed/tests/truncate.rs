@@ -37,7 +37,7 @@ fn reopened(files: &mut Files, backend: &mut MemoryBackend, key: crate::crypto::
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(crate::testing::cases(128))]
 
     /// Against a list that is appended to and truncated, and a reader that looks in now and then.
     #[test]

@@ -4,7 +4,7 @@ use super::*;
 use crate::storage::MemoryBackend;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(crate::testing::cases(64))]
 
     /// However blocks are batched, and whenever the feed is opened again, it is the list of its blocks.
     #[test]

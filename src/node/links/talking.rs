@@ -56,6 +56,8 @@ impl Node {
         self.now = now;
         self.leave_channels();
         self.settle();
+        self.checkpoint_now();
+        self.settle();
     }
 
     /// Seals a sign-in message and sends it to every peer of the home.

@@ -14,7 +14,7 @@ pub(in crate::node) mod safety;
 mod tests;
 
 use self::{
-    promising::Wish,
+    promising::{Question, Wish},
     safety::{Asking, Vouched},
 };
 use crate::{collections::Map, crypto::PublicKey, mesh::LinkId, node::Node, sync::Message};
@@ -35,6 +35,8 @@ struct Peer {
     asking: Asking,
     /// What it wants a receipt for, by feed.
     wishes: Map<PublicKey, Wish>,
+    /// What it wants to see, until that is read.
+    question: Option<Question>,
 }
 
 impl Promises {
@@ -61,6 +63,7 @@ impl Node {
     /// Does what is due about receipts; whether anything was sent.
     pub(in crate::node) fn tend_receipts(&mut self) -> bool {
         let mut messages = self.grant_wishes();
+        messages.append(&mut self.answer_challenges());
         for space in self.spaces.keys() {
             messages.append(&mut self.ask_for_receipts(space));
             self.tell_safety(space);
@@ -74,27 +77,21 @@ impl Node {
 
     /// A message about receipts came.
     pub(in crate::node) fn receipt_message(&mut self, link: LinkId, space: PublicKey, message: Message) {
-        let answer = match message {
+        match message {
             Message::AskReceipt { feed, length, tree_hash } => {
                 self.wished(link, space, feed, length, tree_hash);
-                None
             }
             Message::Challenge { id, feed, nonce, blocks } => {
-                self.challenged(link, space, id, feed, &nonce, &blocks)
+                self.challenged(link, space, Question { id, feed, nonce, blocks });
             }
-            Message::Receipt(receipt) => self.promised(link, space, receipt),
-            Message::Answer { id, hash } => {
-                self.challenge_answered(link, space, id, hash);
-                None
+            Message::Receipt(receipt) => {
+                if let Some(challenge) = self.promised(link, space, receipt) {
+                    self.tell_peer(link, space, &challenge);
+                }
             }
-            Message::Decline { why, .. } => {
-                self.declined(link, space, why);
-                None
-            }
-            _ => None,
-        };
-        if let Some(answer) = answer {
-            self.tell_peer(link, space, &answer);
+            Message::Answer { id, hash } => self.challenge_answered(link, space, id, hash),
+            Message::Decline { why, .. } => self.declined(link, space, why),
+            _ => {}
         }
     }
 

@@ -21,6 +21,14 @@ pub(super) struct Wish {
     after: Option<u64>,
 }
 
+/// What a peer wants to see.
+pub(super) struct Question {
+    pub(super) id: u64,
+    pub(super) feed: PublicKey,
+    pub(super) nonce: [u8; 32],
+    pub(super) blocks: Vec<u64>,
+}
+
 impl Node {
     /// A peer wants a receipt.
     pub(super) fn wished(
@@ -88,33 +96,58 @@ impl Node {
         messages
     }
 
-    /// A peer wants to see that blocks are here.
-    pub(super) fn challenged(
-        &mut self,
-        link: LinkId,
-        space: PublicKey,
-        id: u64,
-        feed: PublicKey,
-        nonce: &[u8; 32],
-        blocks: &[u64],
-    ) -> Option<Message> {
+    /// A peer wants to see that blocks are here: answered once they are read, which may take the disk a moment.
+    pub(super) fn challenged(&mut self, link: LinkId, space: PublicKey, question: Question) {
+        if let Some(peer) = self.promises.peers.get_mut(&(link, space)).filter(|peer| !peer.proven.is_empty())
+        {
+            // An honest peer asks one thing at a time.
+            peer.question = Some(question);
+        }
+    }
+
+    /// Answers to all questions whose blocks are in memory; the others wait for theirs.
+    pub(super) fn answer_challenges(&mut self) -> Vec<(LinkId, PublicKey, Message)> {
+        let waiting = self.promises.peers.iter_mut();
+        let questions: Vec<(LinkId, PublicKey, Question)> = waiting
+            .filter_map(|((link, space), peer)| Some((*link, *space, peer.question.take()?)))
+            .collect();
+        let mut messages = Vec::new();
+        for (link, space, question) in questions {
+            match self.shown(link, space, &question) {
+                Some(Ok(message)) => messages.push((link, space, message)),
+                Some(Err(Waits)) => {
+                    if let Some(peer) = self.promises.peers.get_mut(&(link, space)) {
+                        peer.question = Some(question);
+                    }
+                }
+                None => {}
+            }
+        }
+        messages
+    }
+
+    /// `None` if nothing is owed to whoever asks.
+    fn shown(&self, link: LinkId, space: PublicKey, question: &Question) -> Option<Result<Message, Waits>> {
         if !self.may_ask(link, space) {
             return None;
         }
+        let Question { id, feed, nonce, blocks } = question;
         let signer = self.own_signer(&space)?.public();
         let held = &self.spaces.get(&space)?.space;
+        let answer = |read: &[(u64, Vec<u8>)]| {
+            let hash = challenge_answer(&space, &signer, feed, nonce, read);
+            Message::Answer { id: *id, hash }
+        };
         #[cfg(any(test, feature = "hostile"))]
-        if blocks.iter().any(|index| *index >= held.hostile_shown(&feed, u64::MAX)) {
+        if blocks.iter().any(|index| *index >= held.hostile_shown(feed, u64::MAX)) {
             // It dropped them, and hopes that nobody looks.
             let lie = blocks.iter().map(|index| (*index, Vec::new())).collect::<Vec<_>>();
-            return Some(Message::Answer { id, hash: challenge_answer(&space, &signer, &feed, nonce, &lie) });
+            return Some(Ok(answer(&lie)));
         }
-        Some(match read_blocks(held, &self.files, &feed, blocks) {
-            Some(read) => {
-                Message::Answer { id, hash: challenge_answer(&space, &signer, &feed, nonce, &read) }
-            }
-            None => Message::Decline { feed, why: Declined::NotHeld },
-        })
+        Some(read_blocks(held, &self.files, feed, blocks).map(|read| match read {
+            Some(read) => answer(&read),
+            None => Message::Decline { feed: *feed, why: Declined::NotHeld },
+        }))
     }
 
     /// Whether a peer has proved to be a writer of a space: strangers get no promises.
@@ -136,19 +169,26 @@ impl Node {
     }
 }
 
-/// Blocks of a feed with their indexes; `None` if one is not here.
+/// Blocks are on the disk: they are wanted, and here soon.
+pub(super) struct Waits;
+
+/// Blocks of a feed with their indexes; `None` if one is not held. All that lie on the disk are wanted at once.
 pub(super) fn read_blocks(
     space: &Space,
     files: &crate::storage::Files,
     feed: &PublicKey,
     blocks: &[u64],
-) -> Option<Vec<(u64, Vec<u8>)>> {
-    let feed = space.feed(feed)?;
-    let mut read = Vec::with_capacity(blocks.len());
+) -> Result<Option<Vec<(u64, Vec<u8>)>>, Waits> {
+    let Some(feed) = space.feed(feed) else { return Ok(None) };
+    let (mut read, mut waits) = (Vec::with_capacity(blocks.len()), false);
     for index in blocks {
-        read.push((*index, feed.get(files, *index).ok().flatten()?));
+        match feed.get(files, *index) {
+            Ok(Some(block)) => read.push((*index, block)),
+            Err(error) if error.is_absent() => waits = true,
+            Ok(None) | Err(_) => return Ok(None),
+        }
     }
-    Some(read)
+    if waits { Err(Waits) } else { Ok(Some(read)) }
 }
 
 /// Feeds for which one peer may want receipts at a time.

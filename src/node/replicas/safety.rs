@@ -73,6 +73,8 @@ struct Vouchers {
 pub(super) struct Asking {
     /// For which length a receipt was asked, and when (ms).
     asked: Option<(u64, u64)>,
+    /// What it is to be asked once the blocks are read.
+    draft: Option<Draft>,
     challenge: Option<Challenge>,
     /// When it is challenged again though nothing changed, ms since 1970.
     challenge_at: u64,
@@ -85,6 +87,13 @@ pub(super) struct Asking {
     full: bool,
 }
 
+/// A question that is not asked yet.
+struct Draft {
+    about: Receipt,
+    nonce: [u8; 32],
+    blocks: Vec<u64>,
+}
+
 /// A question that is not answered yet.
 struct Challenge {
     id: u64,
@@ -94,9 +103,44 @@ struct Challenge {
     about: Receipt,
 }
 
-#[cfg(test)]
+impl Draft {
+    /// About random blocks, always the last one among them.
+    fn new(about: Receipt, entropy: &mut dyn Entropy) -> Option<Self> {
+        let range = u32::try_from(about.length).unwrap_or(u32::MAX);
+        let mut blocks = vec![about.length.checked_sub(1)?];
+        for _ in 1..CHALLENGED.min(about.length) {
+            blocks.push(u64::from(entropy.below(range)));
+        }
+        Some(Self { about, nonce: entropy.array32(), blocks })
+    }
+}
+
 impl Asking {
+    /// Asks what is drafted, once its blocks are read: until then it stays a draft.
+    fn ask(&mut self, space: &Space, files: &Files, last: &mut u64, now: u64) -> Option<Message> {
+        let draft = self.draft.take()?;
+        let Draft { about, nonce, blocks } = &draft;
+        let Ok(read) = read_blocks(space, files, &about.feed, blocks) else {
+            self.draft = Some(draft);
+            return None;
+        };
+        let Some(read) = read else {
+            // Own blocks are damaged: nobody can be judged by them.
+            self.challenge_at = now.saturating_add(CHALLENGE_MS);
+            return None;
+        };
+        let expected = challenge_answer(&space.key(), &about.signer, &about.feed, nonce, &read);
+        let until = now.saturating_add(ANSWER_MS);
+        *last = last.wrapping_add(1);
+        let Draft { about, nonce, blocks } = draft;
+        self.due = Some(until);
+        let feed = about.feed;
+        self.challenge = Some(Challenge { id: *last, expected, until, about });
+        Some(Message::Challenge { id: *last, feed, nonce, blocks })
+    }
+
     /// Whether a challenge waits for its answer.
+    #[cfg(test)]
     pub(super) const fn is_challenging(&self) -> bool {
         self.challenge.is_some()
     }
@@ -217,6 +261,11 @@ impl Node {
                 asking.due = Some(challenge.until);
                 continue;
             }
+            if asking.draft.is_some() {
+                let asked = asking.ask(space, &self.files, &mut self.promises.last_challenge, now);
+                messages.extend(asked.map(|message| (*link, *other, message)));
+                continue;
+            }
             if asking.barred_until > now {
                 asking.due = Some(asking.barred_until);
                 continue;
@@ -243,14 +292,9 @@ impl Node {
             }
             asking.due = Some(asking.challenge_at);
             let Some(kept) = right.filter(|_| asking.challenge_at <= now) else { continue };
-            self.promises.last_challenge += 1;
-            let id = self.promises.last_challenge;
-            let made = challenge(space, &self.files, id, kept, self.entropy.as_mut(), now);
-            if let Some((question, message)) = made {
-                asking.due = Some(question.until);
-                asking.challenge = Some(question);
-                messages.push((*link, *other, message));
-            }
+            asking.draft = Draft::new(kept, self.entropy.as_mut());
+            let asked = asking.ask(space, &self.files, &mut self.promises.last_challenge, now);
+            messages.extend(asked.map(|message| (*link, *other, message)));
         }
         if struck {
             self.save_receipts(key);
@@ -269,12 +313,13 @@ impl Node {
     pub(super) fn promised(&mut self, link: LinkId, key: PublicKey, receipt: Receipt) -> Option<Message> {
         let now = self.now;
         let space = &self.spaces.get(&key)?.space;
-        let own = space.writer()?;
+        let feed = space.feed(&space.writer()?)?;
         let peer = self.promises.peers.get_mut(&(link, key))?;
         let vouched = self.promises.spaces.get_mut(&key)?;
         let wanted = peer.asking.asked.is_some()
+            && peer.asking.draft.is_none()
             && peer.asking.challenge.is_none()
-            && receipt.feed == own
+            && receipt.feed == feed.key()
             && receipt.length > 0
             && receipt.expires > now
             && receipt.expires <= now.saturating_add(LONGEST_MS)
@@ -288,16 +333,12 @@ impl Node {
             self.with_session(link, key, |session, _| session.fail(fault));
             return None;
         }
-        let hash = space.feed(&own)?.tree_hash_at(&self.files, receipt.length).ok()?;
-        if hash != Some(receipt.tree_hash) {
+        if feed.tree_hash_at(&self.files, receipt.length) != Ok(Some(receipt.tree_hash)) {
             return None;
         }
         peer.asking.full = false;
-        self.promises.last_challenge += 1;
-        let id = self.promises.last_challenge;
-        let (question, message) = challenge(space, &self.files, id, receipt, self.entropy.as_mut(), now)?;
-        peer.asking.challenge = Some(question);
-        Some(message)
+        peer.asking.draft = Draft::new(receipt, self.entropy.as_mut());
+        peer.asking.ask(space, &self.files, &mut self.promises.last_challenge, now)
     }
 
     /// A peer answers a challenge: what it promised counts from now on, or not any more.
@@ -422,27 +463,6 @@ impl Node {
     ) -> Result<(), NodeError> {
         self.writing(space, |space, files, now, entropy| space.unpin_replica(files, now, entropy, replica))
     }
-}
-
-/// A question about random blocks, always the last one among them, and what it is answered with.
-fn challenge(
-    space: &Space,
-    files: &Files,
-    id: u64,
-    about: Receipt,
-    entropy: &mut dyn Entropy,
-    now: u64,
-) -> Option<(Challenge, Message)> {
-    let range = u32::try_from(about.length).unwrap_or(u32::MAX);
-    let mut blocks = vec![about.length.checked_sub(1)?];
-    for _ in 1..CHALLENGED.min(about.length) {
-        blocks.push(u64::from(entropy.below(range)));
-    }
-    let nonce = entropy.array32();
-    let read = read_blocks(space, files, &about.feed, &blocks)?;
-    let expected = challenge_answer(&space.key(), &about.signer, &about.feed, &nonce, &read);
-    let message = Message::Challenge { id, feed: about.feed, nonce, blocks };
-    Some((Challenge { id, expected, until: now.saturating_add(ANSWER_MS), about }, message))
 }
 
 fn file_of(space: &PublicKey) -> String {

@@ -320,6 +320,31 @@ fn past_a_quota_nothing_is_taken_and_it_is_said() {
     assert!(world.node(between).held_spaces().is_empty());
 }
 
+/// Neither who is asked nor who asks has the blocks in memory, nor room for all of them: the disk is asked first.
+#[test]
+fn blocks_that_lie_on_the_disk_are_shown_and_asked_about_all_the_same() {
+    let mut world = World::new(11);
+    world.lazy = true;
+    let (first, key) = sign_up(&mut world);
+    let (between, pinned) = replica(&mut world, &[key], None);
+    pin(&mut world, first, pinned);
+    let long = "x".repeat(20_000);
+    for n in 0..30 {
+        world.call(first, post(&format!("posts/{n:02}"), &long)).unwrap();
+    }
+    world.until("safe on one", |world| safe_on(world, first, 1));
+    world.reload(between);
+    world.reload(first);
+    world.until("met again", |world| world.node(first).replicas(None)[0].connected);
+    let before = world.loads;
+    // Three challenges long, and not a moment without.
+    for _ in 0..35 {
+        world.run(60_000);
+        assert!(safe_on(&world, first, 1), "{:?}", safety(&world, first));
+    }
+    assert!(world.loads > before + 30, "{} pages were read", world.loads - before);
+}
+
 #[test]
 fn a_replica_holds_what_its_own_page_says_and_has_no_account() {
     let mut world = World::new(8);
@@ -430,8 +455,9 @@ fn strangers_get_no_receipts() {
                     Message::AskReceipt { feed: own, length: 1, tree_hash: crate::crypto::Hash([0; 32]) };
                 node.receipt_message(link, key, ask);
                 assert!(node.promises.peers.get(&(link, key)).is_none_or(|peer| peer.wishes.is_empty()));
-                let blocks = vec![0];
-                assert_eq!(node.challenged(link, key, 1, own, &[1; 32], &blocks), None);
+                let ask = Message::Challenge { id: 1, feed: own, nonce: [1; 32], blocks: vec![0] };
+                node.receipt_message(link, key, ask);
+                assert!(node.answer_challenges().is_empty());
             }
         }
     });

@@ -23,6 +23,15 @@ impl Node {
         self.chores.store_at = Some(self.now.saturating_add(CALM_MS).min(latest));
     }
 
+    /// The page closes: what is due is written now, so that it is not computed when the page is opened again.
+    pub(in crate::node) fn checkpoint_now(&mut self) {
+        self.checkpoint_later();
+        if self.chores.store_at.is_some() {
+            self.chores.store_at = Some(self.now);
+            self.store_checkpoints();
+        }
+    }
+
     /// Writes the checkpoints that are due.
     pub(in crate::node) fn store_checkpoints(&mut self) {
         if self.chores.store_at.take_if(|at| *at <= self.now).is_none() {

@@ -63,7 +63,10 @@ impl Node {
             self.event(Event::Writers);
         }
         if !changed.is_empty() {
-            sort(&mut changed);
+            // Those of one event are in order, and seldom are there several.
+            if !changed.is_sorted() {
+                sort(&mut changed);
+            }
             changed.dedup();
             // A page that shows its own post may be left the same moment: what it shows must be stored.
             self.durable.send(Output::Event(Event::Changed { space, keys: changed }));

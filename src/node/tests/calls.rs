@@ -119,3 +119,22 @@ fn a_damaged_ring_is_begun_anew() {
     let calls = crate::node::calls::Calls::load(&mut files).unwrap();
     assert_eq!(calls.find(&CallId { tab: [5; 8], number: 1 }), None);
 }
+
+/// An admin may be faster than Argon2id is on the device that asks; its call is answered all the same.
+#[test]
+fn who_is_let_in_before_its_words_are_there_is_answered() {
+    let mut world = World::new(77);
+    let (first, key) = sign_up(&mut world);
+    let second = world.browser(Some(key));
+    world.words_ms.insert(second, 60_000);
+    world.until("met", |world| world.node(second).peers().iter().any(|peer| peer.level == Some(true)));
+    let call = Call::SignIn { secret: secret(1), device: "Second".into(), remember: true };
+    let id = world.calls(second, vec![call])[0];
+    world.until("request shown", |world| !world.node(first).requests().is_empty());
+    assert_eq!(world.node(second).sign_in_words(), None, "they take longer");
+    let request = world.node(first).requests().remove(0);
+    world.call(first, Call::Approve { request: request.id, words: None }).unwrap();
+    world.until("let in", |world| world.node(second).state() == State::Writer);
+    world.until("answered", |world| world.browsers[second].replies.contains_key(&id));
+    assert!(matches!(world.browsers[second].replies[&id], Ok(Reply::Done)));
+}

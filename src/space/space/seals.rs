@@ -1,11 +1,11 @@
 //! Seals that others made: noting them, opening those for this device, and what becomes readable by it.
 
-use super::{Space, backlog::present, spans::Spans};
+use super::{Space, backlog::present};
 use crate::{
     collections::{Map, Set},
     crypto::{Hash, PublicKey, Signer},
     space::{AccessOp, Entry, SpaceError, Status},
-    storage::Files,
+    storage::{Files, Spans},
 };
 
 /// Entries by their writers' numbers.

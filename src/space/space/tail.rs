@@ -1,6 +1,6 @@
 //! How far a feed has been taken in, and what of it is in the view.
 
-use super::spans::Spans;
+use crate::storage::Spans;
 
 /// How far a feed has been taken in.
 #[derive(Default)]

@@ -25,7 +25,8 @@ enum Slot {
 /// A write that is ready to be appended.
 struct Ready {
     ops: Vec<WriteOp>,
-    slots: Map<String, Slot>,
+    /// Of each, where it or what stands in its stead is.
+    slots: Vec<Slot>,
     first_private: usize,
     /// Its place among the drafts.
     at: usize,
@@ -85,16 +86,20 @@ impl Space {
     ) -> Vec<Result<Vec<Item>, SpaceError>> {
         let mut results = Vec::with_capacity(writes.len());
         let (mut group, mut touched): (Vec<Vec<WriteOp>>, Set<String>) = Default::default();
+        let may_seal = |op: &WriteOp| !matches!(op, WriteOp::Put { private: false, .. });
+        // Puts in clear depend on nothing: where there are no others, nobody asks what was touched.
+        let is_asked = writes.iter().flatten().any(may_seal);
         for ops in writes {
             // What depends on a write before it is planned after that one is done.
-            let may_seal = |op: &WriteOp| !matches!(op, WriteOp::Put { private: false, .. });
             let begins_epoch = ops.iter().any(may_seal) && self.usable_epoch().is_none();
             let depends = |op: &WriteOp| op.expect() != Expect::Any || touched.contains(op.key());
             if begins_epoch || ops.iter().any(depends) {
                 results.extend(self.write_group(files, now, entropy, core::mem::take(&mut group)));
                 touched.clear();
             }
-            touched.extend(ops.iter().map(|op| op.key().to_owned()));
+            if is_asked {
+                touched.extend(ops.iter().map(|op| op.key().to_owned()));
+            }
             group.push(ops);
             if begins_epoch {
                 results.extend(self.write_group(files, now, entropy, core::mem::take(&mut group)));
@@ -139,17 +144,34 @@ impl Space {
             op.check()?;
             self.check_expect(files, op)?;
         }
-        let mut slots = Map::new();
         if ops.is_empty() {
-            return Ok(Ready { ops, slots, first_private: 0, at: 0, adopted: None });
+            return Ok(Ready { ops, slots: Vec::new(), first_private: 0, at: 0, adopted: None });
         }
-        let last: Map<&str, usize> = ops.iter().enumerate().map(|(at, op)| (op.key(), at)).collect();
-        let (mut public, mut private) = (Vec::new(), Vec::new());
+        // Of several writes to one key the last stands.
+        let mut last: Map<&str, usize> = Map::new();
+        let mut stands = Vec::with_capacity(ops.len());
         for (at, op) in ops.iter().enumerate() {
-            if last.get(op.key()) == Some(&at) {
-                slots.insert(op.key().to_owned(), self.place_write(files, op, &mut public, &mut private)?);
+            stands.push(at);
+            if let Some(earlier) = last.insert(op.key(), at).and_then(|earlier| stands.get_mut(earlier)) {
+                *earlier = at;
             }
         }
+        for at in (0..stands.len()).rev() {
+            let next = stands.get(at).and_then(|next| stands.get(*next)).copied();
+            if let (Some(stand), Some(next)) = (stands.get_mut(at), next) {
+                *stand = next;
+            }
+        }
+        let (mut public, mut private) = (Vec::with_capacity(ops.len()), Vec::new());
+        let mut placed = Vec::with_capacity(ops.len());
+        for ((at, op), stand) in ops.iter().enumerate().zip(&stands) {
+            placed.push(match at == *stand {
+                true => self.place_write(files, op, &mut public, &mut private)?,
+                false => Slot::Public(0),
+            });
+        }
+        let slots =
+            stands.iter().map(|stand| placed.get(*stand).copied().unwrap_or(Slot::Public(0))).collect();
         let first_private = public.len();
         let private = match private.is_empty() {
             true => None,
@@ -250,11 +272,10 @@ impl Ready {
     /// What each write's key holds once the drafts were appended from index `first` on.
     fn written(self, writer: PublicKey, first: u64, time: u64) -> Vec<Item> {
         let index = first.saturating_add(u64::try_from(self.at).unwrap_or(u64::MAX));
-        let item = |op: WriteOp| {
-            let (at, private) = match self.slots.get(op.key()) {
-                Some(Slot::Private(at)) => (self.first_private + at, true),
-                Some(Slot::Public(at)) => (*at, false),
-                None => (0, false),
+        let item = |(op, slot): (WriteOp, Slot)| {
+            let (at, private) = match slot {
+                Slot::Private(at) => (self.first_private + at, true),
+                Slot::Public(at) => (at, false),
             };
             let version = Version { writer, index, op: u32::try_from(at).unwrap_or(u32::MAX) };
             let (key, value) = match op {
@@ -264,6 +285,6 @@ impl Ready {
             let adopted = self.adopted.filter(|_| value.is_some());
             Item { key, value, conflicts: Vec::new(), writer, time, version, private, adopted }
         };
-        self.ops.into_iter().map(item).collect()
+        self.ops.into_iter().zip(self.slots).map(item).collect()
     }
 }

@@ -30,7 +30,7 @@ let made = 0;
 
 const NODES = { a: "10.77.1", b: "10.77.2", outside: "10.77.0" };
 
-/** Makes the networks: `{ open, direct, cut, nat, cable, turn, program, stop }`. */
+/** Makes the networks: `{ open, direct, narrow, cut, nat, cable, turn, program, stop }`. */
 export async function startNetworks() {
   const lacking = missing();
   if (lacking) throw new Error(`these tests need ${lacking}`);
@@ -78,6 +78,8 @@ export async function startNetworks() {
   return {
     /** Everything passes between a and b. */
     direct: () => nft("flush chain inet hypha forward", "flush chain ip hypha-nat out"),
+    /** All UDP together passes at this many kilobytes a second: what a test cuts is then under way on every machine. */
+    narrow: (rate) => nft("flush chain inet hypha forward", `add rule inet hypha forward meta l4proto udp limit rate over ${rate} kbytes/second burst 64 kbytes drop`),
     /** No UDP passes the router any more. */
     cut: () => nft("insert rule inet hypha forward meta l4proto udp drop"),
     /** Each behind an address translator that gives every destination another port, and no way from one to the other. */

@@ -44,6 +44,8 @@ export async function startStatic({ ranges = true } = {}) {
 
 function fromDisk(pathname) {
   const inside = pathname.endsWith("/") ? `${pathname}index.html` : pathname;
-  const file = path.join(ROOT, inside.startsWith("/pkg/") ? "" : "www", path.normalize(inside));
-  return file.startsWith(ROOT) && existsSync(file) && statSync(file).isFile() ? readFileSync(file) : undefined;
+  // The page as it is built, and beside its parts the package.
+  const file = ["site", ""].map((folder) => path.join(ROOT, folder, path.normalize(inside)))
+    .find((file) => (file.startsWith(path.join(ROOT, "site/")) || file.startsWith(path.join(ROOT, "pkg/"))) && existsSync(file) && statSync(file).isFile());
+  return file && readFileSync(file);
 }

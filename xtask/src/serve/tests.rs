@@ -119,12 +119,13 @@ fn a_taken_port_is_an_error_when_named() {
 #[test]
 fn options_are_read_and_others_refused() {
     let parse = |line: &str| parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-    let options = parse("--port 0 --host 0.0.0.0 --data d --no-build --pkg p").unwrap();
+    let options = parse("--port 0 --host 0.0.0.0 --data d --no-build --sources --pkg p").unwrap();
     let expected = Options {
         port: Some(0),
         host: Some(Ipv4Addr::UNSPECIFIED.into()),
         data: Some(PathBuf::from("d")),
         no_build: true,
+        sources: true,
         hub_only: false,
         pkg: Some(PathBuf::from("p")),
     };

@@ -17,9 +17,10 @@ use crate::{
     collections::Map,
     crypto::{Hash, PublicKey},
     space::{
-        space::{Space, seals::SealedAt, spans::Spans},
+        space::{Space, seals::SealedAt},
         view::{BaseNote, RunName},
     },
+    storage::Spans,
 };
 
 /// Changes with anything that is stored here or in facts and runs.

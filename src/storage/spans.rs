@@ -1,16 +1,16 @@
-//! Which indexes of a feed: as few spans as there are.
+//! A set of numbers, as few spans as there are: pages of a file, entries of a feed.
 
 use core::ops::Range;
 
 use crate::codec::{DecodeError, MAX_SAFE, Reader, Writer};
 
-/// A set of indexes, as spans: ascending, apart from one another, none empty.
+/// A set of numbers, as spans: ascending, apart from one another, none empty.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Spans(Vec<(u64, u64)>);
+pub struct Spans(Vec<(u64, u64)>);
 
 impl Spans {
     /// Takes a range in or out; returns its pieces as they were before: each with whether it was in.
-    pub(super) fn set(&mut self, range: Range<u64>, within: bool) -> Vec<(Range<u64>, bool)> {
+    pub fn set(&mut self, range: Range<u64>, within: bool) -> Vec<(Range<u64>, bool)> {
         let Range { start, end } = range;
         if start >= end {
             return Vec::new();
@@ -44,22 +44,41 @@ impl Spans {
     }
 
     /// Whether an index is in it.
-    pub(super) fn contains(&self, index: u64) -> bool {
+    pub fn contains(&self, index: u64) -> bool {
         let after = self.0.partition_point(|(from, _)| *from <= index);
         after.checked_sub(1).and_then(|at| self.0.get(at)).is_some_and(|(_, to)| index < *to)
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    /// Whether nothing is in it.
+    pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// The first and the last one.
+    pub fn reach(&self) -> Option<(u64, u64)> {
+        Some((self.0.first()?.0, self.0.last()?.1.saturating_sub(1)))
+    }
+
+    /// How many are in it.
+    pub fn count(&self) -> u64 {
+        self.0.iter().map(|(from, to)| to - from).sum()
+    }
+
+    /// Its spans within a range.
+    pub fn within(&self, range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+        let first = self.0.partition_point(|(_, to)| *to <= range.start);
+        let rest = self.0.get(first..).unwrap_or_default().iter();
+        rest.take_while(move |(from, _)| *from < range.end)
+            .map(move |(from, to)| (*from).max(range.start)..(*to).min(range.end))
+    }
+
     /// Every index in it, ascending.
-    pub(super) fn indexes(&self) -> impl Iterator<Item = u64> {
+    pub fn indexes(&self) -> impl Iterator<Item = u64> {
         self.0.iter().flat_map(|(from, to)| *from..*to)
     }
 
     /// `varint spans │ each: varint indexes since the last span │ varint its length`
-    pub(super) fn encode(&self, out: &mut Writer) {
+    pub fn encode(&self, out: &mut Writer) {
         out.count(self.0.len());
         let mut at = 0;
         for (from, to) in &self.0 {
@@ -68,7 +87,8 @@ impl Spans {
         }
     }
 
-    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    /// What was encoded. [`DecodeError::NotCanonical`] if it is not as it would be encoded.
+    pub fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (mut spans, mut at) = (Vec::new(), 0_u64);
         for _ in 0..reader.count("spans", reader.remaining())? {
             let from = at.saturating_add(reader.varint()?);
