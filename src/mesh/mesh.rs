@@ -96,7 +96,7 @@ impl Mesh {
             return Err(MeshError::TooManySpaces { max: MAX_SPACES });
         }
         let mut membership = Membership::new(space, &self.id(), now);
-        membership.start(now, entropy);
+        membership.start(true, now, entropy);
         let topics: Vec<Topic> = membership.topics().collect();
         self.spaces.insert(space, membership);
         self.next_turn = next_change(now);
@@ -243,7 +243,15 @@ impl Mesh {
             self.tabs.send(&id, &bytes);
             self.post_tabs();
         } else {
-            self.out.push_back(MeshOutput::LinkSend { link: via, bytes });
+            match self.out.back_mut() {
+                // Frames carry their lengths, and each message of a channel costs both ends more than its bytes.
+                Some(MeshOutput::LinkSend { link, bytes: front })
+                    if *link == via && front.len().saturating_add(bytes.len()) <= MAX_FRAME =>
+                {
+                    front.extend_from_slice(&bytes);
+                }
+                _ => self.out.push_back(MeshOutput::LinkSend { link: via, bytes }),
+            }
         }
         Ok(())
     }
@@ -390,7 +398,7 @@ impl Mesh {
             self.hub_news(hub, news, now, entropy);
         }
         for space in self.spaces.values_mut() {
-            space.start(now, entropy);
+            space.start(false, now, entropy);
         }
         self.tabs.greet();
     }

@@ -158,6 +158,8 @@ impl Node {
             *files = node.files;
             return Err(error);
         }
+        let found = node.files.take_found();
+        node.tell_damage(&found);
         node.settle();
         node.ask_for_pages();
         Ok(node)

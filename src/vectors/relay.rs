@@ -44,12 +44,9 @@ fn packets() -> Json {
     let mut alice = Signalling::new(&mut Given(&secret));
     let mut bob = Signalling::new(&mut Given(&other));
     let mut messages = Vec::new();
-    for (number, past, body) in [
-        (1, 0, b"the first bytes".to_vec()),
-        (2, 300, vec![0x5a; 5_000]),
-        (0, 301, vec![]),
-        (0, 301, vec![5, 0x80]),
-    ] {
+    for (number, past, body) in
+        [(1, 0, b"the first bytes".to_vec()), (2, 300, vec![0x5a; 5_000]), (0, 301, vec![])]
+    {
         let (inner, outer) = (entropy.array24(), entropy.array24());
         let packet = Packet { number, past, bytes: body.clone() };
         let direct = Direct::Relay { attempt: 7, packet };
