@@ -250,8 +250,8 @@ impl Mesh {
         }
     }
 
-    /// The higher id cannot dial, so it lets the lower one know that it is there: at once, or if others are known who
-    /// may have heard the same hello, not at once with all of them; and not to every copy of it.
+    /// The higher id cannot dial, so it lets the lower one know that it is there: soon, not at once with all the
+    /// others who heard the same hello, and not to every copy of it.
     pub(super) fn plan_here(&mut self, id: &NodeId, now: u64, entropy: &mut dyn Entropy) {
         let own = self.id();
         let Some(peer) = self.peers.get(id) else { return };
@@ -262,10 +262,8 @@ impl Mesh {
         {
             return;
         }
-        let others = u32::try_from(self.peers.len()).unwrap_or(u32::MAX).saturating_sub(1);
-        let spread = others.saturating_mul(HERE_SPREAD_MS).min(MAX_HERE_SPREAD_MS);
         if let Some(peer) = self.peers.get_mut(id) {
-            let soon = now.saturating_add(u64::from(entropy.below(spread)));
+            let soon = now.saturating_add(50).saturating_add(u64::from(entropy.below(350)));
             let rate = if peer.here_was == 0 { 0 } else { peer.here_was.saturating_add(HERE_MS) };
             peer.here_at = Some(soon.max(rate));
         }
@@ -487,9 +485,6 @@ pub(super) fn wants_link(peer: &Peer, counts: &Counts) -> bool {
 const MAX_PEERS: usize = 256;
 /// Nodes that are to answer a hello in a large space.
 const ANSWERS: u32 = 4;
-/// Milliseconds over which answers to a hello spread, for each other node that is known; and at most.
-const HERE_SPREAD_MS: u32 = 50;
-const MAX_HERE_SPREAD_MS: u32 = 400;
 /// Between two answers to the same node's hellos.
 const HERE_MS: u64 = 2_000;
 /// A node that had no room is left alone for so long.

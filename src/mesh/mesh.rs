@@ -96,7 +96,7 @@ impl Mesh {
             return Err(MeshError::TooManySpaces { max: MAX_SPACES });
         }
         let mut membership = Membership::new(space, &self.id(), now);
-        membership.start(true, now, entropy);
+        membership.start(now, entropy);
         let topics: Vec<Topic> = membership.topics().collect();
         self.spaces.insert(space, membership);
         self.next_turn = next_change(now);
@@ -398,7 +398,7 @@ impl Mesh {
             self.hub_news(hub, news, now, entropy);
         }
         for space in self.spaces.values_mut() {
-            space.start(false, now, entropy);
+            space.start(now, entropy);
         }
         self.tabs.greet();
     }

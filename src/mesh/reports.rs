@@ -24,10 +24,10 @@ impl Mesh {
                     let protocols = socket.protocol.into_iter().map(str::to_owned).collect();
                     self.out.push_back(MeshOutput::HubOpen { hub, url: socket.url, protocols });
                 }
-                HubNews::Ready { again } => {
+                HubNews::Ready => {
                     self.revive_relays(now);
                     for space in self.spaces.values_mut() {
-                        space.start(!again, now, entropy);
+                        space.start(now, entropy);
                     }
                 }
                 HubNews::Send(frame) => self.out.push_back(MeshOutput::HubSend { hub, frame }),

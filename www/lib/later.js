@@ -13,9 +13,9 @@ export async function part(load) {
 }
 
 let sheet;
-/** The look of what comes later. A page without it is plain, and works. */
+/** The look of what comes later, as seen from the page. Without it, it is plain, and works. */
 function styles() {
-  sheet ??= new Promise((done) => document.head.append(h("link", { rel: "stylesheet", href: new URL("../css/later.css", import.meta.url).href, onload: done, onerror: done })));
+  sheet ??= new Promise((done) => document.head.append(h("link", { rel: "stylesheet", href: "css/later.css", onload: done, onerror: done })));
   return sheet;
 }
 

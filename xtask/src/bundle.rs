@@ -31,7 +31,7 @@ const PACKAGE: &str = "pkg/index.js";
 /// Imported by a newcomer's page, in one piece.
 const BEGIN: &str = "views/begin.js";
 
-/// The sheet that a script asks for, by this name.
+/// The sheet that a script asks for when something is shown that comes later, by this name.
 const LATER: &str = "css/later.css";
 
 /// The finished site.

@@ -20,8 +20,6 @@ pub(crate) struct HubConnection {
     garbage_left: Bucket,
     intake: Bucket,
     healthy: bool,
-    /// Whether it was ever open.
-    met: bool,
 }
 
 /// What the mesh is to do or know; in order.
@@ -36,10 +34,7 @@ pub(crate) enum HubNews {
     },
     Open(Socket),
     /// Topics are joined: say hello.
-    Ready {
-        /// Whether it was open before: then others lost it at the same moment.
-        again: bool,
-    },
+    Ready,
     Send(HubFrame),
     State,
     /// A message above the rate was dropped.
@@ -63,7 +58,6 @@ impl HubConnection {
             garbage_left: Bucket::new(GARBAGE_BURST, 1, now),
             intake: Bucket::new(INTAKE_BURST, INTAKE_PER_SECOND, now),
             healthy: false,
-            met: false,
         }
     }
 
@@ -265,8 +259,7 @@ impl HubConnection {
                 HubEvent::Ready => {
                     self.state = HubState::Open;
                     self.until = Some(now.saturating_add(HEALTHY_MS));
-                    let again = core::mem::replace(&mut self.met, true);
-                    news.extend([HubNews::State, HubNews::Ready { again }]);
+                    news.extend([HubNews::State, HubNews::Ready]);
                 }
                 HubEvent::Reopen => {
                     let was_open = self.is_open();

@@ -79,9 +79,8 @@ impl Detect {
         if let Some(inner) = &mut self.inner {
             if (Socket { url: plain.to_owned(), protocol: None }) == inner.socket() {
                 inner.opened(now, out);
-                // A greeting comes once; and a hub that answers in order has read our topics before it reads what comes
-                // next, so that it need not be asked again.
-                if matches!(kind, HubKind::Matchbox | HubKind::YWebrtc) {
+                // A greeting comes once.
+                if kind == HubKind::Matchbox {
                     inner.frame(frame, now, out);
                 }
             } else {

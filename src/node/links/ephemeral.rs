@@ -26,8 +26,8 @@ use crate::node::{
     accounts::request_queue::Via,
     links::known_heads::{KnownHead, KnownHeads},
     links::presence::{Presence, Present},
-    node::Secrets,
     persist::{replace, whole_or_anew},
+    secrets::Secrets,
 };
 use crate::{
     collections::Set,
