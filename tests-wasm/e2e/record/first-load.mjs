@@ -17,11 +17,11 @@ const passes = (ms) => new Promise((done) => setTimeout(done, ms));
 const ran = new Map(); // place -> stage
 try {
   // Keys, words and hashes differ each time, and with them which way some code goes.
-  for (let turn = 1; turn <= 3; turn++) {
+  for (let turn = 1; turn <= 4; turn++) {
     const browser = await Browser.launch("chrome");
     const server = await startServer({ pkg: process.env.HYPHA_PKG });
     try {
-      await (turn < 3 ? oneLife(browser, server, turn) : inMemory(browser, server));
+      await (turn < 3 ? oneLife(browser, server, turn) : byScript(browser, server, turn === 3 ? { storage: "memory" } : {}));
     } finally {
       await browser.stop();
       await server.stop();
@@ -37,24 +37,24 @@ function written(tab) {
   return until("an empty composer", () => tab.run(() => document.querySelector("[data-testid=composer]").value === ""));
 }
 
-/** The same without a database, asked of the package by a script. */
-async function inMemory(browser, server) {
+/** The same asked of the package by a script, without any hub. */
+async function byScript(browser, server, options) {
   const tab = await browser.open(address(server.url, { hub: server.hub }));
   await inState(tab, "uninitialised");
-  await tab.run(async () => {
+  await tab.run(async (options) => {
     const { Hypha } = await import("/pkg/index.js");
-    window.forgetful = await Hypha.open({ name: "forgetful", storage: "memory" });
+    window.scripted = await Hypha.open({ name: "scripted", ...options });
     window.words = await Hypha.generatePassphrase();
-  });
+  }, options);
   await confirming(tab);
-  await tab.run(() => forgetful.signUp(words, { device: "one" }).then(() => {}));
-  await told(tab, 1, "set up in memory");
+  await tab.run(() => scripted.signUp(words, { device: "one" }).then(() => {}));
+  await told(tab, 1, "set up by a script");
   await tab.run(async () => {
-    await forgetful.home.put("a", { n: 1 });
-    await forgetful.home.get("a");
-    for await (const { key } of forgetful.home.list()) await forgetful.home.get(key);
+    await scripted.home.put("a", { n: 1 });
+    await scripted.home.get("a");
+    for await (const { key } of scripted.home.list()) await scripted.home.get(key);
   });
-  await told(tab, 2, "written in memory");
+  await told(tab, 2, "written by a script");
 }
 
 /** As it begins, and before anything comes, the words are looked at. */
