@@ -67,7 +67,8 @@ impl Holding {
             return Ok((Self::default(), None));
         }
         // Without the list the quota of all holds for each.
-        let own = persist::whole(files, QUOTAS)?.and_then(|bytes| decode(&bytes).ok()).unwrap_or_default();
+        let own =
+            persist::whole_or_anew(files, QUOTAS)?.and_then(|bytes| decode(&bytes).ok()).unwrap_or_default();
         let kept = remembered.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).map(Zeroizing::new);
         let fresh = kept.is_none();
         let seed = kept.unwrap_or_else(|| Zeroizing::new(entropy.array32()));
