@@ -12,7 +12,10 @@ pub const LIST_LENGTH: u32 = 7776;
 
 /// The word at an index below [`LIST_LENGTH`].
 pub fn word(index: u32) -> Option<&'static str> {
-    list().lines().nth(usize::try_from(index).ok()?)
+    let index = usize::try_from(index).ok()?;
+    let list = opened();
+    let start = *list.marks.get(index / BETWEEN_MARKS)?;
+    list.text.get(start..)?.lines().nth(index % BETWEEN_MARKS)
 }
 
 /// The index of a word that is on the list.
@@ -48,8 +51,30 @@ pub(super) const PACKED: &[u8] = include_bytes!("eff_large_wordlist.bin");
 
 /// The words, one a line.
 pub(crate) fn list() -> &'static str {
-    static LIST: OnceLock<String> = OnceLock::new();
-    LIST.get_or_init(|| unpack(PACKED, LIST_LENGTH))
+    &opened().text
+}
+
+struct List {
+    text: String,
+    /// Where every [`BETWEEN_MARKS`]th word begins: codes of six words are shown again and again.
+    marks: Vec<usize>,
+}
+
+const BETWEEN_MARKS: usize = 64;
+
+fn opened() -> &'static List {
+    static LIST: OnceLock<List> = OnceLock::new();
+    LIST.get_or_init(|| {
+        let text = unpack(PACKED, LIST_LENGTH);
+        let (mut marks, mut start) = (Vec::new(), 0);
+        for (index, line) in text.lines().enumerate() {
+            if index % BETWEEN_MARKS == 0 {
+                marks.push(start);
+            }
+            start += line.len() + 1;
+        }
+        List { text, marks }
+    })
 }
 
 #[cfg(test)]
@@ -74,7 +99,8 @@ mod tests {
     #[test]
     fn finds_words_and_neighbours() {
         assert_eq!(index_of("abacus"), Some(0));
-        assert_eq!(word(7775), Some("zoom"));
+        assert_eq!((word(7775), word(LIST_LENGTH)), (Some("zoom"), None));
+        assert!((0..).zip(list().lines()).all(|(index, line)| word(index) == Some(line)));
         assert_eq!(index_of("hypha"), None);
         assert_eq!(nearest("abacuss"), "abacus");
         assert_eq!(nearest("cofee"), "coffee");
