@@ -123,8 +123,8 @@ export class Hypha extends EventTarget {
   static init(
     source?: URL | string | Response | Promise<Response> | BufferSource | WebAssembly.Module,
     options?: {
-      /** Where its second part comes from, which is loaded after the first write or when another node is heard. */
-      rest?: URL | string | WebAssembly.Module;
+      /** Where its later parts come from, in their order: `core_setup`, `core_posts`, `core_rest`. */
+      rest?: (URL | string | WebAssembly.Module)[];
     },
   ): Promise<void>;
   /** 8 to 64 words of the EFF large list; 8 are 103 bits. */
@@ -537,7 +537,7 @@ export interface HubInfo {
   readonly relay: boolean;
 }
 
-/** `filling`: 80 % or 95 % of the quota is used. `evicted`: see `Hypha.evicted`. */
+/** `filling`: 80 % or 95 % of the quota is used; not in Chromium, which names a quota that moves ahead of the usage. `evicted`: see `Hypha.evicted`. */
 export type StorageNotice =
   | { readonly kind: "filling"; readonly level: number; readonly usage: number; readonly quota: number; readonly message: string }
   | { readonly kind: "evicted"; readonly link: string; readonly device: boolean; readonly message: string };

@@ -31,8 +31,8 @@ export class Hypha extends EventTarget {
   #stirred = new Set(); // keys of spaces whose safety changed and was not told
 
   /**
-   * Says from where WebAssembly comes: an address, a response, bytes or a module; `rest`, an address or a module, is its
-   * second part. Not needed beside a plain server.
+   * Says from where WebAssembly comes: an address, a response, bytes or a module; `rest` is a list
+   * of its later parts, each an address or a module: set-up, posts, rest. Not needed beside a plain server.
    */
   static async init(source, { rest } = {}) {
     await wasm(source, rest);
@@ -288,6 +288,7 @@ export class Hypha extends EventTarget {
   async #withRoot(passphrase, method, ...given) {
     const { core } = await wasm();
     const normal = checked(() => core.checkPassphrase(String(passphrase)));
+    this.#node.expect(method);
     const root = await deriveRoot(normal, this.#domain);
     try {
       return await this.#node.call(method, root, ...given);

@@ -6,7 +6,7 @@ import { HyphaError, closed, toError } from "./errors.js";
 import { wasHere } from "./here.js";
 import { lookUp } from "./host.js";
 import { Packed } from "./ops.js";
-import { isBroken, notBroken, rest, restInTime, restIsHere, restWhenIdle, unlessBroken } from "./rest.js";
+import { ALL, POSTS, SETUP, has, isBroken, notBroken, rest, restInTime, restIsHere, restWhenIdle, unlessBroken, upTo } from "./rest.js";
 import { wasm } from "./wasm.js";
 
 // What is done once, however often it is asked for: all that a second time would do twice, or refuse.
@@ -20,11 +20,11 @@ export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "c
 // Answers that come packed.
 const PACKED = { adopt: entriesOf, get: (packed) => entriesOf(packed)[0], history: entriesOf, list: entriesOf, otherBranches: takenOf, quarantine: takenOf, write: entriesOf };
 
-// What the first part of the module does alone.
-const FIRST = new Set(["get", "list", "otherBranches", "quarantine", "signUp", "write"]);
+// What needs not all of the module, but up to these parts.
+const NEEDS = { signUp: SETUP, get: POSTS, list: POSTS, otherBranches: POSTS, quarantine: POSTS, write: POSTS };
 
 export class LocalNode {
-  #waiting = 0; // calls that wait for the rest of the module; later ones wait behind them
+  #waiting = []; // calls that wait for a part of the module, by what they need; later ones wait behind them
   #core;
   #writes = []; // of this turn: { space, id, list: [{ ops, resolve, reject }] }, where calls in a row go together
   #module;
@@ -96,7 +96,7 @@ export class LocalNode {
    */
   async callAs(id, method, ...given) {
     if (!this.#core) throw closed();
-    if (!restIsHere() && (this.#waiting > 0 || !FIRST.has(method))) await this.#untilRest();
+    if (!this.#isReady(method)) await this.#untilReady(method);
     if (!this.#core) throw closed();
     notBroken();
     if (method === "write" && !Array.isArray(given[1])) return this.#write(id, ...given);
@@ -106,18 +106,29 @@ export class LocalNode {
       if (id && ONCE.has(method)) this.#core.once(id.tab, id.number, id.again);
       const asked = this.#core[method](...given);
       const answer = await (restIsHere() ? asked : unlessBroken(asked));
+      if (method === "signUp") this.expect("write");
       return answer instanceof Uint8Array && PACKED[method] ? PACKED[method](answer) : answer;
     } catch (error) {
       throw toError(error);
     }
   }
 
-  async #untilRest() {
-    this.#waiting++;
+  /** This will be asked for soon: what of the module it needs is brought in meanwhile. */
+  expect(method) {
+    upTo(NEEDS[method] ?? ALL)?.catch(() => {});
+  }
+
+  #isReady(method) {
+    return restIsHere() || (this.#waiting.length === 0 && has(NEEDS[method] ?? ALL));
+  }
+
+  async #untilReady(method) {
+    const needed = NEEDS[method] ?? ALL;
+    this.#waiting.push(needed);
     try {
-      await rest();
+      await upTo(Math.max(...this.#waiting));
     } finally {
-      this.#waiting--;
+      this.#waiting.splice(this.#waiting.indexOf(needed), 1);
     }
   }
 

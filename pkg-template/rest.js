@@ -1,10 +1,16 @@
-// The rest of the WebAssembly module: all that is not needed until the first write.
+// The later parts of the WebAssembly module: all that a page does not need before somebody confirms a set-up.
 //
-// It is brought in by `rest()`, without stopping anybody, before it is needed: the node asks for it when another one is
-// heard, the package after the first write, when a node is opened that has something already, and before calls that need
-// it. Should it be missing all the same, the first part asks for it in the middle of its work and cannot wait: then it
-// is fetched while the page stands still. If that fails too, the work is given up where it stands: nothing of it is
-// stored, since what a turn of the node stores is handed over at its end, and this node does nothing any more.
+//   core_bg      the first part: a page that is opened, words, keys
+//   core_setup   what a set-up runs besides; asked for as it begins, and there before the keys are derived
+//   core_posts   what posts run, and a page that is opened again; asked for once the set-up is stored
+//   core_rest    all else
+//
+// Each needs those before it. They are brought in by `upTo()` and `rest()`, without stopping anybody, before they are
+// needed: the node asks for the rest when another one is heard, the package after the first write, when a node is opened
+// that has something already, and before calls that need it. Should a part be missing all the same, the module asks for it
+// in the middle of its work and cannot wait: then it is fetched while the page stands still. If that fails too, the work
+// is given up where it stands: nothing of it is stored, since what a turn of the node stores is handed over at its end,
+// and this node does nothing any more.
 
 import { parts } from "./wasm/core.js";
 import { HyphaError } from "./errors.js";
@@ -12,16 +18,23 @@ import { HyphaError } from "./errors.js";
 const IDLE_MS = 1000;
 const RETRY_MS = [1000, 3000, 10_000, 30_000];
 
-let source = new URL("./wasm/core_rest.wasm", import.meta.url);
-let module; // compiled
-let compiling; // promise
-let loading; // promise
-let idle = false; // whether it comes when the page has nothing else to do
-let isHere = parts === undefined;
+export const SETUP = 1;
+export const POSTS = 2;
+export const ALL = 3;
+
+const sources = [undefined, new URL("./wasm/core_setup.wasm", import.meta.url), new URL("./wasm/core_posts.wasm", import.meta.url),
+  new URL("./wasm/core_rest.wasm", import.meta.url)];
+const modules = []; // compiled
+const compiling = []; // promises
+let level = parts === undefined ? ALL : 0; // the last part that is here
+let idle = false; // whether the rest comes when the page has nothing else to do
 let broken; // the error after which this node does nothing any more
 
 /** Whether nothing is missing. */
-export const restIsHere = () => isHere;
+export const restIsHere = () => level === ALL;
+
+/** Whether a part is here, and all before it. */
+export const has = (part) => level >= part;
 
 /** Throws if the rest was missing in the middle of something. */
 export function notBroken() {
@@ -43,25 +56,24 @@ export async function unlessBroken(promise) {
   }
 }
 
-/** Where the rest comes from, for a worker: the module itself, or its address. */
-export const restSource = () => module ?? String(source);
+/** Where the later parts come from, for a worker: of each the module itself, or its address. */
+export const restSource = () => sources.slice(1).map((source, at) => modules[at + 1] ?? String(source));
 
-/** Says from where it comes: an address, or the compiled module. */
+/** Says from where they come: a list with an address, or the compiled module, of each. */
 export function restFrom(given) {
-  if (given instanceof WebAssembly.Module) module = given;
-  else source = given;
+  if (!Array.isArray(given) || given.length !== ALL) throw new HyphaError("BAD_INPUT", `rest must be a list of ${ALL}: set-up, posts, rest`);
+  given.forEach((one, at) => ((one instanceof WebAssembly.Module ? modules : sources)[at + 1] = one));
 }
 
-/** Brings it in. Rejects if it cannot be had now; the next call tries again. */
-export function rest() {
-  if (isHere) return undefined;
-  loading ??= load().finally(() => (loading = undefined));
-  return loading;
-}
+/** Brings in all up to a part. Rejects if it cannot be had now; the next call tries again. */
+export const upTo = (part) => (has(part) ? undefined : bring(part));
 
-/** Brings it in once the page has nothing else to do, or after a while. */
+/** Brings in all. */
+export const rest = () => upTo(ALL);
+
+/** Brings in all once the page has nothing else to do, or after a while. */
 export function restWhenIdle() {
-  if (isHere || idle) return;
+  if (restIsHere() || idle) return;
   idle = true;
   // If it cannot be had, the next write asks again.
   const bring = () => rest()?.catch(() => (idle = false));
@@ -69,9 +81,9 @@ export function restWhenIdle() {
   else setTimeout(bring, IDLE_MS);
 }
 
-/** Brings it in, however often that has to be tried; rejects only if it never will be. */
+/** Brings in all, however often that has to be tried; rejects only if it never will be. */
 export async function restInTime() {
-  for (let turn = 0; !isHere; turn++) {
+  for (let turn = 0; !restIsHere(); turn++) {
     try {
       await rest();
     } catch (error) {
@@ -81,20 +93,23 @@ export async function restInTime() {
   }
 }
 
-async function load() {
-  await compiled();
-  if (!isHere) join();
-  performance.mark("hypha-rest");
+async function bring(last) {
+  await compiled(last);
+  while (level < last) join(level + 1);
 }
 
-/** Fetches and compiles it, so that bringing it in is quick. Rejects if it cannot be had now. */
-export function compiled() {
-  compiling ??= compile().finally(() => (compiling = undefined));
-  return compiling;
+/** Fetches and compiles all up to a part, so that bringing it in is quick. Rejects if it cannot be had now. */
+export async function compiled(last = ALL) {
+  const wanted = [];
+  for (let part = level + 1; part <= last; part++) {
+    wanted.push((compiling[part] ??= compile(part).finally(() => (compiling[part] = undefined))));
+  }
+  await Promise.all(wanted);
 }
 
-async function compile() {
-  if (module || isHere) return;
+async function compile(part) {
+  if (modules[part]) return;
+  const source = sources[part];
   let answer;
   try {
     answer = await fetch(source);
@@ -105,17 +120,19 @@ async function compile() {
   try {
     // A host that does not know .wasm serves it under another type, which only the slower way takes.
     const streams = WebAssembly.compileStreaming && answer.headers.get("content-type")?.startsWith("application/wasm");
-    module = await (streams ? WebAssembly.compileStreaming(answer) : WebAssembly.compile(await answer.arrayBuffer()));
+    modules[part] = await (streams ? WebAssembly.compileStreaming(answer) : WebAssembly.compile(await answer.arrayBuffer()));
   } catch (error) {
     throw missing(error);
   }
 }
 
 // In the middle of something: the page stands still meanwhile.
-function loadNow() {
+function loadNow(last) {
   try {
-    module ??= new WebAssembly.Module(fetchNow());
-    join();
+    while (level < last) {
+      modules[level + 1] ??= new WebAssembly.Module(fetchNow(sources[level + 1]));
+      join(level + 1);
+    }
     performance.mark("hypha-rest-at-once", { detail: new Error("asked for by").stack });
   } catch (error) {
     broken = error instanceof HyphaError ? error : missing(error);
@@ -124,7 +141,7 @@ function loadNow() {
   }
 }
 
-function fetchNow() {
+function fetchNow(source) {
   const request = new XMLHttpRequest();
   request.open("GET", source, false);
   // A page may not ask for bytes when it does not wait; each character is one of them then.
@@ -136,22 +153,23 @@ function fetchNow() {
   return asText ? Uint8Array.from(request.responseText, (character) => character.charCodeAt(0) & 0xff) : request.response;
 }
 
-function join() {
+function join(part) {
   const { imports, exports } = parts;
   const mark = Object.keys(exports).find((name) => name.startsWith("build-"));
   const lent = {};
-  for (const { module: from, name } of WebAssembly.Module.imports(module)) {
+  for (const { module: from, name } of WebAssembly.Module.imports(modules[part])) {
     if (from.startsWith("build-") && from !== mark) throw gone("it is of another build");
     // Functions go by where they stand in the table.
-    if (from === mark) lent[name] = name.startsWith("_") ? exports[name] : exports._t.get(Number(name));
+    if (from === "f") lent[name] = exports._t.get(Number(name));
   }
-  new WebAssembly.Instance(module, { a: imports, [mark]: lent });
-  isHere = true;
+  new WebAssembly.Instance(modules[part], { a: imports, b: { l: loadNow }, f: lent, [mark]: exports });
+  level = part;
+  performance.mark(["", "hypha-setup", "hypha-posts", "hypha-rest"][part]);
 }
 
-const missing = (cause) => new HyphaError("OFFLINE", `the second part of hypha-node's WebAssembly could not be loaded (${cause?.message ?? cause}); ` +
+const missing = (cause) => new HyphaError("OFFLINE", `a later part of hypha-node's WebAssembly could not be loaded (${cause?.message ?? cause}); ` +
   "go online, and reload the page", { cause });
-const gone = (why) => new HyphaError("UPDATE", `the second part of hypha-node's WebAssembly does not fit the first (${why}): ` +
+const gone = (why) => new HyphaError("UPDATE", `a later part of hypha-node's WebAssembly does not fit the first (${why}): ` +
   "a new version was put in its place while this page was open; reload the page");
 
 if (parts) parts.load = loadNow;

@@ -78,6 +78,11 @@ class SharedNode {
     return this.#local?.memory ?? 0;
   }
 
+  /** See LocalNode: the others load nothing for what the tab that leads does. */
+  expect(method) {
+    this.#local?.expect(method);
+  }
+
   async call(method, ...given) {
     if (this.#abort.signal.aborted) throw closed();
     const id = this.#calls.name();

@@ -12,6 +12,7 @@ import { READING, SECTIONS } from "./sections.js";
 import { EVENTS, tell } from "./views/news.js";
 import { clearNews, toast, toastProblem } from "./views/toast.js";
 
+const LET_IN = "This device was let in. You can write now.";
 const STATES = {
   loading: "Opening…",
   trouble: "Not open",
@@ -159,7 +160,8 @@ function showState(last) {
   setText(line, (STATES[state] ?? state) + memory);
   document.body.dataset.state = state;
   document.body.dataset.screen = READING.includes(state) ? "book" : state === "uninitialised" ? "setup" : "note";
-  if (last === "requesting" && state === "writer") toast("This device was let in. You can write now.");
+  if (last === "requesting" && state === "writer") toast(LET_IN);
+  if (last === "writer" && state !== "writer") document.querySelector(`.toast[data-text="${LET_IN}"]`)?.remove();
 }
 
 /** Round trips and "5 minutes ago" grow old without any event. */

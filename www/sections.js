@@ -1,7 +1,7 @@
 // Which sections the page has, and when each is on screen. Most come when they are first shown: what a page loads before
 // the first write is to stay small, and few visits need all of it.
 
-import { folded, later } from "./lib/later.js";
+import { folded, later, part } from "./lib/later.js";
 import { startLooking } from "./lib/looks.js";
 import { recall } from "./lib/settings.js";
 import { composer } from "./views/composer.js";
@@ -12,8 +12,8 @@ import { posts } from "./views/posts.js";
 export const READING = ["visitor", "requesting", "writer", "locked", "revoked", "replica"];
 
 const several = ({ hypha }) => (hypha.home?.writers() ?? []).length > 1;
-/** Before anything is written and anybody else is there, there is little to tell of devices and connections. */
-const isEmpty = (app) => !app.wrote && app.seen.size === 0 && !several(app);
+/** Where nothing is written yet and nobody else is known, there is little to tell of devices and connections. */
+const isEmpty = (app) => ["uninitialised", "writer"].includes(app.state) && !app.wrote && app.seen.size === 0 && !several(app);
 const deviceCard = { title: "Your devices", text: "This is the first one. Others sign in with your eight words.", label: "Lock, sign out, and more", test: "show-devices",
   waits: isEmpty };
 const connectionCard = { title: "Connections", text: "Other browsers of yours, and those of readers, are looked for by themselves.", label: "Show them, and work without a hub",
@@ -28,14 +28,14 @@ export const SECTIONS = [
   { slot: "attention", view: loading, states: ["loading"] },
   { slot: "attention", view: later(() => import("./views/trouble.js"), "trouble"), states: ["trouble"] },
   { slot: "attention", view: later(() => import("./views/lost.js"), "lost"), states: ["uninitialised", "visitor"], when: (app) => Boolean(app.hypha.evicted) },
-  { slot: "attention", view: later(() => import("./views/begin.js"), "setup"), states: ["uninitialised"] },
+  { slot: "attention", view: later(() => import("./views/begin.js"), "setup", part), states: ["uninitialised"] },
   { slot: "attention", view: later(() => import("./views/changed.js"), "changed"), states: READING, when: (app) => Boolean(app.hypha.otherLink) },
   { slot: "attention", view: later(() => import("./views/removed.js"), "removed"), states: ["revoked"] },
   { slot: "attention", view: later(() => import("./views/waiting.js"), "waiting"), states: ["requesting"] },
   { slot: "attention", view: later(() => import("./views/unlock.js"), "unlock"), states: ["locked"] },
   { slot: "attention", view: later(() => import("./views/requests.js"), "requests"), states: ["writer"], when: (app) => app.hypha.requests().length > 0 },
   { slot: "attention", view: later(() => import("./views/look.js"), "look"), states: ["writer"], when: (app) => several(app) || startLooking() },
-  { slot: "attention", view: later(() => import("./views/begin.js"), "address"), states: ["writer"], when: () => recall("offer-address") !== undefined },
+  { slot: "attention", view: later(() => import("./views/begin.js"), "address", part), states: ["writer"], when: () => recall("offer-address") !== undefined },
   { slot: "page", at: "diary", view: posts, states: READING },
   { slot: "page", at: "diary", view: composer, states: ["writer", "requesting"] },
   { slot: "page", at: "taken", view: later(() => import("./views/taken.js"), "taken"), states: ["writer", "requesting", "locked", "revoked"] },

@@ -11,6 +11,7 @@ mod host;
 mod id;
 mod kdf;
 mod namespace;
+mod packed_words;
 mod passphrase;
 mod seal;
 mod sign;

@@ -243,7 +243,15 @@ impl Mesh {
             self.tabs.send(&id, &bytes);
             self.post_tabs();
         } else {
-            self.out.push_back(MeshOutput::LinkSend { link: via, bytes });
+            match self.out.back_mut() {
+                // Frames carry their lengths, and each message of a channel costs both ends more than its bytes.
+                Some(MeshOutput::LinkSend { link, bytes: front })
+                    if *link == via && front.len().saturating_add(bytes.len()) <= MAX_FRAME =>
+                {
+                    front.extend_from_slice(&bytes);
+                }
+                _ => self.out.push_back(MeshOutput::LinkSend { link: via, bytes }),
+            }
         }
         Ok(())
     }

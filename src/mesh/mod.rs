@@ -35,7 +35,7 @@ mod negotiate;
 mod neighbours;
 mod pairing;
 mod peer;
-mod relay;
+pub(crate) mod relay;
 mod relaying;
 mod replay;
 mod reports;
@@ -43,7 +43,7 @@ mod rtc;
 mod sdp;
 pub(crate) mod signal;
 pub(crate) mod tabs;
-mod ticket;
+pub(crate) mod ticket;
 mod topic;
 
 pub use event::{CloseReason, MeshError, MeshEvent, MeshInput, MeshOutput};

@@ -68,11 +68,7 @@ pub(crate) struct Calls {
 impl Calls {
     /// Reads the ring; what is damaged is begun anew, since only calls of the last seconds are ever asked about.
     pub(crate) fn load(files: &mut Files) -> Result<Self, NodeError> {
-        let file = files.file(CALLS);
-        if !files.heal(file).is_empty() {
-            files.truncate(file, 0);
-        }
-        let bytes = persist::whole(files, CALLS)?.unwrap_or_default();
+        let bytes = persist::whole_or_anew(files, CALLS)?.unwrap_or_default();
         let mut calls = Self::default();
         for slot in bytes.chunks(SLOT).take(SLOTS) {
             let Ok(slot) = Slot::decode(slot) else { break };

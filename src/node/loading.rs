@@ -11,17 +11,20 @@
 
 use std::collections::VecDeque;
 
-use super::{Call, Input, Node, Output, SpaceCall};
+use super::{Call, ErrorCode, Event, Input, Node, NodeError, Output, SpaceCall};
 use crate::{
     collections::Set,
     crypto::{PublicKey, parse_hex},
     mesh::LinkId,
-    storage::{Memory, PageKey, Residency},
+    storage::{Damage, Memory, PageKey, Residency},
     sync::{ChannelId, Message},
 };
 
 /// Rounds of a space that waits and wants nothing: there is no such, and it must not stop the node.
 const MOST_ROUNDS: usize = 64;
+
+/// Records that a notice of damage names.
+const MOST_NAMED: usize = 3;
 
 /// What was asked for, and what waits.
 #[derive(Default)]
@@ -118,15 +121,19 @@ impl Node {
 
     /// Pages have come.
     pub(super) fn loaded(&mut self, pages: Vec<(PageKey, Option<Vec<u8>>)>) {
+        let mut found = Vec::new();
         for (key, record) in pages {
             if self.files.supply(&key, record.as_deref()) {
                 self.found_damaged(&key);
+                found.push(Damage::Page { file: key.file.clone(), page: key.page });
             }
             self.loading.asked.remove(&key);
         }
+        self.tell_damage(&found);
         if self.loading.asked.is_empty() {
             self.loading.parked = false;
             self.resume_spaces();
+            self.measure_again();
             while let Some((id, channel, message)) = self.loading.messages.pop_front() {
                 if self.misses(id, channel, &message) {
                     self.loading.messages.push_front((id, channel, message));
@@ -167,6 +174,21 @@ impl Node {
             }
         }
         !self.ask_for_missed()
+    }
+
+    /// Tells the page what was found damaged on the disk, if anything was.
+    pub(super) fn tell_damage(&mut self, found: &[Damage]) {
+        // A record at the journal's very end was never whole, so nothing was lost by it.
+        let torn = self.files.is_torn();
+        let lost = || found.iter().filter(|damage| torn || !matches!(damage, Damage::Journal { .. }));
+        let some: Vec<String> = lost().take(MOST_NAMED).map(ToString::to_string).collect();
+        if !some.is_empty() {
+            let (count, some) = (lost().count(), some.join(", "));
+            let text = format!(
+                "of what this browser keeps, {count} records are damaged or gone ({some}); what others have of it is fetched again"
+            );
+            self.event(Event::Failed(NodeError::new(ErrorCode::Corrupt, text)));
+        }
     }
 
     /// Folds the journal into pages if it has grown.
@@ -210,7 +232,7 @@ impl Node {
             joined.title(&self.files);
         }
         for error in failed {
-            self.event(super::Event::Failed(error.into()));
+            self.event(Event::Failed(error.into()));
         }
     }
 

@@ -19,6 +19,7 @@ mod options;
 mod output;
 mod persist;
 mod replicas;
+mod secrets;
 #[cfg(test)]
 mod adversary;
 #[cfg(test)]

@@ -15,13 +15,22 @@ pub(super) fn replace(files: &mut Files, name: &str, bytes: &[u8]) {
 }
 
 /// The whole content of a file; `None` if it is empty or not there.
-pub(super) fn whole(files: &mut Files, name: &str) -> Result<Option<Vec<u8>>, NodeError> {
+fn whole(files: &mut Files, name: &str) -> Result<Option<Vec<u8>>, NodeError> {
     let file = files.file(name);
     let length = usize::try_from(files.len(file)).unwrap_or(usize::MAX);
     if length == 0 {
         return Ok(None);
     }
     files.read(file, 0, length).map(Some).map_err(|error| corrupt(name, error))
+}
+
+/// The same of a file of which the loss is worth no error: a damaged one is begun anew.
+pub(super) fn whole_or_anew(files: &mut Files, name: &str) -> Result<Option<Vec<u8>>, NodeError> {
+    let file = files.file(name);
+    if !files.heal(file).is_empty() {
+        files.truncate(file, 0);
+    }
+    whole(files, name)
 }
 
 fn corrupt(name: &str, error: impl core::fmt::Display) -> NodeError {
@@ -50,7 +59,9 @@ impl Account {
 
 impl Memberships {
     pub(super) fn load(files: &mut Files) -> Result<Self, NodeError> {
-        match whole(files, SPACES)? {
+        // What this person shares is said in the home space too and comes back from there; what was only read is to be
+        // opened by its link again.
+        match whole_or_anew(files, SPACES)? {
             None => Ok(Self::default()),
             Some(bytes) => Self::decode(&bytes).map_err(|error| corrupt(SPACES, error)),
         }
@@ -61,11 +72,7 @@ impl RequestQueue {
     pub(super) fn load(files: &mut Files) -> Result<Self, NodeError> {
         let mut queue = Self::default();
         // A damaged list is begun anew: at worst a request that was answered is asked about once more.
-        let file = files.file(ANSWERED);
-        if !files.heal(file).is_empty() {
-            files.truncate(file, 0);
-        }
-        if let Some(bytes) = whole(files, ANSWERED)? {
+        if let Some(bytes) = whole_or_anew(files, ANSWERED)? {
             queue.decode_answered(&bytes).map_err(|error| corrupt(ANSWERED, error))?;
         }
         Ok(queue)

@@ -1,6 +1,7 @@
 //! The flows, in a simulated world.
 
 mod calls;
+mod damage;
 mod engine;
 mod export;
 mod lazy;

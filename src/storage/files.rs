@@ -93,6 +93,8 @@ pub struct Files {
     /// Bytes of it after which it is folded into pages.
     limit: u64,
     pub(super) damage: Vec<Damage>,
+    /// Of it, what was healed and not yet told.
+    healed: Vec<Damage>,
     pub(super) lazy: Lazy,
     /// The journal ended in its middle: until all is pages, nothing may be added to it.
     pub(super) torn: bool,
@@ -112,6 +114,7 @@ impl Default for Files {
             journal: 0,
             limit: JOURNAL_LIMIT,
             damage: Vec::new(),
+            healed: Vec::new(),
             lazy: Lazy::default(),
             torn: false,
         }
@@ -234,6 +237,13 @@ impl Files {
         &self.damage
     }
 
+    /// All that was found damaged so far, healed or not, to be told to the person once.
+    pub fn take_found(&mut self) -> Vec<Damage> {
+        let mut found = core::mem::take(&mut self.healed);
+        found.extend_from_slice(&self.damage);
+        found
+    }
+
     /// Whether page records have gone: then zeros may stand where something was written, in any file.
     pub fn is_incomplete(&self) -> bool {
         self.damage.contains(&Damage::Pages)
@@ -252,7 +262,9 @@ impl Files {
         };
         let lost = target.heal();
         let name = &target.name;
-        self.damage.retain(|damage| !matches!(damage, Damage::Page { file, .. } if file == name));
+        let of_it = |damage: &Damage| matches!(damage, Damage::Page { file, .. } if file == name);
+        self.healed.extend(self.damage.iter().filter(|damage| of_it(damage)).cloned());
+        self.damage.retain(|damage| !of_it(damage));
         self.touch(file);
         lost
     }

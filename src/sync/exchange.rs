@@ -26,6 +26,9 @@ mod items;
 mod news;
 mod serve;
 
+#[cfg(test)]
+pub(crate) use beacon::digest_of;
+
 use std::collections::VecDeque;
 
 use core::ops::Range;

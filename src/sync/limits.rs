@@ -158,7 +158,7 @@ pub const fn rate(kind: super::Kind) -> (u32, u32) {
         Kind::AskReceipt | Kind::Receipt | Kind::Answer | Kind::Decline => (10, 200),
         Kind::Challenge => (2, 50),
         // Asked for, or pushed like announcements; 64 KiB each at this rate is beyond any carrier.
-        Kind::Data => (5_000, 50_000),
+        Kind::Data | Kind::Packed => (5_000, 50_000),
         Kind::Envelope => (200, 2_000),
         Kind::Extension => (500, 5_000),
     }

@@ -29,6 +29,7 @@
 //! 23 Decline        feed 32 │ why u8                                 0 full, 1 not held
 //! 24 Beacon         hash 32 of all that is here
 //! 25 Relist
+//! 26 Packed         Data whose blocks are as in `packed`; in place of Data wherever that is shorter
 //! ```
 //!
 //! `bytes` and `text` carry their length in front. Another kind is a fault; what may come later comes as an extension,
@@ -37,6 +38,7 @@
 
 mod decode;
 mod kind;
+mod packed;
 
 use core::ops::Range;
 
@@ -298,7 +300,7 @@ pub enum Answers {
 }
 
 impl Message {
-    /// The kind of this message.
+    /// The kind of this message; data may be sent as [`Kind::Packed`] as well.
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Open { .. } => Kind::Open,
@@ -333,7 +335,8 @@ impl Message {
     /// Channel, kind and body.
     pub fn encode(&self, channel: u64) -> Vec<u8> {
         let mut out = Writer::new();
-        out.varint(channel).u8(self.kind().byte());
+        let packs = matches!(self, Self::Data { blocks, .. } if packed::saves(blocks));
+        out.varint(channel).u8(if packs { Kind::Packed } else { self.kind() }.byte());
         match self {
             Self::Open { number, answers, discovery, tag } => {
                 out.varint(*number).varint(*answers).raw(&discovery.0).raw(&tag.0);
@@ -366,9 +369,14 @@ impl Message {
                     Answers::Request(id) => out.varint(*id),
                     Answers::Tail(feed) => out.varint(0).raw(&feed.0),
                 };
-                out.bytes(&proof.encode()).count(blocks.len());
-                for block in blocks {
-                    out.bytes(block);
+                out.bytes(&proof.encode());
+                if packs {
+                    packed::write(blocks, &mut out);
+                } else {
+                    out.count(blocks.len());
+                    for block in blocks {
+                        out.bytes(block);
+                    }
                 }
             }
             Self::Cancel { id } | Self::Lack { id } => {

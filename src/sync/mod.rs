@@ -34,6 +34,8 @@ pub use bucket::Bucket;
 pub use channel::ChannelId;
 pub use clock::PeerClocks;
 pub use ephemeral::{Envelope, EnvelopeError, EnvelopeKind};
+#[cfg(test)]
+pub(crate) use exchange::digest_of;
 pub use exchange::{Exchange, HeadWanted, SideWanted};
 pub use fault::{CloseReason, Fault, Goodbye};
 pub use handshake::{Carrier, HandshakeHash, NodeKey, PROTOCOL_VERSION, Role};

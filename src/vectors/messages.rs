@@ -162,6 +162,7 @@ fn samples() -> Vec<Sample> {
     let with_head_json = json!({ "head": head_json, "from": 2, "start": 2, "nodes": [node_json] });
     let bare = Proof { head: None, from: 300, blocks_start: 0, nodes: vec![node; 2] };
     let bare_json = json!({ "head": null, "from": 300, "start": 0, "nodes": [node_json, node_json] });
+    let (last, last_json) = (with_head.clone(), with_head_json.clone());
     let nonce = [7; 24];
     let envelope = Envelope::seal(
         EnvelopeKind::Public,
@@ -334,6 +335,18 @@ fn samples() -> Vec<Sample> {
             "decline",
             json!({ "feed": feed_text, "why": 1 }),
             Message::Decline { feed, why: Declined::NotHeld },
+        ),
+        (1, "beacon", json!({ "hash": low.to_string() }), Message::Beacon(low)),
+        (1, "relist", json!({}), Message::Relist),
+        (
+            1,
+            "packed",
+            json!({ "id": 7, "proof": last_json, "blocks": ["", "0102030405", "01020304050607", "0102", "ff"] }),
+            Message::Data {
+                answers: Answers::Request(7),
+                proof: last,
+                blocks: vec![vec![], vec![1, 2, 3, 4, 5], vec![1, 2, 3, 4, 5, 6, 7], vec![1, 2], vec![255]],
+            },
         ),
     ]
 }

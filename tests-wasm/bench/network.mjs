@@ -12,9 +12,10 @@ import os from "node:os";
 import { parseArgs } from "node:util";
 import { Browser } from "./lib/browser.mjs";
 import { bundle } from "./lib/bundle.mjs";
+import { crowd } from "./lib/crowd.mjs";
 import { startHub } from "./lib/hub.mjs";
 import { median, percentile } from "./lib/median.mjs";
-import { perEntry, SYSTEMS, works } from "./lib/network-works.mjs";
+import { crowds, perEntry, SYSTEMS, works } from "./lib/network-works.mjs";
 import { publish } from "./lib/report.mjs";
 import { serve } from "./lib/server.mjs";
 
@@ -54,7 +55,7 @@ for (let run = 0; run < runs; run++) {
 hub.stop();
 server.close();
 publish("network", "Reaching another browser, ms (payload: times the data)", {
-  out: given.out, systems: SYSTEMS, works: works({ few, many }), results, about: { runs, entries: few, many },
+  out: given.out, systems: SYSTEMS, works: works({ few, many }), extra: crowds, results, about: { runs, entries: few, many },
 });
 
 /** All works of one system, in two browsers of its own. */
@@ -69,6 +70,14 @@ async function once(name, run) {
       for (const work of works) result.failed[work] = String(error.message ?? error).slice(0, 200);
     }
   };
+  if (SYSTEMS[name].only === "live") {
+    await attempt(["live"], () => between(name, async ({ a, b, meet }) => {
+      await a.do("append", 1, seed);
+      await meet("first", 1);
+      await live(a, b, seed, result);
+    }));
+    return result;
+  }
   await attempt(["first", "again", "live", "opened", "firstByte"], () => between(name, async ({ a, b, meet }) => {
     await a.do("append", entries, seed);
     const first = await meet("first", entries);
@@ -95,6 +104,15 @@ async function once(name, run) {
     await a.do("append", many, seed);
     result.many = (await meet("many", many)).ms;
   }));
+  // The others bring no network of many.
+  if (name === "hypha") {
+    await attempt(["crowds"], async () => {
+      for (const size of [8, 16]) {
+        const { ms, hops, bytes } = await crowd(size, `${server.origin}/${SYSTEMS[name].page}`, hub.url, seed);
+        Object.assign(result, { [`crowd${size}`]: ms, [`hops${size}`]: hops, [`bytes${size}`]: bytes });
+      }
+    });
+  }
   return result;
 }
 

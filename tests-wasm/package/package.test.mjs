@@ -72,6 +72,8 @@ before(async () => {
   await run(npm, ["install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund", path.join(work, packed.filename)], app);
 });
 
+const PARTS = ["core_bg", "core_posts", "core_rest", "core_setup"];
+
 after(async () => {
   await browser?.close();
   rmSync(work, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
@@ -82,9 +84,9 @@ test("the tarball holds what is needed, once, and nothing else", (t) => {
   for (const name of ["package.json", "README.md", "LICENSE-MIT", "LICENSE-APACHE", "index.js", "index.d.ts", "worker.js"]) {
     assert.ok(files.includes(name), `${name} is missing`);
   }
-  // Two parts of one module, of which a page loads the second later.
-  assert.deepEqual(files.filter((name) => name.endsWith(".wasm")).sort(), ["wasm/core_bg.wasm", "wasm/core_rest.wasm"]);
-  const strange = files.filter((name) => !/^(package\.json|README\.md|LICENSE-(MIT|APACHE)|[a-z-]+\.js|index\.d\.ts|wasm\/core(_bg\.wasm|_rest\.wasm|\.js))$/.test(name));
+  // Parts of one module, of which a page loads all but the first later.
+  assert.deepEqual(files.filter((name) => name.endsWith(".wasm")).sort(), PARTS.map((name) => `wasm/${name}.wasm`));
+  const strange = files.filter((name) => !/^(package\.json|README\.md|LICENSE-(MIT|APACHE)|[a-z-]+\.js|index\.d\.ts|wasm\/core(_(bg|posts|rest|setup)\.wasm|\.js))$/.test(name));
   assert.deepEqual(strange, []);
   assert.deepEqual(files.filter((name) => /test|spec|\.(ts|map|rs)$/.test(name)), ["index.d.ts"]);
   const { dependencies, scripts, version } = JSON.parse(readFileSync(path.join(PKG, "package.json"), "utf8"));
@@ -149,8 +151,8 @@ test("publint has nothing to say", async () => {
 });
 
 test("the types are right for whoever imports it (attw, ES modules only)", async () => {
-  // These two are addresses for `new URL` and `Hypha.init`; nobody imports them.
-  const addresses = ["./core.wasm", "./rest.wasm", "./worker.js"];
+  // These are addresses for `new URL` and `Hypha.init`; nobody imports them.
+  const addresses = ["./core.wasm", "./posts.wasm", "./rest.wasm", "./setup.wasm", "./worker.js"];
   await run(path.join(BIN, "attw"), ["--profile", "esm-only", "--no-color", path.join(work, packed.filename), "--exclude-entrypoints", ...addresses], work);
 });
 
@@ -178,11 +180,11 @@ async function tried(url) {
 }
 
 /** That a bundle holds one module of WebAssembly and works in a browser, under the policy of the README. */
-async function works(folder, t) {
+async function works(folder, t, check = right) {
   const files = under(folder);
   const wasm = files.filter((name) => name.endsWith(".wasm"));
-  assert.equal(wasm.length, 2, `of WebAssembly there is: ${wasm.join(", ")}`);
-  for (const name of ["core_bg", "core_rest"]) {
+  assert.equal(wasm.length, PARTS.length, `of WebAssembly there is: ${wasm.join(", ")}`);
+  for (const name of PARTS) {
     const bytes = readFileSync(path.join(PKG, `wasm/${name}.wasm`));
     assert.ok(wasm.some((file) => bytes.equals(readFileSync(path.join(folder, file)))), `${name}.wasm is in the bundle as it is`);
   }
@@ -194,7 +196,7 @@ async function works(folder, t) {
   });
   await new Promise((resolve) => server.listen(0, "localhost", resolve));
   try {
-    right(await tried(`http://localhost:${server.address().port}/`));
+    check(await tried(`http://localhost:${server.address().port}/`));
   } finally {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
@@ -207,16 +209,45 @@ function right({ words, n, key, code, title }) {
   assert.deepEqual([n, /^[0-9a-f]{64}$/.test(key), code, title], [1, true, "BAD_INPUT", "Garden"]);
 }
 
-test("esbuild bundles it", async (t) => {
-  const outdir = path.join(work, "esbuild");
+/** A bundle by esbuild of a script in the author's folder, and a page for it. */
+async function bundled(script, name) {
+  const outdir = path.join(work, name);
   // It does not follow `new URL`, so the worker and the module are named, as the README says.
   await esbuild({
     absWorkingDir: app, outdir, bundle: true, minify: true, format: "esm", logLevel: "silent", loader: { ".wasm": "copy" },
-    entryPoints: { app: "app.js", worker: "hypha-node/worker.js", "wasm/core_bg": "hypha-node/core.wasm", "wasm/core_rest": "hypha-node/rest.wasm" },
+    entryPoints: { app: script, worker: "hypha-node/worker.js", "wasm/core_bg": "hypha-node/core.wasm", "wasm/core_setup": "hypha-node/setup.wasm",
+      "wasm/core_posts": "hypha-node/posts.wasm", "wasm/core_rest": "hypha-node/rest.wasm" },
   });
   writeFileSync(path.join(outdir, "index.html"), page("./app.js"));
-  await works(outdir, t);
-});
+  return outdir;
+}
+
+test("esbuild bundles it", async (t) => works(await bundled("app.js", "esbuild"), t));
+
+for (const [file, count, posts] of [["README.md", 2, ["Hello"]], ["pkg-template/README.md", 1, ["Hello", "Only my devices read this"]]]) {
+  test(`the examples of ${file} run as they stand there`, async (t) => {
+    const text = readFileSync(path.join(HERE, "../..", file), "utf8");
+    const blocks = [...text.matchAll(/```js\n(.*?)```/gs)].slice(0, count).map(([, code]) => code);
+    assert.equal(blocks.length, count);
+    // Only the hub, which is an example, is left out, and where things are imported from has to stand in front.
+    const [imports] = blocks[0].match(/^import .*$/m);
+    const code = blocks.join("\n").replace(imports, "").replace(/\{ hubs: \[[^\]]*\] \}/, "{ hubs: [] }");
+    const script = `example-${count}.js`;
+    writeFileSync(path.join(app, script), `${imports}
+globalThis.tried = (async () => {
+  ${code}
+  const posts = [];
+  for await (const { value } of hypha.home.list()) posts.push(value.text);
+  const { state } = hypha;
+  await hypha.close();
+  return { posts, state };
+})();
+`);
+    await works(await bundled(script, `example-${count}`), t, ({ posts: found, state }) => {
+      assert.deepEqual([found.length, new Set(found), state], [posts.length, new Set(posts), "writer"]);
+    });
+  });
+}
 
 test("vite bundles it", async (t) => {
   const outDir = path.join(work, "vite");

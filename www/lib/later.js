@@ -8,12 +8,22 @@ export async function part(load) {
   try {
     return await load();
   } catch (cause) {
-    throw Object.assign(new Error("a part of the page could not be fetched", { cause }), { code: "OFFLINE" });
+    throw Object.assign(new Error("A part of this page could not be fetched. Check that you are online, then try again; if that does not help, reload the page.", { cause }), { code: "OFFLINE" });
   }
 }
 
+let sheet;
+/** The look of what comes later, as seen from the page. Without it, it is plain, and works. */
+function styles() {
+  sheet ??= new Promise((done) => document.head.append(h("link", { rel: "stylesheet", href: "css/later.css", onload: done, onerror: done })));
+  return sheet;
+}
+
+/** As `part`, with the look of what is not there at first. */
+export const dressed = async (load) => (await Promise.all([part(load), styles()]))[0];
+
 /** The view `name` of a module, which is fetched when it is mounted. Until it is there, nothing is in its place. */
-export const later = (load, name) => (app) => {
+export const later = (load, name, fetched = dressed) => (app) => {
   let node = h("div", { hidden: true });
   let view;
   let closed = false;
@@ -25,7 +35,7 @@ export const later = (load, name) => (app) => {
   async function fetchIt() {
     let found;
     try {
-      found = (await part(load))[name];
+      found = (await fetched(load))[name];
     } catch {
       if (!closed) replace(missing(fetchIt));
       return;

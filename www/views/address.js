@@ -10,7 +10,7 @@ const content = (app) => `${app.hypha.home?.link ?? ""}\nTTL=${TTL_SECONDS}\n`;
 /** The card after set-up; hidden unless this browser has just made the diary. */
 export function address(app) {
   const outcome = h("p", { test: "claim", role: "status" });
-  const file = addressFile(app);
+  const file = h("details", {}, h("summary", { test: "address-more" }, `Let visitors of ${domain} find it`), addressFile(app));
   const node = h("section", { class: "card good", hidden: true }, heading(2, "Your diary is ready"), outcome, file,
     h("div", { class: "actions" }, button("Done", () => {
       remember("offer-address", undefined);
@@ -26,7 +26,7 @@ export function address(app) {
     file.hidden = claim === "published";
     setText(outcome, claim === "published" ? `Whoever visits ${domain} finds it from now on. Write something below.`
       : claim === "refused" ? `The server of ${domain} did not take your address: its one-time link was used before, or it is another server. You can put the file there yourself.`
-      : `Write something below. If ${domain} is yours, you can also let its visitors find you:`);
+      : `Write something below. If ${domain} is yours, its visitors can be led to it.`);
   }
   return { node, update };
 }

@@ -2,7 +2,7 @@
 // list on screen is then brought in line, item by item, so that nothing flickers and the focus stays.
 
 import { announce, button, h, heading, setText } from "../lib/dom.js";
-import { part } from "../lib/later.js";
+import { dressed } from "../lib/later.js";
 import { showProblem, problemPlace } from "../lib/problems.js";
 import { POSTS, postText } from "../lib/post.js";
 import { recall, remember } from "../lib/settings.js";
@@ -99,7 +99,7 @@ export function posts(app) {
   }
 
   async function remove(entry) {
-    const { ask } = await part(() => import("../lib/dialog.js"));
+    const { ask } = await dressed(() => import("../lib/dialog.js"));
     ask({
       title: "Delete this post?",
       body: [h("blockquote", {}, String(entry.value?.text ?? "").slice(0, 200)), h("p", {}, "It disappears from every device that hears of it. Somebody who kept a copy still has it.")],

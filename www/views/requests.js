@@ -19,7 +19,8 @@ export function requests(app) {
   let card; // of the request on screen: { id, node, gone, tick }
   let busy = false;
 
-  function update() {
+  function update(why) {
+    if (why === "place") outcome.hidden = true; // It has been read by then.
     const list = app.hypha.requests();
     if (card && !busy && !list.some(({ id }) => id === card.id)) card.gone(() => next(""));
     if (!card && list.length > 0) show(list[0]);

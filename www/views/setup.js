@@ -1,7 +1,7 @@
 // The first screen of a browser that knows nothing: what this is, and the three ways to go on.
 
 import { button, drawing, h, heading } from "../lib/dom.js";
-import { part } from "../lib/later.js";
+import { dressed } from "../lib/later.js";
 import { attempt, problemPlace } from "../lib/problems.js";
 import { domain } from "../lib/settings.js";
 import { create } from "./create.js";
@@ -24,18 +24,18 @@ export function setup(app) {
   }
 
   async function restoring() {
-    const { restore } = await part(() => import("./files.js"));
+    const { restore } = await dressed(() => import("./files.js"));
     show(h("div", {}, restore(app), back()));
   }
 
   async function passphrase() {
-    const { signInForm } = await part(() => import("./sign-in.js"));
+    const { signInForm } = await dressed(() => import("./sign-in.js"));
     show(h("div", { class: "card" }, heading(1, "Sign in with your passphrase"),
       h("p", {}, "One of your devices that is already signed in will then be asked to let this one in."), signInForm(app), back()));
   }
 
   async function opening() {
-    const { linkForm } = await part(() => import("./link-form.js"));
+    const { linkForm } = await dressed(() => import("./link-form.js"));
     show(h("div", { class: "card" }, heading(1, "Open a link"),
       h("p", {}, "You will read as a visitor. If it is your own, you can sign in afterwards."), linkForm(app), back()));
   }

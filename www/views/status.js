@@ -4,7 +4,7 @@ import { h, heading, setText } from "../lib/dom.js";
 import { alone, safetyLine } from "../lib/safety.js";
 import { hubs } from "./hubs.js";
 
-const PATHS = { tab: "a tab of this browser", direct: "direct", turn: "through a TURN server, sealed", relay: "through a hub, sealed" };
+const PATHS = { tab: "a tab of this browser", direct: "straight from browser to browser", turn: "through a server in between that cannot read it", relay: "through a hub that cannot read it" };
 
 export function status(app) {
   const summary = h("p", { test: "connection", role: "status" });

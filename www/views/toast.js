@@ -2,7 +2,7 @@
 // dismissed (nobody reads at the speed of a timer), and the same message is shown once.
 
 import { button, h } from "../lib/dom.js";
-import { describe } from "../lib/problems.js";
+import { explain } from "../lib/problems.js";
 
 const MOST = 3;
 
@@ -15,8 +15,8 @@ export function toast(text, action) {
 export const clearNews = () => document.querySelectorAll(".toast[role=status]").forEach((item) => item.remove());
 
 /** Shows an error from the background. */
-export function toastProblem(error) {
-  const { text, code } = describe(error);
+export async function toastProblem(error) {
+  const { text, code } = await explain(error);
   show(text, code, "alert");
 }
 

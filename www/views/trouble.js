@@ -2,7 +2,7 @@
 // own ways out; "try again" is always one of them.
 
 import { button, h, heading } from "../lib/dom.js";
-import { describe } from "../lib/problems.js";
+import { describe } from "../lib/words.js";
 import { chooseHubs, domain, settings, showLink } from "../lib/settings.js";
 import { linkForm } from "./link-form.js";
 

@@ -3,7 +3,7 @@
 //! ```text
 //! www/*.js, pkg/*.js ── esbuild ─→ app-HASH.js, replica-HASH.js, pkg/worker.js: what is needed at once
 //!                                  pkg/NAME-HASH.js: what is imported when it is first shown, or shared
-//! www/css/*.css      ── esbuild ─→ NAME-HASH.css: the sheets of one page, in their order
+//! www/css/*.css      ── esbuild ─→ NAME-HASH.css: the sheets of one page, in their order; css/later.css: what comes later
 //! www/*.html         ────────────→ with these names, and hints for what will be loaded in any case
 //! pkg/wasm/*.wasm, www/*.svg ────→ as they are
 //! ```
@@ -31,6 +31,9 @@ const PACKAGE: &str = "pkg/index.js";
 /// Imported by a newcomer's page, in one piece.
 const BEGIN: &str = "views/begin.js";
 
+/// The sheet that a script asks for when something is shown that comes later, by this name.
+const LATER: &str = "css/later.css";
+
 /// The finished site.
 pub fn dir() -> PathBuf {
     paths::root().join("site")
@@ -55,6 +58,8 @@ pub fn build() -> Result<()> {
         fs::write(to.join(format!("{page}.html")), with_scripts(&html, &graph, &to)?)?;
     }
     copy(&from, &to, |file| file.ends_with(".svg") || file.ends_with(".wasm"))?;
+    let later = to.join(LATER);
+    esbuild(&[LATER.to_owned(), format!("--outfile={}", later.display())], &from)?;
     is_whole(&to)?;
     let site = dir();
     if site.exists() {

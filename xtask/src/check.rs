@@ -3,7 +3,7 @@
 use crate::licences::Crates;
 use crate::process::{self, Output};
 use crate::tally::Tally;
-use crate::{package, paths, size, step, tools};
+use crate::{native, package, paths, size, step, tools};
 use anyhow::{Result, bail};
 use std::process::Command;
 use std::time::Duration;
@@ -35,6 +35,7 @@ pub fn all(built: bool) -> Tally {
     one("Lints for the browser", &|| {
         clippy(&["--package", "hypha-node", "--all-targets", "--target", tools::WASM])
     });
+    one("Format of what the tests meet that is no browser", &native::check_format);
     one("Licences", &licences);
     one("Scripts can be parsed", &scripts);
     one("Size", &|| if built { size::check() } else { bail!("there is no package to measure") });

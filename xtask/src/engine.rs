@@ -40,25 +40,18 @@ pub fn run(args: &[String]) -> Result<()> {
         Err(error) => return Err(error).context(FILE),
     };
     let mut counted = Map::new();
-    counted.insert(BEFORE.to_owned(), count(&tests, BEFORE)?.into());
-    let mut grown = Vec::new();
+    for work in [BEFORE].into_iter().chain(WORKS.iter().map(|(work, ..)| *work)) {
+        counted.insert(work.to_owned(), count(&tests, work)?.into());
+    }
     println!("{:<30} {:>14} {:>12}", "instructions for an operation", "now", "last");
-    for (work, before, operations) in WORKS {
-        let whole = count(&tests, work)?;
-        let base = counted.get(*before).and_then(Value::as_u64).context("works are in order")?;
-        counted.insert((*work).to_owned(), whole.into());
-        let now = whole.saturating_sub(base) / operations;
-        let of = |name: &str| last.get(name).and_then(Value::as_u64);
-        let then = of(work).zip(of(before)).map(|(whole, base)| whole.saturating_sub(base) / operations);
+    for (work, now, then) in compare(&counted, &last) {
         println!("{work:<30} {now:>14} {:>12}", then.map_or_else(|| "—".to_owned(), |then| then.to_string()));
-        if then.is_none_or(|then| now > then + then / 20) {
-            grown.push(*work);
-        }
     }
     if write {
         fs::write(&file, format!("{}\n", serde_json::to_string_pretty(&counted)?))?;
         return Ok(());
     }
+    let grown = grown(&counted, &last);
     if !grown.is_empty() {
         bail!(
             "over a twentieth more than {FILE} says: {}; if it must be, say so by --write",
@@ -66,6 +59,27 @@ pub fn run(args: &[String]) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Each work with its instructions for an operation: as counted now, and as they were last.
+fn compare(counted: &Map<String, Value>, last: &Map<String, Value>) -> Vec<(&'static str, u64, Option<u64>)> {
+    let of = |counts: &Map<String, Value>, name: &str| counts.get(name).and_then(Value::as_u64);
+    let begins = (BEFORE, of(counted, BEFORE).unwrap_or_default(), of(last, BEFORE));
+    let each = |(work, before, operations): &(&'static str, &'static str, u64)| {
+        let per = |counts| Some(of(counts, work)?.saturating_sub(of(counts, before)?) / operations);
+        (*work, per(counted).unwrap_or_default(), per(last))
+    };
+    std::iter::once(begins).chain(WORKS.iter().map(each)).collect()
+}
+
+/// Works that take over a twentieth more, or were never counted.
+fn grown(counted: &Map<String, Value>, last: &Map<String, Value>) -> Vec<&'static str> {
+    let grew = |now: u64, then: Option<u64>| then.is_none_or(|then| now > then + then / 20);
+    compare(counted, last)
+        .into_iter()
+        .filter(|(_, now, then)| grew(*now, *then))
+        .map(|(work, ..)| work)
+        .collect()
 }
 
 /// The built tests of the crate.
@@ -90,4 +104,43 @@ fn count(tests: &PathBuf, work: &str) -> Result<u64> {
     let figure =
         said.lines().find_map(|line| line.split_once("refs:")).context("valgrind counted nothing")?.1;
     Ok(figure.trim().replace(',', "").parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(each: u64, more: Option<&str>) -> Map<String, Value> {
+        let mut counts = Map::from_iter([(BEFORE.to_owned(), Value::from(1_000_000))]);
+        for (work, before, operations) in WORKS {
+            let base = counts.get(*before).and_then(Value::as_u64).unwrap();
+            counts.insert((*work).to_owned(), (base + each * operations).into());
+        }
+        if let Some(work) = more {
+            let operations =
+                WORKS.iter().find(|(name, ..)| *name == work).map_or(1, |(.., operations)| *operations);
+            let now = counts.get(work).and_then(Value::as_u64).unwrap();
+            counts.insert(work.to_owned(), (now + operations * 60_000).into());
+        }
+        counts
+    }
+
+    #[test]
+    fn a_work_that_grew_by_more_than_a_twentieth_is_told() {
+        let last = counts(1_000_000, None);
+        assert!(grown(&last, &last).is_empty());
+        assert!(grown(&counts(1_050_000, None), &last).is_empty(), "a twentieth is not over it");
+        assert_eq!(grown(&counts(1_060_000, None), &last).len(), WORKS.len());
+        assert!(grown(&counts(500_000, None), &last).is_empty());
+        let all = counts(1_000_000, Some("a_hundred_in_one_turn"));
+        assert_eq!(grown(&all, &last), ["a_hundred_in_one_turn"]);
+        assert!(grown(&counts(1_000_000, Some(BEFORE)), &last).contains(&BEFORE), "what all begin with, too");
+    }
+
+    #[test]
+    fn a_work_that_was_never_counted_is_told() {
+        let mut last = counts(1_000_000, None);
+        last.remove("a_thousand_to_a_visitor");
+        assert_eq!(grown(&counts(1_000_000, None), &last), ["a_thousand_to_a_visitor"]);
+    }
 }

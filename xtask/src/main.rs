@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! main      which command
-//! package   Rust → wasm → pkg/; bundle  www/, pkg/ → site/            tools, npm, browsers   what it takes, found or installed
+//! package   Rust → wasm → pkg/; bundle   www/, pkg/ → site/; tools, npm, browsers   what it takes, found or installed
 //! serve     listens; http reads requests; site answers them; hub is the signalling; claim the one PUT
 //! split     the module in two: what is needed first, and the rest; profile  finds out what is needed first
 //! test      rings of tests, added up by tally; check, licences, size are rings of their own
@@ -58,6 +58,7 @@ Usage: cargo xtask <command>
             --sources    serve www/ itself, not what is built of it
             --hub-only   the hub alone, on /hub and every other path
   build   the npm package, in pkg/, and the page with it, in site/
+            --site       site/ alone, of www/ and the pkg/ that is there: seconds, for who works on the page
             --hostile    instead, the adversary of the end-to-end tests, in the target folder
   test    every test; installs what it needs
             --only LIST  of host, wasm, page, vectors, e2e, check (comma-separated)
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = args.collect();
     let result = match command.as_str() {
         "serve" => serve::run(&rest).map(|()| true),
+        "build" if rest == ["--site"] => step::step("Put site/ together", bundle::build).map(|()| true),
         "build" if rest == ["--hostile"] => hostile::build().map(|_| true),
         "build" => no_options(&rest).and_then(|()| package::build()).map(|()| true),
         "test" => test::run(&rest),

@@ -37,6 +37,13 @@ pub fn build() -> Result<PathBuf> {
     Ok(out)
 }
 
+/// The format of that workspace's sources.
+pub fn check_format() -> Result<()> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["fmt", "--all", "--check"]).current_dir(paths::root().join("tests-wasm/native"));
+    process::must(&mut cargo, COMPILE, Output::Shown).map(drop)
+}
+
 /// What networks of their own take, with a NAT and a TURN server in them. Where something cannot be had, the tests that need it
 /// fail and say what.
 pub fn networks() -> Result<()> {

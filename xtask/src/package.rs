@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! cargo build --release → hypha_node.wasm → wasm-bindgen → core.js, core_bg.wasm → wasm-opt ┐
-//!    split: core_bg.wasm, core_rest.wasm, by first-load.txt ◀───────────────────────────────┤
+//!    split: core_bg.wasm, core_setup.wasm …, by first-load.txt ◀────────────────────────────┤
 //! pkg-template/ (index.js, index.d.ts, worker.js, package.json …), LICENSE-* ───────────────┴→ pkg/
 //! ```
 //! The slow half (bindgen, opt) is redone only when its inputs changed: their hash is kept beside the result.
-//! `pkg/` is put together anew each time and holds exactly the two parts of one module.
+//! `pkg/` is put together anew each time and holds exactly the parts of one module.
 
 use crate::process::{self, Output};
-use crate::split::{self, Module, Names};
+use crate::split::{self, Module, Names, Statics};
 use crate::step::step;
 use crate::{bundle, npm, paths, tools};
 use anyhow::{Context, Result, bail, ensure};
@@ -55,7 +55,7 @@ const WASM_OPT: &[&str] = &[
 pub fn build() -> Result<()> {
     tools::wasm_target()?;
     let compiled = step("Compile to wasm", compile)?;
-    let core = core(&whole(&compiled)?)?;
+    let core = core(&compiled, &whole(&compiled)?)?;
     step("Put pkg/ together", || assemble(&core))?;
     step("Put site/ together", bundle::build)
 }
@@ -63,7 +63,7 @@ pub fn build() -> Result<()> {
 /// The library as rustc gives it.
 pub fn compile() -> Result<PathBuf> {
     let mut command = Command::new("cargo");
-    command.args(["build", "--release", "--lib", "--target", tools::WASM, "--package", "hypha-node"]);
+    command.args(["rustc", "--release", "--lib", "--target", tools::WASM, "--package", "hypha-node"]);
     // a machine's own paths in panic messages would make builds differ and tell of their maker
     let home =
         std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
@@ -78,6 +78,8 @@ pub fn compile() -> Result<PathBuf> {
     command
         .arg("--config")
         .arg(format!("target.{}.rustflags={flags}", tools::WASM))
+        // where data lies and what refers to it: see `split::data`
+        .args(["--", "-Clink-arg=--emit-relocs"])
         .current_dir(paths::root());
     process::must(&mut command, COMPILE, Output::Shown)
         .context("the library does not compile for the browser")?;
@@ -129,7 +131,7 @@ pub fn whole(compiled: &Path) -> Result<PathBuf> {
 }
 
 /// Folder with `core.js`, `core_bg.wasm` and `core_rest.wasm`: the module of `whole` in two.
-fn core(whole: &Path) -> Result<PathBuf> {
+fn core(compiled: &Path, whole: &Path) -> Result<PathBuf> {
     let wasm = fs::read(whole.join("core_bg.wasm"))?;
     let out = paths::target().join("hypha-parts");
     if out.exists() {
@@ -143,29 +145,52 @@ fn core(whole: &Path) -> Result<PathBuf> {
         )?;
         let before = Module::read(&wasm)?;
         let name = |function: usize| before.names.get(function).map_or("", |name| name);
-        // whichever way arithmetic goes depends on the numbers
-        let reached = |function: usize, count| {
-            let is_whole = WHOLE.iter().any(|one| name(function).contains(one));
-            if is_whole { None } else { names.reached(name(function), count) }
+        let last = PARTS - 1;
+        let mut functions = Vec::new();
+        for at in 0..before.functions.len() {
+            let body = at.checked_sub(before.imported()).and_then(|at| before.bodies.get(at));
+            let places = body.map_or(Ok(0), split::places)?;
+            functions.push(names.stage(name(at), places).unwrap_or(last).min(last));
+        }
+        let needed = |function: usize, count| {
+            // whichever way arithmetic goes depends on the numbers
+            if WHOLE.iter().any(|one| name(function).contains(one)) {
+                return None;
+            }
+            let reached = names.reached(name(function), count)?.into_iter();
+            Some(reached.map(|stage| stage.unwrap_or(last).min(last)).collect())
         };
-        let (wasm, stretches) = split::take_out(&wasm, &before, &reached)?;
+        let (wasm, taken) = split::take_out(&wasm, &before, &functions, &needed)?;
         let mut module = Module::read(&wasm)?;
         module.names = before.names.clone();
         let mark =
             format!("build-{}", hash_of(&[&wasm, names.text().as_bytes()])?.get(..16).unwrap_or_default());
-        let parts = split::cut(&module, &mark, &|function| {
-            usize::try_from(function).is_ok_and(|at| at < before.names.len() && names.has(name(at)))
-        })?;
-        println!("  {stretches} stretches that do not run are taken out of functions that do");
-        let [first, stubs, rest] = parts.counts;
-        println!("  {first} functions first, {stubs} of them lead to the rest; {rest} in the rest");
-        fs::write(out.join("core_bg.wasm"), parts.first)?;
-        fs::write(out.join("core_rest.wasm"), parts.rest)?;
-        fs::write(out.join("first-names.txt"), parts.names)?;
+        functions.extend(&taken);
+        let layout = Statics::read(&fs::read(compiled)?)?.layout(&module, PARTS, functions)?;
+        let parts = split::cut(&module, &mark, &layout)?;
+        println!("  {} stretches that do not run, or later, are taken out of functions that do", taken.len());
+        for (at, file) in parts.files.iter().enumerate() {
+            let [own, stubs] = parts.counts.get(at).copied().unwrap_or_default();
+            println!("  part {at}: {own} functions, and {stubs} that lead to later parts");
+            fs::write(out.join(part(at)), file)?;
+            fs::write(out.join(format!("names-{at}.txt")), parts.names.get(at).map_or("", |names| names))?;
+        }
         let glue = fs::read_to_string(whole.join("core.js"))?;
         Ok(fs::write(out.join("core.js"), split::glue(&glue)?)?)
     })?;
     Ok(out)
+}
+
+/// In how many parts the module is: what a page runs until somebody confirms the set-up, what the set-up runs, posts and
+/// the page opened again, and all else.
+pub const PARTS: usize = 4;
+
+/// The file of a part.
+pub fn part(at: usize) -> &'static str {
+    ["core_bg.wasm", "core_setup.wasm", "core_posts.wasm", "core_rest.wasm"]
+        .get(at)
+        .copied()
+        .unwrap_or_default()
 }
 
 /// What is in functions that stay in one piece.
@@ -254,7 +279,7 @@ fn assemble(core: &Path) -> Result<()> {
     }
     let manifest = stage.join("package.json");
     fs::write(&manifest, with_version(&fs::read_to_string(&manifest)?, &crate_version()?)?)?;
-    two_parts(&stage)?;
+    all_parts(&stage)?;
     let pkg = dir();
     if pkg.exists() {
         fs::remove_dir_all(&pkg)?;
@@ -271,7 +296,7 @@ pub fn fill(core: &Path, stage: &Path) -> Result<()> {
     for file in paths::files_under(&template) {
         place(&file, &stage.join(file.strip_prefix(&template)?))?;
     }
-    for name in ["core.js", "core_bg.wasm", "core_rest.wasm"] {
+    for name in (0..PARTS).map(part).chain(["core.js"]) {
         // a module as it is has no second part
         if core.join(name).is_file() {
             place(&core.join(name), &stage.join("wasm").join(name))?;
@@ -288,11 +313,11 @@ fn place(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn two_parts(dir: &Path) -> Result<()> {
+fn all_parts(dir: &Path) -> Result<()> {
     let files = paths::files_under(dir);
     let found = files.iter().filter(|file| file.extension().is_some_and(|end| end == "wasm")).count();
-    if found != 2 {
-        bail!("the package must hold exactly two .wasm, the parts of one module; it holds {found}");
+    if found != PARTS {
+        bail!("the package must hold exactly {PARTS} .wasm, the parts of one module; it holds {found}");
     }
     Ok(())
 }

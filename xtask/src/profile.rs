@@ -6,8 +6,8 @@ use crate::process::{self, Output};
 use crate::split::{self, Module, Names};
 use crate::step::step;
 use crate::{browsers, npm, package, paths, tools};
-use anyhow::{Context, Result};
-use std::collections::BTreeSet;
+use anyhow::{Context, Result, ensure};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -38,7 +38,7 @@ pub fn run() -> Result<()> {
         let count = split::places(body)?;
         let reached = ran.range(base..base + count);
         functions += usize::from(reached.clone().next().is_some());
-        reached.for_each(|place| names.add(name, count, place - base));
+        reached.for_each(|(place, stage)| names.add(name, count, place - base, *stage));
         base += count;
     }
     fs::write(package::first_load(), format!("{HEAD}{}", names.text()))?;
@@ -66,7 +66,8 @@ fn recording(module: &Module<'_>, glue: &str) -> Result<PathBuf> {
     Ok(pkg)
 }
 
-fn watched(pkg: &std::path::Path) -> Result<BTreeSet<usize>> {
+/// Places that were reached, and the stage of the record that reached each first.
+fn watched(pkg: &std::path::Path) -> Result<BTreeMap<usize, usize>> {
     let dir = paths::root().join("tests-wasm/e2e");
     npm::install(&dir)?;
     let found = browsers::ready()?;
@@ -78,6 +79,14 @@ fn watched(pkg: &std::path::Path) -> Result<BTreeSet<usize>> {
         .env("HYPHA_CHROMIUM", found.chromium);
     let told = process::must(&mut command, RECORD, Output::Kept)?;
     fs::write(paths::target().join("recording.log"), &told)?;
-    let list = told.lines().find_map(|line| line.strip_prefix("ran ")).context("the browser told nothing")?;
-    list.split(',').map(|at| at.trim().parse().with_context(|| format!("`{at}` is no index"))).collect()
+    let mut ran = BTreeMap::new();
+    for line in told.lines().filter_map(|line| line.strip_prefix("ran ")) {
+        let (stage, list) = line.split_once(' ').with_context(|| format!("`{line}` is of no stage"))?;
+        for at in list.split(',').filter(|at| !at.is_empty()) {
+            let at = at.trim().parse().with_context(|| format!("`{at}` is no index"))?;
+            ran.insert(at, stage.parse()?);
+        }
+    }
+    ensure!(!ran.is_empty(), "the browser told nothing");
+    Ok(ran)
 }

@@ -92,9 +92,9 @@ fn carry((seed, lost, doubled, late): Weather, longest: u32, size: usize) -> Res
             prop_assert!(hub.ends[at].queue.len() <= QUEUE_HIGH + 9_000);
         }
         hub.step(lost, doubled, late);
-        for at in 0..2 {
+        for (at, stream) in streams.iter().enumerate() {
             prop_assert!(hub.sent[at] <= BURST + hub.now * BYTES_PER_SECOND / 1_000 + 200_000);
-            prop_assert!(streams[at].starts_with(&hub.got[1 - at]));
+            prop_assert!(stream.starts_with(&hub.got[1 - at]));
             if hub.ends[at].is_dead(hub.now) {
                 prop_assert!(
                     hub.now - hub.reached[at] >= DEAD_MS,

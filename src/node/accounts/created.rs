@@ -5,7 +5,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::node::{Event, Node, NodeError, State, accounts::approving::no_space, node::Secrets};
+use crate::node::{Event, Node, NodeError, State, accounts::approving::no_space, secrets::Secrets};
 use crate::{
     crypto::{PublicKey, Signer},
     space::{DeviceGrant, Install, Role, SpaceError},

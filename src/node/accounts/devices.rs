@@ -73,7 +73,7 @@ impl Node {
                 "this passphrase does not give this device's keys",
             ));
         }
-        let secrets = crate::node::node::Secrets::new(install, None);
+        let secrets = crate::node::secrets::Secrets::new(install, None);
         home.unlock(&mut self.files, secrets.keys(&home.key()))?;
         self.secrets = Some(secrets);
         self.unlock_others();

@@ -5,7 +5,7 @@ use crate::node::{
     accounts::account::{Device, Stage},
     accounts::approving::no_space,
     accounts::device_name::device_name,
-    node::Secrets,
+    secrets::Secrets,
 };
 use crate::{
     crypto::{PublicKey, RootSecret},

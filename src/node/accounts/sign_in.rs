@@ -6,7 +6,7 @@ use crate::node::{
     accounts::device_name::device_name,
     accounts::request_queue::MAX_LIFE_MS,
     accounts::sign_in_message::{Answer, Request, Verdict},
-    node::Secrets,
+    secrets::Secrets,
 };
 use crate::{
     crypto::{Hash, KdfError, PublicKey, RootSecret},

@@ -4,7 +4,7 @@ use crate::node::{
     ErrorCode, Event, Node, NodeError, Reply,
     accounts::account::{Device, Stage},
     accounts::device_name::device_name,
-    node::Secrets,
+    secrets::Secrets,
 };
 use crate::{
     codec::Writer,

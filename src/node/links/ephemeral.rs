@@ -26,8 +26,8 @@ use crate::node::{
     accounts::request_queue::Via,
     links::known_heads::{KnownHead, KnownHeads},
     links::presence::{Presence, Present},
-    node::Secrets,
-    persist::{replace, whole},
+    persist::{replace, whole_or_anew},
+    secrets::Secrets,
 };
 use crate::{
     collections::Set,
@@ -166,8 +166,10 @@ impl Ephemeral {
     ) -> Result<Self, NodeError> {
         let discovery = space.discovery_key();
         // A file that cannot be read is worth no error: at worst a request is shown again.
-        let relay = whole(files, &file_name(&space))?.and_then(|bytes| Relay::import(&bytes, now).ok());
-        let heads = whole(files, &heads_name(&space))?.and_then(|bytes| KnownHeads::import(&bytes).ok());
+        let relay =
+            whole_or_anew(files, &file_name(&space))?.and_then(|bytes| Relay::import(&bytes, now).ok());
+        let heads =
+            whole_or_anew(files, &heads_name(&space))?.and_then(|bytes| KnownHeads::import(&bytes).ok());
         let heads = heads.unwrap_or_default();
         let session = Zeroizing::new(entropy.array32());
         Ok(Self {

@@ -38,6 +38,8 @@ pub(in crate::node) struct Holding {
     used: Map<PublicKey, u64>,
     /// Spaces of which more was there than may be held.
     full: Set<PublicKey>,
+    /// Spaces whose bytes will be counted again when the pages that tell are in memory.
+    unsure: Set<PublicKey>,
 }
 
 /// What is to be remembered of a replica's key, if it is new.
@@ -68,14 +70,18 @@ impl Holding {
             return Ok((Self::default(), None));
         }
         // Without the list the quota of all holds for each.
-        let own = persist::whole(files, QUOTAS)?.and_then(|bytes| decode(&bytes).ok()).unwrap_or_default();
+        let own =
+            persist::whole_or_anew(files, QUOTAS)?.and_then(|bytes| decode(&bytes).ok()).unwrap_or_default();
         let kept = remembered.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).map(Zeroizing::new);
         let fresh = kept.is_none();
         let seed = kept.unwrap_or_else(|| Zeroizing::new(entropy.array32()));
         let (total, each) = (options.quota, options.space_quota);
         let remember = fresh.then(|| Zeroizing::new(seed.to_vec()));
         let seed = Some(seed);
-        Ok((Self { seed, total, each, own, used: Map::new(), full: Set::new() }, remember))
+        Ok((
+            Self { seed, total, each, own, used: Map::new(), full: Set::new(), unsure: Set::new() },
+            remember,
+        ))
     }
 
     /// Whether this is a replica.
@@ -210,6 +216,7 @@ impl Node {
         if self.holding.is_replica() {
             self.holding.used.remove(space);
             self.holding.full.remove(space);
+            self.holding.unsure.remove(space);
             if self.holding.own.remove(space).is_some() {
                 persist::replace(&mut self.files, QUOTAS, &self.holding.encode());
             }
@@ -228,10 +235,30 @@ impl Node {
 
     fn measure(&mut self, space: PublicKey) {
         let Some(joined) = self.spaces.get(&space) else { return };
-        // All of it, where that cannot be told now.
-        let held = |feed: &Feed| feed.held_bytes(&self.files).unwrap_or_else(|_| feed.byte_length());
+        let mut unsure = false;
+        // All of it, until that can be told.
+        let held = |feed: &Feed| {
+            let held = feed.held_bytes(&self.files);
+            unsure |= held.is_err();
+            held.unwrap_or_else(|_| feed.byte_length())
+        };
         let bytes = joined.space.feeds().map(held).sum();
         self.holding.used.insert(space, bytes);
+        match unsure {
+            true => self.holding.unsure.insert(space),
+            false => self.holding.unsure.remove(&space),
+        };
+    }
+
+    /// Pages have come: what they tell is counted again.
+    pub(in crate::node) fn measure_again(&mut self) {
+        let unsure: Vec<PublicKey> = self.holding.unsure.iter().copied().collect();
+        for space in &unsure {
+            self.measure(*space);
+        }
+        if !unsure.is_empty() {
+            self.make_room();
+        }
     }
 
     /// Goes on with spaces that were full, if they are not any more.

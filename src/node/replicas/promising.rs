@@ -67,7 +67,7 @@ impl Node {
             }
             let Some(joined) = self.spaces.get(&key) else { continue };
             let full = self.holding.is_full(&key);
-            let signer = self.own_signer(&key);
+            let mut ready = Vec::new();
             let Some(peer) = self.promises.peers.get_mut(&(link, key)) else { continue };
             let mut answer = |feed: &PublicKey, wish: &mut Wish| {
                 let Some(held) = joined.space.feed(feed) else { return true };
@@ -86,16 +86,21 @@ impl Node {
                 if hash.as_ref().is_err_and(FeedError::is_absent) {
                     return true;
                 }
-                if let (Some(signer), Ok(Some(hash))) = (&signer, hash)
-                    && hash == wish.tree_hash
-                {
-                    let expires = self.now.saturating_add(PROMISE_MS);
-                    let receipt = Receipt::sign(signer, &key, *feed, wish.length, hash, expires);
-                    messages.push((link, key, Message::Receipt(receipt)));
+                if matches!(hash, Ok(Some(hash)) if hash == wish.tree_hash) {
+                    ready.push((*feed, wish.length, wish.tree_hash));
                 }
                 false
             };
             peer.wishes.retain(|feed, wish| answer(feed, wish));
+            // Asked at every turn while blocks come in: the key is only made when it signs, which costs as much.
+            if !ready.is_empty()
+                && let Some(signer) = self.own_signer(&key)
+            {
+                let expires = self.now.saturating_add(PROMISE_MS);
+                let sign = |(feed, length, hash)| Receipt::sign(&signer, &key, feed, length, hash, expires);
+                let receipts = ready.into_iter().map(sign);
+                messages.extend(receipts.map(|receipt| (link, key, Message::Receipt(receipt))));
+            }
         }
         messages
     }
@@ -173,6 +178,9 @@ impl Node {
     }
 }
 
+/// Blocks with their indexes.
+pub(super) type Blocks = Vec<(u64, Vec<u8>)>;
+
 /// Blocks are on the disk: they are wanted, and here soon.
 pub(super) struct Waits;
 
@@ -182,7 +190,7 @@ pub(super) fn read_blocks(
     files: &crate::storage::Files,
     feed: &PublicKey,
     blocks: &[u64],
-) -> Result<Option<Vec<(u64, Vec<u8>)>>, Waits> {
+) -> Result<Option<Blocks>, Waits> {
     let Some(feed) = space.feed(feed) else { return Ok(None) };
     let (mut read, mut waits) = (Vec::with_capacity(blocks.len()), false);
     for index in blocks {

@@ -161,7 +161,7 @@ impl Vouched {
             return;
         }
         // Without them receipts are asked for again: nothing is lost.
-        let bytes = persist::whole(files, &file_of(space)).ok().flatten();
+        let bytes = persist::whole_or_anew(files, &file_of(space)).ok().flatten();
         self.receipts = bytes.and_then(|bytes| Receipts::decode(&bytes, space).ok()).unwrap_or_default();
         self.stirred = true;
     }

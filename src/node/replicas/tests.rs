@@ -305,7 +305,7 @@ fn past_a_quota_nothing_is_taken_and_it_is_said() {
     world.until("it is told", |world| world.node(first).replicas(None)[0].full);
     // After a reload it is no other.
     world.reload(between);
-    assert!(world.node(between).held_spaces()[0].bytes == held.bytes);
+    world.until("it is counted", |world| world.node(between).held_spaces()[0].bytes == held.bytes);
     world.run(10_000);
     assert!(world.node(between).held_spaces()[0].bytes <= 300_000);
     // With more room it goes on; a space that is dropped gives room.
@@ -342,7 +342,7 @@ fn blocks_that_lie_on_the_disk_are_shown_and_asked_about_all_the_same() {
         world.run(60_000);
         assert!(safe_on(&world, first, 1), "{:?}", safety(&world, first));
     }
-    assert!(world.loads > before + 30, "{} pages were read", world.loads - before);
+    assert!(world.loads > before + 20, "{} pages were read", world.loads - before);
 }
 
 #[test]

@@ -169,7 +169,7 @@ impl Node {
 
     /// Keys of the unlocked node, for the memory of the other tabs that share it: what [`Node::open`] takes.
     pub fn session_keys(&self) -> Option<zeroize::Zeroizing<Vec<u8>>> {
-        self.secrets.as_ref().map(crate::node::node::Secrets::remembered)
+        self.secrets.as_ref().map(crate::node::secrets::Secrets::remembered)
     }
 
     /// Another key that the host named, where one was pinned before.

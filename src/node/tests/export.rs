@@ -19,13 +19,17 @@ fn file(world: &World, at: usize) -> Vec<Vec<u8>> {
 
 /// The parts of a sync file of the domain's space for a node with this clock.
 fn sync_file(world: &World, at: usize, since: &crate::space::Clock) -> Vec<Vec<u8>> {
+    parts_behind(sync_bytes(world, at, since).strip_prefix(b"hypha synced\x01").unwrap())
+}
+
+fn sync_bytes(world: &World, at: usize, since: &crate::space::Clock) -> Vec<u8> {
     let (mut bytes, mut cursor) = (Vec::new(), Some(ExportCursor::default()));
     while let Some(now) = cursor {
         let (piece, next) = world.node(at).export_sync(None, since, &now).unwrap();
         bytes.extend(piece);
         cursor = next;
     }
-    parts_behind(bytes.strip_prefix(b"hypha synced\x01").unwrap())
+    bytes
 }
 
 fn parts(bytes: &[u8]) -> Vec<Vec<u8>> {
@@ -236,6 +240,11 @@ fn another_space_than_the_one_here_is_not_taken_in() {
     ));
 }
 
+fn unhex(text: &serde_json::Value) -> Vec<u8> {
+    let pairs = text.as_str().unwrap().as_bytes().chunks(2).map(|pair| core::str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+}
+
 /// A file of this version, which every later one has to read. `HYPHA_WRITE_VECTORS=1` writes another one, if none is there.
 #[test]
 fn a_file_of_long_ago_is_read() {
@@ -252,13 +261,7 @@ fn a_file_of_long_ago_is_read() {
         std::fs::write(path, format!("{{\n\"space\": \"{space}\",\n\"file\": \"{file}\"\n}}\n")).unwrap();
     }
     let stored: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let bytes: Vec<u8> = stored["file"]
-        .as_str()
-        .unwrap()
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap())
-        .collect();
+    let bytes = unhex(&stored["file"]);
     let mut world = World::new(8);
     let at = world.browser(None);
     world.until("looked up", |world| world.node(at).is_ready());
@@ -271,6 +274,45 @@ fn a_file_of_long_ago_is_read() {
     let call = Call::Recover { secret: secret(1), device: "New".into(), remember: true, cut_others: false };
     world.call(at, call).unwrap();
     assert_eq!(keys(&world, at).len(), 20);
+}
+
+/// Sync files of this version: all, and what one who has the first file lacks. Written as the file above.
+#[test]
+fn sync_files_of_long_ago_are_read() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests-wasm/vectors/sync.json");
+    if std::env::var("HYPHA_WRITE_VECTORS").is_ok_and(|value| value == "1")
+        && !std::path::Path::new(path).exists()
+    {
+        let mut world = World::new(7);
+        let (at, space) = sign_up(&mut world);
+        for n in 0..11 {
+            world.call(at, put(&format!("{n:02}"), "text", false)).unwrap();
+        }
+        let early = crate::crypto::hex(&sync_bytes(&world, at, &Default::default()));
+        let clock = world.node(at).clock(None);
+        for n in 11..15 {
+            world.call(at, put(&format!("{n:02}"), "text", false)).unwrap();
+        }
+        let later = crate::crypto::hex(&sync_bytes(&world, at, &clock));
+        let all = crate::crypto::hex(&sync_bytes(&world, at, &Default::default()));
+        let text = format!(
+            "{{\n\"space\": \"{space}\",\n\"early\": \"{early}\",\n\"later\": \"{later}\",\n\"all\": \"{all}\"\n}}\n"
+        );
+        std::fs::write(path, text).unwrap();
+    }
+    let stored: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let file = |name: &str| parts_behind(unhex(&stored[name]).strip_prefix(b"hypha synced\x01").unwrap());
+    let space = crate::crypto::PublicKey(unhex(&stored["space"]).try_into().unwrap());
+    // One after the other, or all over the first.
+    for files in [["early", "later"], ["early", "all"]] {
+        let mut world = World::new(8);
+        let at = world.browser(Some(space));
+        world.until("looked up", |world| world.node(at).is_ready());
+        for (name, count) in files.into_iter().zip([11, 15]) {
+            assert_eq!(import(&mut world, at, file(name)), (0, 0), "{name}");
+            assert_eq!(keys(&world, at).len(), count, "{name}");
+        }
+    }
 }
 
 proptest::proptest! {

@@ -101,3 +101,25 @@ fn a_device_whose_journal_tore_writes_no_more_and_reads_what_stood_before() {
     assert_eq!(keys(&world, first), has);
     assert_eq!(world.call(first, post("posts/on", "x")).unwrap_err().code, ErrorCode::NotAuthorised);
 }
+
+/// What was written just before a page closes need not be computed when it is opened again.
+#[test]
+fn who_closes_writes_the_checkpoint_that_is_due() {
+    let mut world = World::new(72);
+    let (first, _) = sign_up(&mut world);
+    for n in 0..5 {
+        world.call(first, post(&format!("posts/{n}"), &"x".repeat(900_000))).unwrap();
+    }
+    let is_due = |world: &mut World| {
+        let node = world.browsers[first].node.as_mut().unwrap();
+        node.spaces.iter_mut().any(|joined| joined.space.is_checkpoint_due())
+    };
+    assert!(is_due(&mut world), "it was written before");
+    let now = world.now;
+    world.browsers[first].node.as_mut().unwrap().say_goodbye(now);
+    assert!(!is_due(&mut world));
+    world.run(1000);
+    world.reload(first);
+    assert!(!is_due(&mut world), "it was not stored");
+    assert_eq!(keys(&world, first).len(), 5);
+}

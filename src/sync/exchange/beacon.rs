@@ -13,6 +13,7 @@ use super::{Exchange, ItemKind, Message, Replica};
 use crate::{
     collections::{sort, sort_by},
     crypto::{Hash, blake2b},
+    sync::FeedStatus,
 };
 
 impl Exchange {
@@ -65,8 +66,12 @@ impl Exchange {
 
 /// All that is here, in one hash.
 fn digest(replica: &dyn Replica) -> Hash {
+    digest_of(replica.status(), &|kind| replica.items(kind))
+}
+
+/// The hash for these feeds and items, in any order.
+pub(crate) fn digest_of(mut feeds: Vec<FeedStatus>, items: &dyn Fn(ItemKind) -> Vec<Hash>) -> Hash {
     let mut all = Vec::new();
-    let mut feeds = replica.status();
     sort_by(&mut feeds, |one, two| one.feed.cmp(&two.feed));
     for status in feeds {
         all.extend(status.feed.0);
@@ -75,7 +80,7 @@ fn digest(replica: &dyn Replica) -> Hash {
         all.extend(status.head.tree_hash.0);
     }
     for kind in ItemKind::ALL {
-        let mut hashes = replica.items(kind);
+        let mut hashes = items(kind);
         sort(&mut hashes);
         hashes.dedup();
         for hash in hashes {

@@ -6,7 +6,7 @@ use crate::{
     feed::{Feed, Node, Proof},
     storage::{Files, MemoryBackend},
     sync::{
-        CloseReason, FeedStatus, Role, SessionOutput, first_gap,
+        CloseReason, FeedStatus, Kind, Role, SessionOutput, first_gap,
         limits::{MAX_REQUESTS, REQUEST_TIMEOUT_MS},
         prove_from, prove_head_from,
         testing::{Pipe, session},
@@ -258,7 +258,11 @@ fn several_feeds_run_side_by_side() {
     let writers: Vec<_> = (1..=10).map(signer).collect();
     for (at, writer) in writers.iter().enumerate() {
         let large = if at == 0 { 300 } else { 3 };
-        net.peers[0].store.append(writer, &vec![vec![u8::try_from(at).unwrap(); 10_000]; large]);
+        // None begins as the one before, so each costs what it is long.
+        let block = |n: usize| {
+            [vec![u8::try_from(n % 251).unwrap()], vec![u8::try_from(at).unwrap(); 9_999]].concat()
+        };
+        net.peers[0].store.append(writer, &(0..large).map(block).collect::<Vec<_>>());
         net.peers[1].store.wanted.insert(writer.public());
     }
     net.connect(0, 1);
@@ -268,6 +272,43 @@ fn several_feeds_run_side_by_side() {
     assert!(net.peers[1].store.content(&writers[0].public()).len() < 300, "the small ones did not wait");
     net.settle();
     assert_eq!(net.peers[1].store.content(&writers[0].public()).len(), 300);
+}
+
+/// Counts, not times: what a write and a meeting after a separation cost in messages.
+#[test]
+fn a_write_is_one_message_and_a_meeting_one_exchange_of_heads() {
+    let (one, two) = (signer(1), signer(2));
+    let mut net = Net::new(12, 2);
+    for peer in &mut net.peers {
+        peer.store.wanted.extend([one.public(), two.public()]);
+    }
+    net.peers[0].store.append(&one, &blocks(0, 2_000));
+    let link = net.connect(0, 1);
+    net.settle();
+    net.heard.clear();
+    net.peers[0].store.append(&one, &blocks(2_000, 1));
+    net.settle();
+    assert_eq!(net.heard, [(1, Kind::Data)], "pushed, and nothing is answered");
+    assert_eq!(net.peers[1].store.content(&one.public()).len(), 2_001);
+
+    net.cut(link);
+    net.peers[0].store.append(&one, &blocks(2_001, 500));
+    net.peers[1].store.append(&two, &blocks(0, 500));
+    net.heard.clear();
+    net.connect(0, 1);
+    net.settle();
+    for peer in 0..2 {
+        let count = |kind: Kind| net.heard.iter().filter(|(to, got)| *to == peer && *got == kind).count();
+        let counts = [Kind::Announce, Kind::Request, Kind::Data, Kind::Have, Kind::Cancel].map(count);
+        assert_eq!(
+            counts,
+            [1, 1, 1, 0, 0],
+            "announce, request, data, have, cancel to {peer}: {:?}",
+            net.heard
+        );
+        assert_eq!(net.peers[peer].store.content(&one.public()).len(), 2_501);
+        assert_eq!(net.peers[peer].store.content(&two.public()).len(), 500);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::{Announcement, Answers, Declined, ItemKind, Kind, Message};
+use super::{Announcement, Answers, Declined, ItemKind, Kind, Message, packed};
 use crate::{
     codec::{DecodeError, Reader},
     crypto::{Hash, PublicKey, Signature},
@@ -66,15 +66,18 @@ impl Message {
                 }
                 Self::Request { id, feed, blocks: start..end, from }
             }
-            Kind::Data => Self::Data {
+            Kind::Data | Kind::Packed => Self::Data {
                 answers: match reader.varint()? {
                     0 => Answers::Tail(PublicKey(reader.array()?)),
                     id => Answers::Request(id),
                 },
                 proof: Proof::decode(reader.bytes("proof", Proof::MAX_ENCODED)?)?,
-                blocks: list(reader, "blocks", MAX_BLOCKS, |reader| {
-                    Ok(reader.bytes("block", MAX_BLOCK)?.to_vec())
-                })?,
+                blocks: match kind {
+                    Kind::Packed => packed::read(reader)?,
+                    _ => list(reader, "blocks", MAX_BLOCKS, |reader| {
+                        Ok(reader.bytes("block", MAX_BLOCK)?.to_vec())
+                    })?,
+                },
             },
             Kind::Cancel => Self::Cancel { id: id(reader)? },
             Kind::Lack => Self::Lack { id: id(reader)? },

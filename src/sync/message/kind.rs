@@ -55,10 +55,12 @@ pub enum Kind {
     Beacon,
     /// The sender lists all it has anew.
     Relist,
+    /// Blocks with their proof, without what each shares with the one before.
+    Packed,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 26] = [
+    pub(super) const ALL: [Self; 27] = [
         Self::Open,
         Self::Refuse,
         Self::CloseChannel,
@@ -85,6 +87,7 @@ impl Kind {
         Self::Decline,
         Self::Beacon,
         Self::Relist,
+        Self::Packed,
     ];
 
     /// Its name in faults.
@@ -116,6 +119,7 @@ impl Kind {
             Self::Decline => "decline",
             Self::Beacon => "beacon",
             Self::Relist => "relist",
+            Self::Packed => "packed",
         }
     }
 

@@ -18,7 +18,12 @@ fn samples() -> Vec<Message> {
         Message::Have { feed: key, ranges: vec![0..3, 4..5] },
         Message::Request { id: 7, feed: key, blocks: 2..5, from: 1 },
         Message::Data { answers: Answers::Request(7), proof: proof.clone(), blocks: vec![vec![], vec![2]] },
-        Message::Data { answers: Answers::Tail(key), proof, blocks: vec![] },
+        Message::Data { answers: Answers::Tail(key), proof: proof.clone(), blocks: vec![] },
+        Message::Data {
+            answers: Answers::Request(7),
+            proof,
+            blocks: vec![vec![], vec![1; 9], vec![1; 10], vec![1; 5], vec![2; 5]],
+        },
         Message::Cancel { id: 7 },
         Message::Lack { id: 7 },
         Message::Items { kind: ItemKind::Evidence, more: true, hashes: vec![Hash([1; 32]), hash] },
@@ -123,12 +128,66 @@ fn counts_past_the_limit_are_refused_by_name() {
     assert!(refused(Kind::Challenge, &|out| {
         out.varint(1).raw(&[0; 64]).count(MAX_CHALLENGED + 1);
     }));
-    assert_eq!(Message::decode(&[1, 26]), Err(DecodeError::Unknown { what: "message", got: 26 }));
+    assert_eq!(Message::decode(&[1, 27]), Err(DecodeError::Unknown { what: "message", got: 27 }));
+}
+
+/// Writes that follow one another cost hardly more than what is new in them, and few bytes never make many.
+#[test]
+fn blocks_that_begin_alike_are_sent_packed() {
+    let proof = Proof { head: None, from: 300, blocks_start: 0, nodes: Vec::new() };
+    let entry = |n: usize| {
+        let value: Vec<u8> =
+            (0..100).map(|at| u8::try_from((n * 7_919 + at * 104_729) % 251).unwrap()).collect();
+        [b"version, flags, time".as_slice(), format!("log/a{n:08}").as_bytes(), &value].concat()
+    };
+    let blocks: Vec<Vec<u8>> = (0..500).map(entry).collect();
+    let plain: usize = blocks.iter().map(|block| block.len() + 2).sum();
+    let message = Message::Data { answers: Answers::Request(7), proof: proof.clone(), blocks };
+    let bytes = message.encode(3);
+    assert_eq!((bytes[1], Message::decode(&bytes)), (26, Ok((3, message))));
+    assert!(bytes.len() + 500 * 25 < plain, "{} of {plain}", bytes.len());
+
+    let packed = |rest: &dyn Fn(&mut Writer)| {
+        let mut out = Writer::new();
+        out.varint(1).u8(26).varint(7).bytes(&proof.encode());
+        rest(&mut out);
+        Message::decode(out.as_slice()).map(drop)
+    };
+    let canonical = |what| Err(DecodeError::NotCanonical { what });
+    let more = packed(&|out| {
+        out.count(1).count(1).bytes(&[1; 9]);
+    });
+    assert_eq!(more, canonical("more shared than there is"));
+    let less = packed(&|out| {
+        out.count(2).count(0).bytes(&[1; 9]).count(8).bytes(&[1, 2]);
+    });
+    assert_eq!(less, canonical("less shared than there is"));
+    let vain = packed(&|out| {
+        out.count(2).count(0).bytes(&[1; 9]).count(0).bytes(&[2]);
+    });
+    assert_eq!(vain, canonical("packed in vain"));
+    // Each is a copy of the first: three of those are more than a message may be.
+    let bomb = packed(&|out| {
+        out.count(4_000).count(0).bytes(&vec![1; MAX_BLOCK - 1]);
+        for _ in 0..3_999 {
+            out.count(MAX_BLOCK - 1).count(0);
+        }
+    });
+    assert!(matches!(bomb, Err(DecodeError::TooLarge { what: "block", .. })), "{bomb:?}");
 }
 
 proptest! {
     #[test]
-    fn any_bytes_never_panic(kind in 0_u8..27, bytes: Vec<u8>) {
+    fn packing_is_undone(blocks: Vec<Vec<bool>>) {
+        let blocks: Vec<Vec<u8>> =
+            blocks.into_iter().map(|block| block.into_iter().map(u8::from).collect()).collect();
+        let proof = Proof { head: None, from: 300, blocks_start: 0, nodes: Vec::new() };
+        let message = Message::Data { answers: Answers::Request(7), proof, blocks };
+        prop_assert_eq!(Message::decode(&message.encode(3)), Ok((3, message)));
+    }
+
+    #[test]
+    fn any_bytes_never_panic(kind in 0_u8..28, bytes: Vec<u8>) {
         let bytes = [&[1, kind], bytes.as_slice()].concat();
         if let Ok((channel, message)) = Message::decode(&bytes) {
             prop_assert_eq!(message.encode(channel), bytes);

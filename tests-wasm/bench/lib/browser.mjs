@@ -28,9 +28,9 @@ export class Browser {
     return browser;
   }
 
-  /** Opens a page that is cold but for what the browser itself keeps. */
-  async open(address) {
-    const tab = await this.process.newPage();
+  /** Opens a page that is cold but for what the browser itself keeps; `apart` with storage of its own. */
+  async open(address, apart = false) {
+    const tab = await (apart ? await this.process.createBrowserContext() : this.process).newPage();
     const page = new Page(this.process, tab);
     await tab.goto(address);
     await tab.waitForFunction("globalThis.bench !== undefined", { timeout: 20_000 }).catch(() => {

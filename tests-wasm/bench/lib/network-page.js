@@ -9,9 +9,10 @@
 //   connect(role, hub, topic, other)   begins to look for the other page, which `other` is about
 //   disconnect()          back to being alone
 //   about()               what the other page must know, if anything
+//   visit(hub, other)     reads what the other page is about, as one of many
 
 import { batches, entries, timed } from "./page.js";
-import { calibrate, clock, reset, wire } from "./wire.js";
+import { calibrate, clock, ends, reset, wire } from "./wire.js";
 
 /** Offers a system to whoever drives the two browsers. */
 export function offer(system) {
@@ -30,6 +31,8 @@ export function offer(system) {
     loose: (count, seed) => timed(() => system.loose(entries(count, seed))).then(({ ms }) => ms),
     about: () => system.about?.(),
     pair: (...given) => system.pair?.(...given),
+    visit: (...given) => system.visit?.(...given),
+    ends,
     async connect(role, hub, topic, other) {
       reset();
       const began = clock();

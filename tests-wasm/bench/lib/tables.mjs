@@ -16,7 +16,7 @@ export function verdicts(systems, medians, works) {
   const rows = works.map((work) => {
     const mine = work.value(hypha);
     const best = bestOf(work, systems, medians, ({ raw, few }) => !raw && !(work.few && few));
-    const limit = bestOf(work, systems, medians, ({ limit }) => limit);
+    const limit = bestOf(work, systems, medians, ({ limit }, name) => (work.limit ? name === work.limit : limit));
     const ratio = (to) => (mine === undefined || to === undefined ? "—" : `${(mine / to).toFixed(2)}`);
     const goals = reached(work, mine, best?.value, limit?.value, hypha);
     return [work.head, shown(mine), best ? `${best.title}: ${shown(best.value)}` : "—", ratio(best?.value), shown(limit?.value), ratio(limit?.value), goals];
@@ -26,7 +26,7 @@ export function verdicts(systems, medians, works) {
 
 function bestOf(work, systems, medians, counts) {
   const found = Object.entries(medians)
-    .filter(([name]) => name !== "hypha" && counts(systems[name]))
+    .filter(([name]) => name !== "hypha" && counts(systems[name], name))
     .map(([name, row]) => ({ title: systems[name].title, value: work.value(row) }))
     .filter(({ value }) => value !== undefined);
   return found.sort((a, b) => a.value - b.value)[0];

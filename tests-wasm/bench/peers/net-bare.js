@@ -1,12 +1,16 @@
-// The channel by itself: entries end to end, in messages of 64 KiB at most, kept nowhere.
+// The channel by itself: entries end to end, in messages of 64 KiB at most, kept nowhere. With `?durability=strict` each
+// single entry is first committed to IndexedDB, strictly: nobody who lets nothing leave that might be lost is faster.
 
 import { dial } from "../lib/dial.js";
+import { openDb, write } from "../lib/idb.js";
 import { changed, offer } from "../lib/network-page.js";
 
 const SIZE = 100;
 let count = 0;
 let unsent = [];
 let line;
+const durability = new URLSearchParams(location.search).get("durability");
+let db;
 
 function send() {
   const bytes = new Uint8Array(unsent.length * SIZE);
@@ -23,10 +27,13 @@ function add(entries) {
 let partial = 0;
 
 offer({
-  async open() {},
+  async open(name) {
+    if (durability) db = await openDb(name, { entries: { autoIncrement: true } });
+  },
   append: (batches) => batches.forEach(add),
   loose: add,
-  write(entry) {
+  async write(entry) {
+    if (db) await write(db, "entries", (store) => store.put(entry), durability);
     add([entry]);
     send();
   },

@@ -65,6 +65,14 @@ offer({
     }
     hub = at;
   },
+  async visit(at, other) {
+    if (hypha) await hypha.addHub(at);
+    else {
+      ({ link } = other);
+      await start({ hubs: [at] });
+    }
+    await follow();
+  },
   append: (batches) => Promise.all(batches.map((batch) => hypha.home.batch(batch.map(op)))),
   loose: (entries) => Promise.all(entries.map((value) => hypha.home.put(key(), value))),
   write: (value) => void hypha.home.put(key(), value),

@@ -20,8 +20,8 @@ export async function inState(tab, state, options = MEETING) {
   await tab.waitAttribute("state", "data-state", state, options);
 }
 
-/** Sets up a diary on the first screen; returns its eight words. */
-export async function setUp(tab, { device, remember = false } = {}) {
+/** Sets up a diary on the first screen; returns its eight words. `before` is awaited before it is confirmed. */
+export async function setUp(tab, { device, remember = false, before } = {}) {
   await tab.click("start");
   const words = (await tab.waitText("passphrase", (text) => text.split(" ").length === 8)).split(" ");
   for (const id of ["confirm-word-1", "confirm-word-2"]) {
@@ -29,6 +29,7 @@ export async function setUp(tab, { device, remember = false } = {}) {
   }
   if (device) await tab.type("device-name", device);
   if (remember) await tab.click("remember");
+  await before?.();
   await tab.click("create");
   await tab.byId("composer", DERIVING);
   await inState(tab, "writer");

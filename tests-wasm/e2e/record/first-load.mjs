@@ -1,25 +1,33 @@
-// Drives the page over a module that tells which of its functions run, through what a page does until its first write.
-// Prints them: `ran 1,2,3`. Started by `cargo xtask profile`.
+// Drives the page over a module that tells which of its places run, through what a page does until its first write and
+// soon after. Prints them by the stage in which each was first reached, a line for each stage: `ran 0 1,2,3`. Started by
+// `cargo xtask profile`.
+//
+//   0  opened, until the person confirms the set-up
+//   1  set up: keys, the first records, all until they are stored
+//   2  posts, and the page opened again
 
 import { Browser } from "../lib/browser.mjs";
 import { address, inState, post, reads, setUp } from "../lib/person.mjs";
 import { startServer } from "../lib/servers.mjs";
 import { until } from "../lib/wait.mjs";
 
-const ran = new Set();
+const IDLE_MS = 4000;
+const passes = (ms) => new Promise((done) => setTimeout(done, ms));
+
+const ran = new Map(); // place -> stage
 try {
   // Keys, words and hashes differ each time, and with them which way some code goes.
-  for (let turn = 1; turn <= 2; turn++) {
+  for (let turn = 1; turn <= 4; turn++) {
     const browser = await Browser.launch("chrome");
     const server = await startServer({ pkg: process.env.HYPHA_PKG });
     try {
-      await oneLife(browser, server, turn);
+      await (turn < 3 ? oneLife(browser, server, turn) : byScript(browser, server, turn === 3 ? { storage: "memory" } : {}));
     } finally {
       await browser.stop();
       await server.stop();
     }
   }
-  console.log(`ran ${[...ran].join(",")}`);
+  for (const stage of [0, 1, 2]) console.log(`ran ${stage} ${[...ran.keys()].filter((at) => ran.get(at) === stage).join(",")}`);
 } finally {
   await Browser.killAll();
 }
@@ -29,30 +37,72 @@ function written(tab) {
   return until("an empty composer", () => tab.run(() => document.querySelector("[data-testid=composer]").value === ""));
 }
 
+/** The same asked of the package by a script, without any hub. */
+async function byScript(browser, server, options) {
+  const tab = await browser.open(address(server.url, { hub: server.hub }));
+  await inState(tab, "uninitialised");
+  await tab.run(async (options) => {
+    const { Hypha } = await import("/pkg/index.js");
+    window.scripted = await Hypha.open({ name: "scripted", ...options });
+    window.words = await Hypha.generatePassphrase();
+  }, options);
+  await confirming(tab);
+  await tab.run(() => scripted.signUp(words, { device: "one" }).then(() => {}));
+  await told(tab, 1, "set up by a script");
+  await tab.run(async () => {
+    await scripted.home.put("a", { n: 1 });
+    await scripted.home.get("a");
+    for await (const { key } of scripted.home.list()) await scripted.home.get(key);
+  });
+  await told(tab, 2, "written by a script");
+}
+
+/** As it begins, and before anything comes, the words are looked at. */
+async function confirming(tab) {
+  await tab.run(async () => {
+    const [{ wasm }, { Hypha }] = await Promise.all([import("/pkg/wasm.js"), import("/pkg/index.js")]);
+    (await wasm()).core.checkPassphrase(await Hypha.generatePassphrase());
+  });
+  await told(tab, 0, "about to be set up");
+}
+
+/** Adds what a tab ran to a stage; what an earlier one ran stays there. */
+async function told(tab, stage, what) {
+  let more = 0;
+  // A worker that derives keys has the first part alone, and does not wait.
+  const [here, elsewhere] = await tab.run(() => [[...globalThis.hyphaRan], [...globalThis.hyphaRanElsewhere]]);
+  for (const [list, first] of [[here, stage], [elsewhere, 0]]) {
+    for (const at of list) {
+      if (ran.get(at) <= first) continue;
+      ran.set(at, first);
+      more++;
+    }
+  }
+  console.log(`${what}: ${more} more`);
+}
+
 /** From the first look at the page to the third post, with a reload. */
 async function oneLife(browser, server, turn) {
-  const told = async (tab, what) => {
-    const before = ran.size;
-    for (const at of await tab.run(() => [...globalThis.hyphaRan])) ran.add(at);
-    console.log(`${turn}, ${what}: ${ran.size - before} more`);
-  };
   const tab = await browser.open(address(server.claim, { hub: server.hub }));
   await inState(tab, "uninitialised");
-  await told(tab, "opened");
-  await setUp(tab, { device: "first device", remember: turn === 1 });
-  await told(tab, "signed up");
+  await told(tab, 0, "opened");
+  // What goes by the clock, such as asking hubs whether they are there.
+  if (turn === 1) await passes(IDLE_MS);
+  await setUp(tab, { device: "first device", remember: turn === 1, before: () => confirming(tab) });
+  if (turn === 1) await passes(IDLE_MS);
+  await told(tab, 1, "set up");
   await post(tab, "one");
   await written(tab);
-  await told(tab, "written");
+  await told(tab, 2, "written");
   await post(tab, "two");
   await written(tab);
-  await told(tab, "written again");
+  await told(tab, 2, "written again");
   // One stays signed in, the other does not.
   if (turn > 1) return;
   await tab.reload();
   await inState(tab, "writer");
   await reads(tab, ["one", "two"]);
-  await told(tab, "opened again");
+  await told(tab, 2, "opened again");
   await post(tab, "three");
-  await told(tab, "written after that");
+  await told(tab, 2, "written after that");
 }

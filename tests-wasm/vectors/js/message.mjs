@@ -72,6 +72,39 @@ const readRanges = (reader) => {
   });
 };
 
+// How many bytes at the front are the same.
+const sharedBy = (before, block) => {
+  let shared = 0;
+  while (shared < Math.min(before.length, block.length) && before[shared] === block[shared]) shared++;
+  return shared;
+};
+
+const writePacked = (blocks) => {
+  let before = [];
+  return list(blocks, (block) => {
+    const shared = sharedBy(before, block);
+    before = block;
+    return concat(varint(shared), bytes(block.slice(shared)));
+  });
+};
+
+const readPacked = (reader) => {
+  const from = reader.at;
+  let before = new Uint8Array();
+  let total = 0;
+  const blocks = readList(reader, 4096, () => {
+    const [shared, rest] = [reader.varint(), reader.bytes(1 << 20)];
+    total += shared + rest.length;
+    check(shared <= before.length && shared + rest.length <= 1 << 20 && total <= 1 << 21, "packed blocks");
+    const block = Uint8Array.from([...before.slice(0, shared), ...rest]);
+    check(sharedBy(before, block) === shared, "less shared than there is");
+    before = block;
+    return block;
+  });
+  check(reader.at - from < concat(list(blocks, (block) => bytes(block))).length, "packed in vain");
+  return blocks;
+};
+
 /** [name, write(fields), read(reader)], in the order of their numbers. */
 const KINDS = [
   [
@@ -175,6 +208,17 @@ const KINDS = [
   ],
   ["answer", (m) => concat(varint(m.id), unhex(m.hash)), (r) => ({ id: number(r), hash: key(r) })],
   ["decline", (m) => concat(unhex(m.feed), [m.why]), (r) => ({ feed: key(r), why: flag(r) ? 1 : 0 })],
+  ["beacon", (m) => unhex(m.hash), (r) => ({ hash: key(r) })],
+  ["relist", () => [], () => ({})],
+  [
+    "packed",
+    (m) => concat(varint(m.id), m.id ? [] : unhex(m.feed), bytes(writeProof(m.proof)), writePacked(m.blocks.map(unhex))),
+    (r) => {
+      const id = r.varint();
+      const front = id ? { id } : { id, feed: key(r) };
+      return { ...front, proof: readProof(r.bytes(LONGEST_PROOF)), blocks: readPacked(r).map(hex) };
+    },
+  ],
 ];
 
 export const KIND_NAMES = KINDS.map(([name]) => name);

@@ -8,45 +8,40 @@
 //! (local.get …) call stretch → values, way, locals (local.set …) (br_if way …) …
 //! ```
 
+use super::liveness::Liveness;
 use super::module::Module;
+use super::stretch::Stretch;
 use super::types::{Types, plain};
-use anyhow::{Context, Result, bail};
-use std::collections::BTreeMap;
-use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
-use wasm_encoder::{
-    BlockType, CodeSection, Function, FunctionSection, Instruction, RawSection, TypeSection, ValType,
-};
+use anyhow::{Context, Result};
+use wasm_encoder::{CodeSection, Function, FunctionSection, RawSection, TypeSection, ValType};
 use wasmparser::{
     FuncToValidate, FuncValidatorAllocations, Operator, Parser, Payload, ValidPayload, Validator,
 };
 
-/// Bytes that a stretch must have beyond what calling it takes.
-const WORTH: usize = 8;
-
-/// `wasm`, whose `module` it is, with all stretches taken out of functions for which `ran` knows what ran: given a function
-/// and how many places it has, it says for each place whether it was reached. The new functions stand at the end.
+/// `wasm`, whose `module` it is, with all stretches taken out of functions for which `needed` knows what ran: given a
+/// function and how many places it has, it says for each place the part that it is needed in. What is needed later than
+/// the function itself goes: `parts` says in which that is. The new functions stand at the end; with it the part of each.
 pub fn take_out(
     wasm: &[u8],
     module: &Module<'_>,
-    ran: &dyn Fn(usize, usize) -> Option<Vec<bool>>,
-) -> Result<(Vec<u8>, usize)> {
-    let mut out =
-        Out { types: Types::of(module), functions: Vec::new(), next: u32::try_from(module.functions.len())? };
+    parts: &[usize],
+    needed: &dyn Fn(usize, usize) -> Option<Vec<usize>>,
+) -> Result<(Vec<u8>, Vec<usize>)> {
+    let next = u32::try_from(module.functions.len())?;
+    let mut out = Out { types: Types::of(module), functions: Vec::new(), parts: Vec::new(), next };
     let mut bodies = Vec::new();
     let mut validator = Validator::new();
     for payload in Parser::new(0).parse_all(wasm) {
         if let ValidPayload::Func(function, body) = validator.payload(&payload?)? {
             let at = module.imported() + bodies.len();
             let read = Read::of(function, &body, &out.types)?;
-            let reached = ran(at, read.places());
-            bodies.push(match reached {
-                Some(reached) => read.without_cold(&reached, &mut out)?,
-                None => None,
+            bodies.push(match (parts.get(at), needed(at, read.places())) {
+                (Some(part), Some(needed)) => read.without_cold(*part, &needed, &mut out)?,
+                _ => None,
             });
         }
     }
-    let count = out.functions.len();
-    Ok((written(wasm, module, &bodies, &out)?, count))
+    Ok((written(wasm, module, &bodies, &out)?, out.parts))
 }
 
 /// How many places a body has; see [`is_place`].
@@ -64,37 +59,47 @@ pub fn is_place(operator: &Operator<'_>) -> bool {
     matches!(operator, Operator::If { .. } | Operator::Else | Operator::BrIf { .. } | Operator::End)
 }
 
-struct Out {
-    types: Types,
+pub(super) struct Out {
+    pub(super) types: Types,
     /// Type and body.
-    functions: Vec<(u32, Function)>,
-    next: u32,
+    pub(super) functions: Vec<(u32, Function)>,
+    /// The part of each.
+    parts: Vec<usize>,
+    pub(super) next: u32,
 }
 
 /// One instruction, and what holds before it.
-struct Step<'a> {
-    operator: Operator<'a>,
+pub(super) struct Step<'a> {
+    pub(super) operator: Operator<'a>,
     /// Bytes of the body where it stands.
-    range: (usize, usize),
+    pub(super) range: (usize, usize),
     /// How many blocks are open, the function among them.
-    depth: usize,
+    pub(super) depth: usize,
     /// Whether nothing of the innermost block is on the stack.
     is_bare: bool,
-    is_unreachable: bool,
+    pub(super) is_unreachable: bool,
     /// The place that begins here, if one does.
     place: Option<usize>,
 }
 
-/// One block that is open: what a branch to it carries; none for what this does not know.
-type Label = Option<Vec<ValType>>;
+/// One block that is open.
+pub(super) struct Label {
+    /// What a branch to it carries; none for what this does not know.
+    pub(super) carries: Option<Vec<ValType>>,
+    pub(super) is_loop: bool,
+    /// Whether it leaves something, if it is a loop.
+    pub(super) leaves: bool,
+    /// The step to which a branch to it goes.
+    pub(super) target: usize,
+}
 
-struct Read<'a> {
+pub(super) struct Read<'a> {
     bytes: &'a [u8],
-    locals: Vec<ValType>,
+    pub(super) locals: Vec<ValType>,
     /// How many of them are parameters.
     params: usize,
     results: Vec<ValType>,
-    steps: Vec<Step<'a>>,
+    pub(super) steps: Vec<Step<'a>>,
     places: usize,
 }
 
@@ -138,20 +143,32 @@ impl<'a> Read<'a> {
         self.places
     }
 
-    /// The body without what was not reached; none if all of it stays.
-    fn without_cold(&self, reached: &[bool], out: &mut Out) -> Result<Option<Function>> {
-        let mut labels: Vec<Label> = vec![Some(self.results.clone())];
-        let mut kinds = vec!['b'];
+    /// The body without what is needed later than `part`; none if all of it stays.
+    fn without_cold(&self, part: usize, needed: &[usize], out: &mut Out) -> Result<Option<Function>> {
+        let is_later =
+            |step: &Step<'_>| step.place.and_then(|at| needed.get(at)).is_some_and(|later| *later > part);
+        if !self.steps.iter().any(is_later) {
+            return Ok(None);
+        }
+        let live = Liveness::of(&self.steps, self.locals.len())?;
+        let outermost = Some(self.results.clone());
+        let mut labels =
+            vec![Label { carries: outermost, is_loop: false, leaves: false, target: self.steps.len() }];
         let mut body: Option<(Function, usize)> = None;
         let mut at = 0;
         while let Some(step) = self.steps.get(at) {
-            let is_cold = step.place.is_some_and(|place| !reached.get(place).copied().unwrap_or(true));
+            let later = step.place.and_then(|place| needed.get(place).copied()).filter(|later| *later > part);
             let end = self.end_of(at);
-            if is_cold && step.is_bare && !step.is_unreachable && end > at {
-                let stretch = Stretch::of(self, at, end, &labels, &kinds);
+            if let Some(later) = later
+                && step.is_bare
+                && !step.is_unreachable
+                && end > at
+            {
+                let stretch = Stretch::of(self, &live, at, end, &labels);
                 if let Some(stretch) = stretch
                     && let Some(call) = stretch.moved(self, out)?
                 {
+                    out.parts.push(later);
                     let (function, copied) = body.get_or_insert_with(|| (self.fresh(), self.code_start()));
                     function.raw(self.bytes.get(*copied..step.range.0).context("bytes")?.iter().copied());
                     for instruction in &call {
@@ -163,21 +180,23 @@ impl<'a> Read<'a> {
                 continue;
             }
             match &step.operator {
-                Operator::Block { blockty } | Operator::If { blockty } => {
-                    labels.push(out.types.results(*blockty));
-                    kinds.push('b');
-                }
+                Operator::Block { blockty } | Operator::If { blockty } => labels.push(Label {
+                    carries: out.types.results(*blockty),
+                    is_loop: false,
+                    leaves: false,
+                    target: live.target(at),
+                }),
                 Operator::Loop { blockty } => {
-                    labels.push(out.types.results(*blockty).map(|_| Vec::new()));
-                    kinds.push(if out.types.results(*blockty).is_some_and(|all| all.is_empty()) {
-                        'l'
-                    } else {
-                        'v'
+                    let left = out.types.results(*blockty);
+                    labels.push(Label {
+                        leaves: left.as_ref().is_none_or(|all| !all.is_empty()),
+                        carries: left.map(|_| Vec::new()),
+                        is_loop: true,
+                        target: live.target(at),
                     });
                 }
                 Operator::End => {
                     labels.pop();
-                    kinds.pop();
                 }
                 _ => {}
             }
@@ -204,342 +223,6 @@ impl<'a> Read<'a> {
         let ends =
             |step: &Step<'_>| step.depth == depth && matches!(step.operator, Operator::End | Operator::Else);
         self.steps.iter().skip(at).position(ends).map_or(self.steps.len(), |found| at + found)
-    }
-}
-
-/// What is not reached, and all that it has to do with the function around it.
-struct Stretch {
-    start: usize,
-    end: usize,
-    /// Locals that it is given, and those that it gives back.
-    takes: Vec<u32>,
-    gives: Vec<u32>,
-    /// Others that it uses.
-    own: Vec<u32>,
-    /// Ways out: `None` is its end, else how many blocks further out, counted from where it stands.
-    ways: Vec<Option<usize>>,
-    /// What those ways carry that carry something.
-    carried: Vec<ValType>,
-    /// Which ways those are.
-    carries: Vec<bool>,
-}
-
-impl Stretch {
-    fn of(read: &Read<'_>, start: usize, end: usize, labels: &[Label], kinds: &[char]) -> Option<Self> {
-        let steps = read.steps.get(start..end)?;
-        let last = read.steps.get(end)?;
-        let depth = steps.first()?.depth;
-        let outer = |label: u32, step: &Step<'_>| {
-            let label = usize::try_from(label).ok()?;
-            Some(label.checked_sub(step.depth - depth))
-        };
-        let mut ways: Vec<Option<usize>> = Vec::new();
-        let mut add = |way: Option<usize>| {
-            if !ways.contains(&way) {
-                ways.push(way)
-            }
-        };
-        for step in steps {
-            match &step.operator {
-                Operator::Br { relative_depth } | Operator::BrIf { relative_depth } => {
-                    if let Some(label) = outer(*relative_depth, step)? {
-                        add(Some(label));
-                    }
-                }
-                Operator::BrTable { targets } => {
-                    for target in targets.targets().chain([Ok(targets.default())]) {
-                        if let Some(label) = outer(target.ok()?, step)? {
-                            add(Some(label));
-                        }
-                    }
-                }
-                Operator::Return => add(Some(depth - 1)),
-                _ => {}
-            }
-        }
-        // the end goes last: nothing has to be tested for it
-        if !last.is_unreachable {
-            add(None);
-        }
-        let of_label =
-            |label: usize| labels.len().checked_sub(1 + label).and_then(|at| labels.get(at)?.clone());
-        let mut carried: Vec<ValType> = Vec::new();
-        let mut carries = Vec::new();
-        for way in &ways {
-            let here = match way {
-                Some(label) => of_label(*label)?,
-                // what a loop leaves is not what a branch to it carries
-                None if kinds.last() == Some(&'l') => Vec::new(),
-                None if kinds.last() == Some(&'v') => return None,
-                None => of_label(0)?,
-            };
-            carries.push(!here.is_empty());
-            if !here.is_empty() {
-                if !carried.is_empty() && carried != here {
-                    return None;
-                }
-                carried = here;
-            }
-        }
-        // a branch by table carries nothing here
-        let by_table = steps.iter().any(|step| matches!(step.operator, Operator::BrTable { .. }));
-        if by_table && !carried.is_empty() {
-            return None;
-        }
-        let (mut read_first, mut set_first, mut written) = (Vec::new(), Vec::new(), Vec::new());
-        let mut straight = true;
-        for step in steps {
-            match &step.operator {
-                Operator::LocalGet { local_index }
-                    if !set_first.contains(local_index) && !read_first.contains(local_index) =>
-                {
-                    read_first.push(*local_index);
-                }
-                Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
-                    if !written.contains(local_index) {
-                        written.push(*local_index);
-                    }
-                    if !read_first.contains(local_index) && !set_first.contains(local_index) {
-                        if straight { &mut set_first } else { &mut read_first }.push(*local_index);
-                    }
-                }
-                Operator::Block { .. }
-                | Operator::Loop { .. }
-                | Operator::If { .. }
-                | Operator::BrIf { .. } => {
-                    straight = false;
-                }
-                _ => {}
-            }
-        }
-        let used_elsewhere = |local: &u32| {
-            let uses = |step: &Step<'_>| matches!(&step.operator, Operator::LocalGet { local_index } if local_index == local);
-            read_first.contains(local)
-                || read.steps.iter().take(start).any(uses)
-                || read.steps.iter().skip(end).any(uses)
-        };
-        let returns_only = ways.iter().all(|way| *way == Some(depth - 1));
-        let mut gives: Vec<u32> =
-            written.iter().copied().filter(|_| !returns_only).filter(used_elsewhere).collect();
-        let by_type =
-            |local: &u32| (format!("{:?}", read.locals.get(usize::try_from(*local).unwrap_or(0))), *local);
-        gives.sort_by_key(by_type);
-        let mut takes = read_first.clone();
-        takes.sort_by_key(by_type);
-        set_first.sort_by_key(by_type);
-        Some(Self { start, end, takes, gives, own: set_first, ways, carried, carries })
-    }
-
-    /// Makes a function of it; what calls it. None if that is not worth it.
-    fn moved(&self, read: &Read<'_>, out: &mut Out) -> Result<Option<Vec<Instruction<'static>>>> {
-        let steps = read.steps.get(self.start..self.end).context("a stretch outside of its function")?;
-        let size = steps.last().map_or(0, |step| step.range.1) - steps.first().map_or(0, |step| step.range.0);
-        let several = self.ways.len() > 1;
-        let cost = 4 * self.takes.len() + 2 * self.gives.len() + 4 * self.ways.len() + 12;
-        if size < cost + WORTH {
-            return Ok(None);
-        }
-        let ty = |local: &u32| usize::try_from(*local).ok().and_then(|at| read.locals.get(at).copied());
-        let types = |locals: &[u32]| locals.iter().filter_map(ty).collect::<Vec<_>>();
-        let mut results = Vec::new();
-        if !self.ways.is_empty() {
-            results.extend(self.carried.iter().copied());
-            results.extend(several.then_some(ValType::I32));
-            results.extend(types(&self.gives));
-        }
-        if self
-            .carried
-            .iter()
-            .chain(&types(&self.takes))
-            .any(|ty| matches!(ty, ValType::Ref(_) | ValType::V128))
-        {
-            return Ok(None);
-        }
-        let index = out.types.index(types(&self.takes), results)?;
-        let Some(function) = self.function(read, steps)? else { return Ok(None) };
-        out.functions.push((index, function));
-        let me = out.next;
-        out.next += 1;
-        Ok(Some(self.call(me, read)?))
-    }
-
-    /// The number of a way: the last one is 0, so that one of two is tested by itself.
-    fn number(&self, way: Option<usize>) -> Result<i32> {
-        let at = self.ways.iter().position(|one| *one == way).context("a way out that is not known")?;
-        Ok(i32::try_from((at + 1) % self.ways.len())?)
-    }
-
-    fn call(&self, me: u32, read: &Read<'_>) -> Result<Vec<Instruction<'static>>> {
-        let mut call: Vec<Instruction<'static>> =
-            self.takes.iter().map(|one| Instruction::LocalGet(*one)).collect();
-        call.push(Instruction::Call(me));
-        let Some((last, others)) = self.ways.split_last() else {
-            call.push(Instruction::Unreachable);
-            return Ok(call);
-        };
-        call.extend(self.gives.iter().rev().map(|one| Instruction::LocalSet(*one)));
-        let way = u32::try_from(read.locals.len())?;
-        if others.len() > 1 {
-            call.push(Instruction::LocalSet(way));
-        }
-        for other in others {
-            let label = u32::try_from(other.context("the end is not the last way out")?)?;
-            if others.len() > 1 {
-                call.extend([
-                    Instruction::LocalGet(way),
-                    Instruction::I32Const(self.number(*other)?),
-                    Instruction::I32Eq,
-                ]);
-            }
-            call.push(Instruction::BrIf(label));
-        }
-        match last {
-            Some(label) => call.push(Instruction::Br(u32::try_from(*label)?)),
-            None if self.carries.last() == Some(&true) => {}
-            None => call.extend(self.carried.iter().map(|_| Instruction::Drop)),
-        }
-        Ok(call)
-    }
-
-    fn function(&self, read: &Read<'_>, steps: &[Step<'_>]) -> Result<Option<Function>> {
-        let mut at: BTreeMap<u32, u32> = BTreeMap::new();
-        for local in self.takes.iter().chain(&self.own) {
-            at.insert(*local, u32::try_from(at.len())?);
-        }
-        // behind them: way, index of a table, what is carried
-        let way = u32::try_from(at.len())?;
-        let (chosen, carried) = (way + 1, way + 2);
-        let ty = |local: &u32| usize::try_from(*local).ok().and_then(|at| read.locals.get(at).copied());
-        let mut locals: Vec<ValType> = self.own.iter().filter_map(ty).collect();
-        locals.extend([ValType::I32, ValType::I32]);
-        locals.extend(&self.carried);
-        let mut f = Function::new_with_locals_types(locals);
-        let several = self.ways.len() > 1;
-        let count = u32::try_from(self.carried.len())?;
-        let depth = steps.first().context("an empty stretch")?.depth;
-        let put = |f: &mut Function| {
-            for one in (0..count).rev() {
-                f.instruction(&Instruction::LocalSet(carried + one));
-            }
-        };
-        let is_carried = |to: Option<usize>| {
-            self.ways
-                .iter()
-                .position(|one| *one == to)
-                .and_then(|at| self.carries.get(at).copied())
-                .unwrap_or(false)
-        };
-        let leave = |f: &mut Function, to: Option<usize>, label: usize| -> Result<()> {
-            if several && self.number(to)? != 0 {
-                f.instruction(&Instruction::I32Const(self.number(to)?));
-                f.instruction(&Instruction::LocalSet(way));
-            } else if several {
-                f.instruction(&Instruction::I32Const(0));
-                f.instruction(&Instruction::LocalSet(way));
-            }
-            f.instruction(&Instruction::Br(u32::try_from(label)?));
-            Ok(())
-        };
-        f.instruction(&Instruction::Block(BlockType::Empty));
-        for step in steps {
-            let inside = step.depth - depth;
-            let outer = |label: u32| usize::try_from(label).ok().and_then(|label| label.checked_sub(inside));
-            match &step.operator {
-                Operator::LocalGet { local_index } => {
-                    f.instruction(&Instruction::LocalGet(*at.get(local_index).context("a local")?));
-                }
-                Operator::LocalSet { local_index } => {
-                    f.instruction(&Instruction::LocalSet(*at.get(local_index).context("a local")?));
-                }
-                Operator::LocalTee { local_index } => {
-                    f.instruction(&Instruction::LocalTee(*at.get(local_index).context("a local")?));
-                }
-                Operator::Br { relative_depth } if outer(*relative_depth).is_some() => {
-                    let to = outer(*relative_depth);
-                    if is_carried(to) {
-                        put(&mut f);
-                    }
-                    leave(&mut f, to, inside)?;
-                }
-                Operator::Return => {
-                    if is_carried(Some(depth - 1)) {
-                        put(&mut f);
-                    }
-                    leave(&mut f, Some(depth - 1), inside)?;
-                }
-                Operator::BrIf { relative_depth } if outer(*relative_depth).is_some() => {
-                    let to = outer(*relative_depth);
-                    if is_carried(to) {
-                        f.instruction(&Instruction::LocalSet(chosen));
-                        put(&mut f);
-                        for one in 0..count {
-                            f.instruction(&Instruction::LocalGet(carried + one));
-                        }
-                        f.instruction(&Instruction::LocalGet(chosen));
-                    }
-                    f.instruction(&Instruction::If(BlockType::Empty));
-                    leave(&mut f, to, inside + 1)?;
-                    f.instruction(&Instruction::End);
-                }
-                Operator::BrTable { targets } => {
-                    let all: Vec<u32> =
-                        targets.targets().chain([Ok(targets.default())]).collect::<Result<_, _>>()?;
-                    let mut outside: Vec<usize> = all.iter().filter_map(|one| outer(*one)).collect();
-                    outside.sort_unstable();
-                    outside.dedup();
-                    let more = outside.len();
-                    let mut mapped = Vec::new();
-                    for one in &all {
-                        mapped.push(match outer(*one) {
-                            Some(to) => {
-                                u32::try_from(outside.iter().position(|one| *one == to).context("a way")?)?
-                            }
-                            None => one + u32::try_from(more)?,
-                        });
-                    }
-                    let Some((default, mapped)) = mapped.split_last() else {
-                        bail!("a table without a default")
-                    };
-                    if more > 0 {
-                        f.instruction(&Instruction::LocalSet(chosen));
-                        for _ in 0..more {
-                            f.instruction(&Instruction::Block(BlockType::Empty));
-                        }
-                        f.instruction(&Instruction::LocalGet(chosen));
-                    }
-                    f.instruction(&Instruction::BrTable(mapped.to_vec().into(), *default));
-                    for (open, to) in outside.iter().enumerate() {
-                        f.instruction(&Instruction::End);
-                        leave(&mut f, Some(*to), inside + more - 1 - open)?;
-                    }
-                }
-                other => {
-                    f.instruction(&RoundtripReencoder.instruction(other.clone())?);
-                }
-            }
-        }
-        if self.ways.contains(&None) {
-            if is_carried(None) {
-                put(&mut f);
-            }
-            leave(&mut f, None, 0)?;
-        }
-        f.instruction(&Instruction::End);
-        if self.ways.is_empty() {
-            f.instruction(&Instruction::Unreachable);
-        } else {
-            for one in 0..count {
-                f.instruction(&Instruction::LocalGet(carried + one));
-            }
-            if several {
-                f.instruction(&Instruction::LocalGet(way));
-            }
-            for local in &self.gives {
-                f.instruction(&Instruction::LocalGet(*at.get(local).context("a local")?));
-            }
-        }
-        f.instruction(&Instruction::End);
-        Ok(Some(f))
     }
 }
 

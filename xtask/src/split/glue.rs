@@ -1,6 +1,6 @@
-//! wasm-bindgen's script, for a module in two parts, one that tells what runs, or one as it is.
+//! wasm-bindgen's script, for a module in parts, one that tells what runs, or one as it is.
 //!
-//! Each gets the export `parts`, with which `pkg-template/rest.js` brings in the rest: `{ imports, exports, load }`, or
+//! Each gets the export `parts`, with which `pkg-template/rest.js` brings in the later parts: `{ imports, exports, load }`, or
 //! undefined where there is none.
 
 use anyhow::{Result, ensure};
@@ -8,11 +8,11 @@ use anyhow::{Result, ensure};
 /// Where the script hands its imports over.
 const HANDED: &str = "\"a\": import0,";
 
-/// For the first of two parts.
+/// For the first of several parts.
 pub fn glue(script: &str) -> Result<String> {
     handing(
         script,
-        "\"a\": (parts.imports = import0),\n\"b\": { l: () => parts.load() },",
+        "\"a\": (parts.imports = import0),\n\"b\": { l: (part) => parts.load(part) },",
         "\
 const parts = { imports: undefined, load: undefined, get exports() { return wasm; } };
 export { parts };
@@ -20,17 +20,17 @@ export { parts };
     )
 }
 
-/// For a module that tells what runs: the page and its workers together, in the page's `hyphaRan`.
+/// For a module that tells what runs: in the page's `hyphaRan`, and its workers in `hyphaRanElsewhere`.
 pub fn glue_of_record(script: &str) -> Result<String> {
     handing(
         script,
         "\"a\": import0,\n\"hypha\": { ran: (at) => telling(at) },",
         "\
-const ran = new Set();
+const ran = (globalThis.hyphaRan ??= new Set());
+const elsewhere = (globalThis.hyphaRanElsewhere ??= new Set());
 const channel = new BroadcastChannel(\"hypha-ran\");
-channel.onmessage = ({ data }) => ran.add(data);
+channel.onmessage = ({ data }) => elsewhere.add(data);
 const telling = globalThis.document ? (at) => ran.add(at) : (at) => channel.postMessage(at);
-globalThis.hyphaRan = ran;
 export const parts = undefined;
 ",
     )

@@ -33,15 +33,21 @@ pub struct Module<'a> {
 impl<'a> Module<'a> {
     /// Reads what rustc, wasm-bindgen and wasm-opt write; an error for what they do not.
     pub fn read(wasm: &'a [u8]) -> Result<Self> {
-        let mut module = Module::default();
-        for payload in Parser::new(0).parse_all(wasm) {
-            module.take(payload?, wasm)?;
-        }
+        let mut module = Self::sections(wasm)?;
         let imported = module.imported();
         ensure!(module.functions.len() == imported + module.bodies.len(), "functions without bodies");
         ensure!(module.memories.len() == 1, "{} memories, not one", module.memories.len());
         module.names.resize(module.functions.len(), "".into());
         module.nameless()?;
+        Ok(module)
+    }
+
+    /// Its sections as they stand there.
+    fn sections(wasm: &'a [u8]) -> Result<Self> {
+        let mut module = Module::default();
+        for payload in Parser::new(0).parse_all(wasm) {
+            module.take(payload?, wasm)?;
+        }
         Ok(module)
     }
 
@@ -111,7 +117,7 @@ impl<'a> Module<'a> {
         Ok(())
     }
 
-    fn take_element(&mut self, element: Element<'a>) -> Result<()> {
+    pub(super) fn take_element(&mut self, element: Element<'a>) -> Result<()> {
         let ElementKind::Active { table_index, offset_expr } = element.kind else {
             bail!("a segment of elements that is not active");
         };

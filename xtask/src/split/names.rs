@@ -3,17 +3,17 @@
 //! One name may stand for several functions, such as instances of a generic one: they go together.
 
 use anyhow::{Context, Result};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-/// Names of functions, each with which of its places were reached; one to a line, sorted:
+/// Names of functions, each with which of its places were reached and in which stage first; one to a line, sorted:
 ///
 /// ```text
-/// name <tab> how many places:those reached, as 0-3,7
+/// name <tab> how many places:those reached in stage 0, as 0-3,7;those in stage 1;…
 /// ```
 /// A function with another number of places than any that is listed is not the one that was watched: all of it counts
-/// as reached.
+/// as reached in the first stage in which any of its name was.
 #[derive(Default)]
-pub struct Names(BTreeMap<String, BTreeMap<usize, BTreeSet<usize>>>);
+pub struct Names(BTreeMap<String, BTreeMap<usize, BTreeMap<usize, usize>>>);
 
 impl Names {
     /// Reads a list; lines with `#` are comments.
@@ -21,30 +21,38 @@ impl Names {
         let mut names = Self::default();
         for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
             let parts = line.rsplit_once('\t').and_then(|(name, end)| Some((name, end.split_once(':')?)));
-            let (name, (count, ranges)) = parts.with_context(|| format!("`{line}` has no places"))?;
+            let (name, (count, stages)) = parts.with_context(|| format!("`{line}` has no places"))?;
             let all = names.0.entry(name.to_owned()).or_default().entry(count.parse()?).or_default();
-            for range in ranges.split(',') {
-                let (start, end) = range.split_once('-').unwrap_or((range, range));
-                all.extend(start.parse::<usize>()?..=end.parse()?);
+            for (stage, ranges) in stages.split(';').enumerate() {
+                for range in ranges.split(',').filter(|range| !range.is_empty()) {
+                    let (start, end) = range.split_once('-').unwrap_or((range, range));
+                    all.extend((start.parse::<usize>()?..=end.parse()?).map(|place| (place, stage)));
+                }
             }
         }
         Ok(names)
     }
 
-    /// Adds a function as the module calls it, and one of its places, of so many.
-    pub fn add(&mut self, name: &str, count: usize, place: usize) {
-        self.0.entry(plain(name)).or_default().entry(count).or_default().insert(place);
+    /// Adds a function as the module calls it, and one of its places, of so many, with the stage that reached it first.
+    pub fn add(&mut self, name: &str, count: usize, place: usize, stage: usize) {
+        let places = self.0.entry(plain(name)).or_default().entry(count).or_default();
+        let first = places.entry(place).or_insert(stage);
+        *first = stage.min(*first);
     }
 
-    /// Whether a function is one of them.
-    pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(&plain(name))
+    /// The stage in which a function with so many places ran first; if such a one is not known, any of its name; none if
+    /// none did.
+    pub fn stage(&self, name: &str, count: usize) -> Option<usize> {
+        let counts = self.0.get(&plain(name))?;
+        let of_count = counts.get(&count).and_then(|places| places.values().min());
+        of_count.or_else(|| counts.values().flat_map(BTreeMap::values).min()).copied()
     }
 
-    /// Which of so many places of a function were reached; none if that is not known.
-    pub fn reached(&self, name: &str, count: usize) -> Option<Vec<bool>> {
+    /// For each of so many places of a function the stage that reached it first, none for those that none did; none if
+    /// that is not known.
+    pub fn reached(&self, name: &str, count: usize) -> Option<Vec<Option<usize>>> {
         let all = self.0.get(&plain(name))?.get(&count)?;
-        Some((0..count).map(|place| all.contains(&place)).collect())
+        Some((0..count).map(|place| all.get(&place).copied()).collect())
     }
 
     /// How many names.
@@ -57,19 +65,23 @@ impl Names {
         let mut text = String::new();
         for (name, counts) in &self.0 {
             for (count, places) in counts {
-                text += &format!("{name}\t{count}:{}\n", ranges(places));
+                let last = places.values().max().copied().unwrap_or(0);
+                let of_stage =
+                    |stage| ranges(places.iter().filter(|one| *one.1 == stage).map(|(place, _)| *place));
+                let stages = (0..=last).map(of_stage).collect::<Vec<_>>().join(";");
+                text += &format!("{name}\t{count}:{stages}\n");
             }
         }
         text
     }
 }
 
-fn ranges(places: &BTreeSet<usize>) -> String {
+fn ranges(places: impl Iterator<Item = usize>) -> String {
     let mut runs: Vec<(usize, usize)> = Vec::new();
     for place in places {
         match runs.last_mut() {
-            Some((_, end)) if *end + 1 == *place => *end = *place,
-            _ => runs.push((*place, *place)),
+            Some((_, end)) if *end + 1 == place => *end = place,
+            _ => runs.push((place, place)),
         }
     }
     let text = |(start, end): (usize, usize)| {
@@ -105,18 +117,23 @@ mod tests {
     #[test]
     fn names_outlive_a_compilation() {
         let mut names = Names::default();
-        for place in [0, 1, 2, 5] {
+        for (place, stage) in [(0, 0), (1, 0), (2, 0), (4, 2), (5, 1), (5, 0)] {
             names.add(
                 "<alloc[3ca501edff3f0c7c]::vec::Vec<[u8; 32]> as core[c5930c85a12de822]::Drop>::drop",
                 7,
                 place,
+                stage,
             );
         }
-        assert_eq!(names.text(), "<alloc::vec::Vec<[u8; 32]> as core::Drop>::drop\t7:0-2,5\n");
+        assert_eq!(names.text(), "<alloc::vec::Vec<[u8; 32]> as core::Drop>::drop\t7:0-2,5;;4\n");
         let read = Names::read(&format!("# a list\n\n{}", names.text())).unwrap();
         let name = "<alloc[0000000000000000]::vec::Vec<[u8; 32]> as core[1111111111111111]::Drop>::drop";
-        assert!(read.has(name) && !read.has("memcpy") && read.len() == 1);
-        assert_eq!(read.reached(name, 7), Some(vec![true, true, true, false, false, true, false]));
+        assert_eq!(
+            (read.stage(name, 7), read.stage(name, 8), read.stage("memcpy", 7)),
+            (Some(0), Some(0), None)
+        );
+        let of = [Some(0), Some(0), Some(0), None, Some(2), Some(0), None];
+        assert_eq!(read.reached(name, 7), Some(of.to_vec()));
         assert_eq!((read.reached(name, 8), read.reached("memcpy", 7)), (None, None));
         assert!(Names::read("memcpy").is_err());
     }

@@ -155,6 +155,8 @@ pub(super) struct Net {
     pub(super) now: u64,
     /// Of a hundred listings, announcements, pushed tails and items so many are lost at the receiver.
     pub(super) lossy: u32,
+    /// Messages that came, and to whom.
+    pub(super) heard: Vec<(usize, Kind)>,
 }
 
 pub(super) fn space() -> PublicKey {
@@ -164,7 +166,14 @@ pub(super) fn space() -> PublicKey {
 impl Net {
     pub(super) fn new(seed: u64, peers: usize) -> Self {
         let peers = (0..peers).map(|_| Peer::default()).collect();
-        Self { peers, links: Vec::new(), random: Seeded::new(seed), now: 1_000_000, lossy: 0 }
+        Self {
+            peers,
+            links: Vec::new(),
+            random: Seeded::new(seed),
+            now: 1_000_000,
+            lossy: 0,
+            heard: Vec::new(),
+        }
     }
 
     pub(super) fn connect(&mut self, one: usize, two: usize) -> usize {
@@ -242,6 +251,7 @@ impl Net {
                             }
                             SessionOutput::Message { message, .. } => {
                                 let Some(exchange) = &mut end.exchange else { continue };
+                                self.heard.push((number, message.kind()));
                                 let unasked = matches!(
                                     message,
                                     Message::Announce { .. }
