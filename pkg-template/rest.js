@@ -130,8 +130,12 @@ async function compile(part) {
 function loadNow(last) {
   try {
     while (level < last) {
-      modules[level + 1] ??= new WebAssembly.Module(fetchNow(sources[level + 1]));
-      join(level + 1);
+      const part = level + 1;
+      const module = modules[part] ?? new WebAssembly.Module(fetchNow(sources[part]));
+      // Firefox goes on with other things while a page waits like that: it may have come by the other way.
+      if (level >= part) continue;
+      modules[part] = module;
+      join(part);
     }
     performance.mark("hypha-rest-at-once", { detail: new Error("asked for by").stack });
   } catch (error) {

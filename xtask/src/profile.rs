@@ -76,7 +76,8 @@ fn watched(pkg: &std::path::Path) -> Result<BTreeMap<usize, usize>> {
     command
         .env("HYPHA_XTASK", std::env::current_exe()?)
         .env("HYPHA_PKG", pkg)
-        .env("HYPHA_CHROMIUM", found.chromium);
+        .env("HYPHA_CHROMIUM", found.chromium)
+        .env("HYPHA_FIREFOX", found.firefox);
     let told = process::must(&mut command, RECORD, Output::Kept)?;
     fs::write(paths::target().join("recording.log"), &told)?;
     let mut ran = BTreeMap::new();

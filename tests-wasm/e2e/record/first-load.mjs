@@ -16,9 +16,9 @@ const passes = (ms) => new Promise((done) => setTimeout(done, ms));
 
 const ran = new Map(); // place -> stage
 try {
-  // Keys, words and hashes differ each time, and with them which way some code goes.
+  // Keys, words and hashes differ each time, and browsers do, and with them which way some code goes.
   for (let turn = 1; turn <= 4; turn++) {
-    const browser = await Browser.launch("chrome");
+    const browser = await Browser.launch(turn === 2 ? "firefox" : "chrome");
     const server = await startServer({ pkg: process.env.HYPHA_PKG });
     try {
       await (turn < 3 ? oneLife(browser, server, turn) : byScript(browser, server, turn === 3 ? { storage: "memory" } : {}));

@@ -2,7 +2,6 @@
 
 use crate::{
     feed::want_opening,
-    node::residency,
     space::{
         Range, SpaceError,
         space::{
@@ -10,8 +9,14 @@ use crate::{
             tests::{Device, put},
         },
     },
-    storage::{BUDGET, Files, MemoryBackend},
+    storage::{BUDGET, Files, MemoryBackend, Residency},
 };
+
+/// As a node has it: what is large and seldom needed as a whole is on the disk.
+fn residency(name: &str) -> Residency {
+    let large = name.ends_with("/data") || name.ends_with("/tree") || name.contains("/view/run");
+    if large { Residency::Lazy } else { Residency::Always }
+}
 
 /// What was read of a space with so many entries.
 #[derive(Clone, Copy, Debug)]
