@@ -106,7 +106,11 @@ export class LocalNode {
       if (id && ONCE.has(method)) this.#core.once(id.tab, id.number, id.again);
       const asked = this.#core[method](...given);
       const answer = await (restIsHere() ? asked : unlessBroken(asked));
-      if (method === "signUp") this.expect("write");
+      if (method === "signUp") {
+        this.expect("write");
+        // Then all else, so that nothing has to be fetched in the middle of something.
+        setTimeout(restWhenIdle, CALM_MS);
+      }
       return answer instanceof Uint8Array && PACKED[method] ? PACKED[method](answer) : answer;
     } catch (error) {
       throw toError(error);
@@ -211,6 +215,7 @@ export class LocalNode {
 }
 
 const NO_TAB = new Uint8Array();
+const CALM_MS = 1000;
 
 // The bytes of the next writes, as many as stand in one buffer.
 function joined(list, from) {

@@ -95,7 +95,11 @@ impl Database {
             }
         });
         let handle: IdbDatabase = JsValue::from(connection_handle(&connection)?).unchecked_into();
-        let (snapshot, fence, seen) = records::read_all(&connection, rule).await?;
+        let (snapshot, fence, seen) = match records::read_all(&connection, rule).await {
+            Ok(read) => read,
+            // Where a part of the module had to be fetched in the middle of it, Firefox ended the transaction meanwhile.
+            Err(_) => records::read_all(&connection, rule).await?,
+        };
         let seen = RefCell::new(Some(seen));
         Ok((Self { handle, connection, fence: Cell::new(fence), seen, closed }, snapshot))
     }

@@ -86,6 +86,10 @@ async function oneLife(browser, server, turn) {
   const tab = await browser.open(address(server.claim, { hub: server.hub }));
   await inState(tab, "uninitialised");
   await told(tab, 0, "opened");
+  // Now there is a database, with nothing in it.
+  await tab.reload();
+  await inState(tab, "uninitialised");
+  await told(tab, 0, "opened again with nothing in it");
   // What goes by the clock, such as asking hubs whether they are there.
   if (turn === 1) await passes(IDLE_MS);
   await setUp(tab, { device: "first device", remember: turn === 1, before: () => confirming(tab) });
