@@ -14,14 +14,15 @@ import { until } from "../lib/wait.mjs";
 const IDLE_MS = 4000;
 const passes = (ms) => new Promise((done) => setTimeout(done, ms));
 
+const LIVES = 6;
 const ran = new Map(); // place -> stage
 try {
   // Keys, words and hashes differ each time, and browsers do, and with them which way some code goes.
-  for (let turn = 1; turn <= 4; turn++) {
-    const browser = await Browser.launch(turn === 2 ? "firefox" : "chrome");
+  for (let turn = 1; turn <= LIVES + 2; turn++) {
+    const browser = await Browser.launch(turn % 3 === 2 ? "firefox" : "chrome");
     const server = await startServer({ pkg: process.env.HYPHA_PKG });
     try {
-      await (turn < 3 ? oneLife(browser, server, turn) : byScript(browser, server, turn === 3 ? { storage: "memory" } : {}));
+      await (turn <= LIVES ? oneLife(browser, server, turn) : byScript(browser, server, turn > LIVES + 1 ? { storage: "memory" } : {}));
     } finally {
       await browser.stop();
       await server.stop();
