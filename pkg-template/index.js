@@ -57,7 +57,7 @@ export class Hypha extends EventTarget {
   }
 
   async #open(options) {
-    // Both parts at once, where both will be needed.
+    // All parts at once, where all will be needed.
     if (options.storage !== "memory" && wasHere(options.name ?? NAME)) compiled().catch(() => {});
     const { core } = await wasm();
     const { hubs = [], transports = {}, name = NAME, storage = "indexeddb", durability = "strict", role = "person", link, iceServers, quota, spaceQuota, maxPeers } = options;

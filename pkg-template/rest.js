@@ -6,8 +6,8 @@
 //   core_rest    all else
 //
 // Each needs those before it. They are brought in by `upTo()` and `rest()`, without stopping anybody, before they are
-// needed: the node asks for the rest when another one is heard, the package after the first write, when a node is opened
-// that has something already, and before calls that need it. Should a part be missing all the same, the module asks for it
+// needed: the node asks for the rest when another one is heard, the package in a calm moment after a set-up or a write, when
+// a node is opened that has something already, and before calls that need it. Should a part be missing all the same, the module asks for it
 // in the middle of its work and cannot wait: then it is fetched while the page stands still. If that fails too, the work
 // is given up where it stands: nothing of it is stored, since what a turn of the node stores is handed over at its end,
 // and this node does nothing any more.
@@ -76,9 +76,9 @@ export function restWhenIdle() {
   if (restIsHere() || idle) return;
   idle = true;
   // If it cannot be had, the next write asks again.
-  const bring = () => rest()?.catch(() => (idle = false));
-  if (globalThis.requestIdleCallback) requestIdleCallback(bring, { timeout: IDLE_MS });
-  else setTimeout(bring, IDLE_MS);
+  const start = () => rest()?.catch(() => (idle = false));
+  if (globalThis.requestIdleCallback) requestIdleCallback(start, { timeout: IDLE_MS });
+  else setTimeout(start, IDLE_MS);
 }
 
 /** Brings in all, however often that has to be tried; rejects only if it never will be. */

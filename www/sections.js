@@ -1,5 +1,5 @@
-// Which sections the page has, and when each is on screen. Most come when they are first shown: what a page loads before
-// the first write is to stay small, and few visits need all of it.
+// Which sections the page has, and when each is on screen. Those behind `import` come when they are first shown: what a page
+// loads before the first write is to stay small, and few visits need all of it.
 
 import { folded, later, part } from "./lib/later.js";
 import { startLooking } from "./lib/looks.js";
@@ -21,8 +21,7 @@ const connectionCard = { title: "Connections", text: "Other browsers of yours, a
 
 /**
  * What is on screen, where, in which states, at which place, and when there is something to show. A view is
- * `(app) => { node, update?(why), close?() }`. Those behind `import` come when they are first shown: what a page loads
- * before the first write is to stay small.
+ * `(app) => { node, update?(why), close?() }`.
  */
 export const SECTIONS = [
   { slot: "attention", view: loading, states: ["loading"] },
@@ -46,4 +45,3 @@ export const SECTIONS = [
   { slot: "side", view: link, states: READING },
   { slot: "side", view: folded(connectionCard, () => import("./views/status.js"), "status"), states: ["uninitialised", ...READING] },
 ];
-

@@ -1,8 +1,8 @@
 //! What waits until the rest of the module is there.
 //!
-//! A page loads the module in two parts, and the second only once it is of use. Whatever comes from other nodes needs
-//! it: the first such input asks for it, and all that comes meanwhile from hubs, tabs and peers waits, in its order. A
-//! hub that says no more than that it is there, or that nobody else is, has to wait for nothing.
+//! A page loads the module in parts, and the last only once it is of use. Whatever comes from other nodes needs it: the
+//! first such input asks for it, and all that comes meanwhile from hubs, tabs and peers waits, in its order. A hub that
+//! says no more than that it is there, or that nobody else is, has to wait for nothing.
 
 use std::collections::VecDeque;
 

@@ -3,7 +3,8 @@
 use super::idb::{Database, IdbError};
 use super::{clock, random::BrowserEntropy};
 use crate::feed::want_opening;
-use crate::node::{ErrorCode, Node, NodeError, Options, residency};
+use crate::node::{ErrorCode, Node, NodeError, Options};
+use crate::space::residency;
 use crate::storage::{BUDGET, Files, PageKey, StorageError};
 
 /// Opens the database and its files. `takes_over`: from a node that may still be at it, and now is stopped.

@@ -15,6 +15,15 @@ impl Writer {
         Self(vec![super::VERSION])
     }
 
+    /// Bytes of a length as a variable integer.
+    pub const fn count_length(count: usize) -> usize {
+        let (mut rest, mut bytes) = (count >> 7, 1_usize);
+        while rest > 0 {
+            (rest, bytes) = (rest >> 7, bytes.saturating_add(1));
+        }
+        bytes
+    }
+
     /// Makes room for so many bytes more, for whoever knows: growing copies all that is there.
     pub fn reserve(&mut self, more: usize) -> &mut Self {
         self.0.reserve(more);

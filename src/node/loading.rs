@@ -16,7 +16,7 @@ use crate::{
     collections::Set,
     crypto::{PublicKey, parse_hex},
     mesh::LinkId,
-    storage::{Damage, Memory, PageKey, Residency},
+    storage::{Damage, Memory, PageKey},
     sync::{ChannelId, Message},
 };
 
@@ -63,15 +63,6 @@ impl Loading {
     /// The next input that waits no more.
     pub(super) fn next(&mut self) -> Option<Input> {
         if self.holding { None } else { self.held.pop_front() }
-    }
-}
-
-/// Where the pages of a file are: what is large and seldom needed as a whole is on the disk.
-pub fn residency(name: &str) -> Residency {
-    match name.split_once('/') {
-        Some(("feed", rest)) if rest.ends_with("/data") || rest.ends_with("/tree") => Residency::Lazy,
-        Some(("space", rest)) if rest.contains("/view/run") => Residency::Lazy,
-        _ => Residency::Always,
     }
 }
 
@@ -264,6 +255,8 @@ impl Node {
         match call {
             Call::Once { call, .. } => self.touch(call),
             Call::In { space, act } => {
+                use SpaceCall::{Send, SetPresence, Sync, Write};
+
                 let Ok(joined) = self.joined(*space) else { return };
                 let (ops, version) = match act {
                     SpaceCall::Write { ops } => (ops.as_slice(), None),
@@ -271,7 +264,8 @@ impl Node {
                     _ => (&[][..], None),
                 };
                 joined.space.touch(&self.files, ops, version);
-                if ops.is_empty() {
+                // What is said or written often changes nobody's rights, and reads nothing for it.
+                if !matches!(act, Write { .. } | Send { .. } | SetPresence { .. } | Sync { .. }) {
                     joined.space.touch_acts(&self.files);
                 }
             }

@@ -42,7 +42,6 @@ pub use links::ephemeral::{PageMessage, Refused};
 pub use links::known_heads::KnownHead;
 pub use links::peer_message::MAX_PAYLOAD;
 pub use links::presence::{MAX_STATE, Present};
-pub use loading::residency;
 pub use node::Node;
 pub use options::Options;
 pub use output::{Event, Output, Reply};

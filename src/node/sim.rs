@@ -6,6 +6,7 @@ mod network;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::space::residency;
 use crate::{
     crypto::{Entropy, Host, PublicKey, RootSecret, request_words},
     feed::want_opening,

@@ -17,6 +17,7 @@ mod quarantined;
 mod range;
 mod receipt;
 mod record;
+mod residency;
 pub mod snapshot;
 #[expect(clippy::module_inception, reason = "the file is named for its noun")]
 mod space;
@@ -44,6 +45,7 @@ pub use quarantined::{Quarantined, Why};
 pub use range::Range;
 pub use receipt::{Receipt, Receipts, challenge_answer};
 pub use record::{MAX_ITEMS, MAX_LINKS, MAX_RECORD, RecordError, RootItem, RootRecord};
+pub use residency::residency;
 #[cfg(any(test, feature = "hostile"))]
 pub use space::Hostile;
 pub use space::{

@@ -112,7 +112,7 @@ pub fn encode_ops(ops: &[Op], out: &mut Writer) {
         let kind = match op {
             Op::Put { key, value } => {
                 // Most are of this kind: no buffer for each.
-                let lengths = varint_length(key.len());
+                let lengths = Writer::count_length(key.len());
                 out.u8(1).count(lengths + key.len() + value.len()).text(key).raw(value);
                 continue;
             }
@@ -146,20 +146,8 @@ pub fn encode_ops(ops: &[Op], out: &mut Writer) {
     }
 }
 
-/// Bytes of a length as a variable integer.
-const fn varint_length(length: usize) -> usize {
-    match length {
-        0..0x80 => 1,
-        0x80..0x4000 => 2,
-        0x4000..0x20_0000 => 3,
-        _ => MOST_LENGTH,
-    }
-}
-
-/// Most bytes of a length: keys are far shorter than 2^28.
-const MOST_LENGTH: usize = 4;
-/// Most bytes of a put beside key and value.
-const MOST_LENGTHS: usize = 1 + 2 * MOST_LENGTH;
+/// Most bytes of a put beside key and value: its kind, and two lengths; keys and values are far shorter than 2^28.
+const MOST_LENGTHS: usize = 1 + 2 * 4;
 
 /// Decodes a list of operations; values are checked to be deterministic CBOR.
 pub fn decode_ops(reader: &mut Reader<'_>) -> Result<Vec<Op>, DecodeError> {

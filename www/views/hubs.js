@@ -17,7 +17,7 @@ export function hubs(app) {
   let shown = "";
 
   function offer() {
-    if (more.open && more.childElementCount === 1) part(() => import("./add-hub.js")).then(({ addHub }) => more.append(addHub(app, keep)), (error) => showProblem(place, error));
+    if (more.open && more.childElementCount === 1) part(() => import("./add-hub.js")).then(({ addHub }) => more.childElementCount === 1 && more.append(addHub(app, keep)), (error) => showProblem(place, error));
   }
 
   async function remove(gone) {

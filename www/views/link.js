@@ -15,7 +15,7 @@ export function link(app) {
   node.querySelector("h2").id = "link-title";
 
   function explain() {
-    if (own.open && own.childElementCount === 2) part(() => import("./begin.js")).then(({ addressFile }) => own.append(addressFile(app)), (error) => showProblem(place, error));
+    if (own.open && own.childElementCount === 2) part(() => import("./begin.js")).then(({ addressFile }) => own.childElementCount === 2 && own.append(addressFile(app)), (error) => showProblem(place, error));
   }
 
   function update() {

@@ -4,7 +4,7 @@
 //! main      which command
 //! package   Rust → wasm → pkg/; bundle   www/, pkg/ → site/; tools, npm, browsers   what it takes, found or installed
 //! serve     listens; http reads requests; site answers them; hub is the signalling; claim the one PUT
-//! split     the module in two: what is needed first, and the rest; profile  finds out what is needed first
+//! split     the module in parts, by when each is needed; profile  finds out what is needed first
 //! test      rings of tests, added up by tally; check, licences, size are rings of their own
 //! hostile   the package as the adversary of the tests has it; native   a peer on webrtc-rs, a Nostr relay, a broker
 //! bench     this package beside others

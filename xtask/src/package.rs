@@ -130,7 +130,7 @@ pub fn whole(compiled: &Path) -> Result<PathBuf> {
     Ok(out)
 }
 
-/// Folder with `core.js`, `core_bg.wasm` and `core_rest.wasm`: the module of `whole` in two.
+/// Folder with `core.js` and the files of the parts: the module of `whole`, cut.
 fn core(compiled: &Path, whole: &Path) -> Result<PathBuf> {
     let wasm = fs::read(whole.join("core_bg.wasm"))?;
     let out = paths::target().join("hypha-parts");

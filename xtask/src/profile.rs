@@ -16,8 +16,8 @@ use std::time::Duration;
 const RECORD: Duration = Duration::from_secs(5 * 60);
 
 const HEAD: &str = "\
-# What a page runs until its first write, and when it is opened again: these functions are in the first part of the
-# module, all others in the rest, which is loaded later. Written by `cargo xtask profile`; do it again when `cargo xtask
+# What a page runs until its first write, and when it is opened again: functions with the places that ran, by the stage that
+# reached them first, which is the part of the module that they are in; all others are in the last part. Written by `cargo xtask profile`; do it again when `cargo xtask
 # check` or the test of the first load says that something is missing here.
 
 ";

@@ -16,8 +16,11 @@ pub(super) fn saves(blocks: &[Vec<u8>]) -> bool {
     let (mut plain, mut packed) = (0_usize, 0_usize);
     for (block, shared) in with_shared(blocks) {
         let rest = block.len().saturating_sub(shared);
-        plain = plain.saturating_add(width(block.len())).saturating_add(block.len());
-        packed = packed.saturating_add(width(shared)).saturating_add(width(rest)).saturating_add(rest);
+        plain = plain.saturating_add(Writer::count_length(block.len())).saturating_add(block.len());
+        packed = packed
+            .saturating_add(Writer::count_length(shared))
+            .saturating_add(Writer::count_length(rest))
+            .saturating_add(rest);
     }
     packed < plain
 }
@@ -68,13 +71,4 @@ fn with_shared(blocks: &[Vec<u8>]) -> impl Iterator<Item = (&[u8], usize)> {
         before = block;
         (block.as_slice(), same)
     })
-}
-
-/// Bytes of a length as a variable integer.
-fn width(length: usize) -> usize {
-    let (mut rest, mut bytes) = (length >> 7, 1_usize);
-    while rest > 0 {
-        (rest, bytes) = (rest >> 7, bytes.saturating_add(1));
-    }
-    bytes
 }

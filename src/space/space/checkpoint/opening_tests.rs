@@ -3,20 +3,14 @@
 use crate::{
     feed::want_opening,
     space::{
-        Range, SpaceError,
+        Range, SpaceError, residency,
         space::{
             Space,
             tests::{Device, put},
         },
     },
-    storage::{BUDGET, Files, MemoryBackend, Residency},
+    storage::{BUDGET, Files, MemoryBackend},
 };
-
-/// As a node has it: what is large and seldom needed as a whole is on the disk.
-fn residency(name: &str) -> Residency {
-    let large = name.ends_with("/data") || name.ends_with("/tree") || name.contains("/view/run");
-    if large { Residency::Lazy } else { Residency::Always }
-}
 
 /// What was read of a space with so many entries.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,12 @@
+//! Which pages of the files of feeds and spaces need not be in memory.
+
+use crate::storage::Residency;
+
+/// Where the pages of a file are: what is large and seldom needed as a whole is on the disk.
+pub fn residency(name: &str) -> Residency {
+    match name.split_once('/') {
+        Some(("feed", rest)) if rest.ends_with("/data") || rest.ends_with("/tree") => Residency::Lazy,
+        Some(("space", rest)) if rest.contains("/view/run") => Residency::Lazy,
+        _ => Residency::Always,
+    }
+}
