@@ -35,6 +35,9 @@ pub(super) struct File {
 /// Most absent pages that one error names.
 const MOST_NAMED: usize = 512;
 
+/// Bytes that are read ahead of who reads on.
+const AHEAD: u64 = 16 * PAGE;
+
 impl File {
     /// The pieces of `offset..offset + length` page by page: page, start and end inside it.
     fn pieces(offset: u64, length: u64) -> impl Iterator<Item = (u64, usize, usize)> {
@@ -130,6 +133,19 @@ impl File {
             .collect()
     }
 
+    /// The same for a read that found the first of them, and, if the page before it is in memory, some that follow: whoever
+    /// reads on will want them, and each time the disk is asked costs more than what it gives.
+    fn missed(&self, first: u64, offset: u64, length: u64) -> Vec<PageKey> {
+        let mut pages = self.absent(offset, length);
+        let before = first.checked_sub(1).and_then(|before| self.pages.get(&before));
+        if before.is_some_and(|page| !page.absent) {
+            let end = offset.saturating_add(length).div_ceil(PAGE).saturating_mul(PAGE);
+            let ahead = AHEAD.min(self.length.saturating_sub(end));
+            pages.extend(self.absent(end, ahead));
+        }
+        pages
+    }
+
     fn check_damage(&self, offset: u64, length: u64) -> Result<(), StorageError> {
         if self.damaged == 0 {
             return Ok(());
@@ -164,7 +180,7 @@ impl File {
             let Some((piece, tail)) = rest.split_at_mut_checked(end - start) else { break };
             rest = tail;
             if self.is_absent(number) {
-                return Err(StorageError::Absent { pages: self.absent(offset, length) });
+                return Err(StorageError::Absent { pages: self.missed(number, offset, length) });
             }
             match self.pages.get(&number) {
                 None => piece.fill(0),
