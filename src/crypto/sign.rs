@@ -88,6 +88,13 @@ impl Signer {
         Signature(self.0.sign(message).to_bytes())
     }
 
+    /// Key of what is derived from this signer's private view and kept at rest on this device only: BLAKE2b-256 keyed with the
+    /// seed, which nothing else is.
+    pub fn view_key(&self) -> Zeroizing<[u8; 32]> {
+        let seed = Zeroizing::new(self.0.to_bytes());
+        Zeroizing::new(super::keyed(&seed, b"view").0)
+    }
+
     /// The X25519 secret of this key (libsodium's `crypto_sign_ed25519_sk_to_curve25519`).
     pub(crate) fn x25519_secret(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(curve25519_dalek::scalar::clamp_integer(self.0.to_scalar_bytes()))

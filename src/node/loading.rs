@@ -124,6 +124,7 @@ impl Node {
         if self.loading.asked.is_empty() {
             self.loading.parked = false;
             self.resume_spaces();
+            self.checkpoint_later();
             self.measure_again();
             while let Some((id, channel, message)) = self.loading.messages.pop_front() {
                 if self.misses(id, channel, &message) {

@@ -162,6 +162,7 @@ impl Node {
         node.tell_damage(&found);
         node.settle();
         node.ask_for_pages();
+        node.checkpoint_later();
         Ok(node)
     }
 

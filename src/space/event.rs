@@ -9,7 +9,7 @@ use crate::crypto::PublicKey;
 pub enum SpaceEvent {
     /// Keys whose values may have changed, ascending.
     Changed {
-        /// The keys.
+        /// The keys; none: it may be any.
         keys: Vec<String>,
     },
     /// A writer signed two histories.

@@ -39,6 +39,11 @@ impl ContentKeys {
         self.0.keys().copied()
     }
 
+    /// Keeps a key that was opened before.
+    pub(super) fn keep(&mut self, epoch: Hash, key: [u8; 32]) {
+        self.0.insert(epoch, Box::new(SecretKey32(key)));
+    }
+
     /// Opens a seal and keeps the key if it is the epoch's; returns whether it is new.
     pub(super) fn open(&mut self, epoch: &Hash, sealed: &SealedKey, signer: &Signer) -> bool {
         if self.has(epoch) {

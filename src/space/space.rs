@@ -247,13 +247,17 @@ impl Space {
         self.access.root()
     }
 
-    /// Takes own keys into memory: seals addressed to them are opened, private entries enter the view.
+    /// Takes own keys into memory: seals addressed to them are opened, private entries enter the view. What of them is stored
+    /// ([`Space::write_checkpoint`]) is read when it is asked for: a [`SpaceEvent::Changed`] without keys tells of that.
     pub fn unlock(&mut self, files: &mut Files, keys: Keys) -> Result<(), SpaceError> {
+        if self.view.has_sealed() && self.writer() != Some(keys.signer.public()) {
+            self.ledger.rekey_sealed();
+        }
         self.keys = Some(keys);
         self.own = None;
         // Another key than before has named nothing yet.
         self.grown = self.feeds.keys().copied().collect();
-        self.open_seals(files)
+        self.open_private(files)
     }
 
     /// Wipes own keys and content keys; private entries leave the view.
@@ -264,9 +268,13 @@ impl Space {
         self.message_keys.clear();
         self.backlog.seals.clear();
         self.backlog.private.clear();
+        self.backlog.sealed = false;
+        self.ledger.forget_sealed();
         self.notes = Notes::default();
         let judge = trees::Judge { access: &self.access, numbers: &self.numbers };
-        self.view.remove_private(&judge);
+        if self.view.remove_private(&judge) {
+            self.events.push_back(SpaceEvent::Changed { keys: Vec::new() });
+        }
     }
 
     /// Whether own keys are in memory.

@@ -30,6 +30,8 @@ impl Node {
             locking.calls.push(id);
             return Ok(());
         }
+        // What was opened of sealed parts is not to be opened again when it is unlocked.
+        self.checkpoint_now();
         if let Some(device) = &mut self.account.device {
             device.remember = false;
             // Counts whatever the browser still remembers.

@@ -30,9 +30,10 @@ impl Node {
     }
 
     fn follow(&mut self, space: PublicKey) {
-        let (mut changed, mut writers, mut follows) = (Vec::new(), false, false);
+        let (mut changed, mut any, mut writers, mut follows) = (Vec::new(), false, false, false);
         while let Some(event) = self.spaces.get_mut(&space).and_then(|joined| joined.space.poll()) {
             match event {
+                SpaceEvent::Changed { keys } if keys.is_empty() => any = true,
                 SpaceEvent::Changed { keys } => changed.extend(keys),
                 SpaceEvent::Equivocation { writer } => self.event(Event::Equivocation { space, writer }),
                 SpaceEvent::Follows { .. } => follows = true,
@@ -61,6 +62,9 @@ impl Node {
                 self.writers_changed();
             }
             self.event(Event::Writers);
+        }
+        if any {
+            self.durable.send(Output::Event(Event::Changed { space, keys: Vec::new() }));
         }
         if !changed.is_empty() {
             // Those of one event are in order, and seldom are there several.

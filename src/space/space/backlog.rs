@@ -29,8 +29,10 @@ pub(super) struct Backlog {
     pub(super) kept: Set<PublicKey>,
     /// Entries with seals that are to be opened: writer number, index.
     pub(super) seals: Set<(u32, u64)>,
-    /// Entries whose sealed part is to be put into the view.
-    pub(super) private: Set<(u32, u64)>,
+    /// Entries whose sealed part is to be put into the view, or taken out of it: whether it is in it.
+    pub(super) private: Map<(u32, u64), bool>,
+    /// The stored part of what came out of sealed parts could not be read: no seals are opened before it is.
+    pub(super) sealed: bool,
     /// Another branch of this feed was put in the place of the main one: all is to be computed anew.
     pub(super) reopen: Option<PublicKey>,
 }
@@ -44,6 +46,7 @@ impl Backlog {
             && !self.branches
             && self.seals.is_empty()
             && self.private.is_empty()
+            && !self.sealed
             && self.reopen.is_none()
     }
 }
@@ -70,23 +73,32 @@ pub(super) fn present<T, E: Into<SpaceError>>(result: Result<T, E>) -> Result<Op
 impl Space {
     /// Whether something waits for pages that are not in memory.
     pub fn is_waiting(&self) -> bool {
-        !self.backlog.is_empty()
+        !self.backlog.is_empty() || self.view.is_spoiled()
     }
 
     /// Goes on with what waited. To be called when the pages that the files want were supplied; more may be wanted after.
     pub fn resume(&mut self, files: &mut Files) -> Result<(), SpaceError> {
+        if self.view.is_spoiled() {
+            self.doubt(files, self.key);
+        }
         if let Some(writer) = self.backlog.reopen {
             return self.reopen(files, writer);
         }
-        let Backlog { moves, feeds, trees, kept, branches, seals, private, .. } =
+        let Backlog { moves, feeds, trees, kept, branches, seals, private, sealed, .. } =
             core::mem::take(&mut self.backlog);
         kept.iter().for_each(|writer| self.keep_tree(files, writer));
         if branches {
             self.access.judge_anew();
         }
         trees.iter().for_each(|writer| self.access.grew(writer));
+        // What is moved says itself where its sealed part belongs.
+        self.backlog.private = private;
         self.move_back(files, moves)?;
+        if sealed {
+            self.open_private(files)?;
+        }
         self.open_seals_of(files, seals)?;
+        let private = core::mem::take(&mut self.backlog.private);
         self.place_sealed(files, private)?;
         for writer in &feeds {
             self.advance(files, writer)?;

@@ -23,18 +23,22 @@ pub struct Membership {
 }
 
 /// Where an operation stands: writer number, index, operation.
-type At = (u32, u64, u32);
+pub(super) type At = (u32, u64, u32);
 
 /// What counted private entries say about other spaces.
 #[derive(Default)]
 pub(super) struct Notes {
     /// Space, writer key there, whether it left.
-    memberships: Map<At, (PublicKey, PublicKey, bool)>,
+    pub(super) memberships: Map<At, (PublicKey, PublicKey, bool)>,
     /// Space, its root seed as it was sealed.
     pub(super) secrets: Map<At, (PublicKey, Box<SealedKey>)>,
 }
 
 impl Notes {
+    pub(super) fn is_empty(&self) -> bool {
+        self.memberships.keys().next().is_none() && self.secrets.keys().next().is_none()
+    }
+
     /// Takes a private operation in, or out again.
     pub(super) fn place(&mut self, op: &Op, place: Place, shown: bool) {
         let at = (place.writer, place.index, place.op);

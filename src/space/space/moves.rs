@@ -33,6 +33,9 @@ impl Space {
             true => was_shown,
             false => self.backlog.moves.remove(&(*writer, index)).unwrap_or(was_shown),
         };
+        // Its sealed part may wait to go in or out; here it goes where the rest does.
+        let number = self.numbers.number(writer);
+        let was_shown = self.backlog.private.remove(&(number, index)).unwrap_or(false) || was_shown;
         let read;
         let entry = match entry {
             Some(entry) => entry,
@@ -70,19 +73,20 @@ impl Space {
         }
     }
 
-    /// Puts the sealed parts of entries into the view, those that can be read now.
+    /// Puts the sealed parts of entries into the view, or takes out those that are in it: of each whether it is. Those that
+    /// can be read now.
     pub(super) fn place_sealed(
         &mut self,
         files: &Files,
-        entries: impl IntoIterator<Item = (u32, u64)>,
+        entries: impl IntoIterator<Item = ((u32, u64), bool)>,
     ) -> Result<(), SpaceError> {
-        for (number, index) in entries {
+        for ((number, index), was_shown) in entries {
             let writer = self.numbers.key(number);
             match present(self.entry(files, &writer, index))? {
-                Some(Some(entry)) => self.place_private(&writer, index, &entry, true),
+                Some(Some(entry)) => self.place_private(&writer, index, &entry, !was_shown),
                 Some(None) => {}
                 None => {
-                    self.backlog.private.insert((number, index));
+                    self.backlog.private.insert((number, index), was_shown);
                 }
             }
         }
@@ -119,6 +123,9 @@ impl Space {
     pub(super) fn place_private(&mut self, writer: &PublicKey, index: u64, entry: &Entry, shown: bool) {
         let number = self.numbers.number(writer);
         let first = u32::try_from(entry.public.len()).unwrap_or(u32::MAX);
+        if entry.sealed.as_ref().is_some_and(|sealed| self.content.has(&sealed.epoch)) {
+            self.ledger.count_sealed();
+        }
         for (op, at) in self.content.open_ops(entry, writer, index).iter().zip(first..) {
             self.place_op(op, Place { writer: number, index, op: at, private: true, delete: false }, shown);
         }

@@ -63,15 +63,14 @@ impl Space {
         }
         if any {
             self.epochs.seals.push((number, index));
+            if self.backlog.sealed {
+                self.backlog.seals.insert((number, index));
+                return Ok(());
+            }
             let opened = self.open_entry_seals(entry);
             self.show_epochs(files, &opened)?;
         }
         Ok(())
-    }
-
-    /// Opens every seal that is for this device.
-    pub(super) fn open_seals(&mut self, files: &Files) -> Result<(), SpaceError> {
-        self.open_seals_of(files, self.epochs.seals.clone())
     }
 
     /// Opens the seals in these entries that are for this device, of those that can be read now.
@@ -135,7 +134,7 @@ impl Space {
         for epoch in opened {
             let entries = self.epochs.sealed.get(epoch).cloned().unwrap_or_default();
             for (number, spans) in entries.iter() {
-                self.place_sealed(files, spans.indexes().map(|index| (*number, index)))?;
+                self.place_sealed(files, spans.indexes().map(|index| ((*number, index), false)))?;
             }
         }
         Ok(())

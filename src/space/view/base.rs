@@ -2,16 +2,18 @@
 //!
 //! A run says of each of its keys which places came and which entries went since the runs before it. Writing adds a run of
 //! what changed; runs of like size become one, so that there are few, and a place is written again only as often as
-//! the sizes double. Nothing that came out of sealed parts is here.
+//! the sizes double.
+//!
+//! What came out of sealed parts is a base of its own, with runs that are sealed. It is there while the space is unlocked.
 
 use super::{
     merge::{Bounds, Cursor, Merge, Source},
     record::Record,
-    run::{Run, RunName, RunWriter},
+    run::{Run, RunName, RunWriter, Written},
 };
 use crate::{
     collections::Map,
-    crypto::PublicKey,
+    crypto::{PublicKey, SecretKey32},
     storage::{Files, StorageError},
 };
 
@@ -26,6 +28,8 @@ pub(super) struct Base {
     next: u64,
     /// By writer number: below this index, what is shown of its entries is in the runs.
     covered: Map<u32, u64>,
+    /// From which run keys are made, if the runs are sealed.
+    key: Option<SecretKey32>,
 }
 
 /// What of a base is noted elsewhere.
@@ -42,10 +46,30 @@ pub(in crate::space) struct Planned {
     /// How many of the last runs it takes the place of.
     replaced: usize,
     /// `None` if nothing remains to be said.
-    run: Option<(usize, Vec<u8>)>,
+    run: Option<Written>,
 }
 
 impl Base {
+    /// An empty one of which the runs will be sealed.
+    pub(super) fn sealed(key: SecretKey32) -> Self {
+        Self { key: Some(key), ..Self::default() }
+    }
+
+    /// Whether the runs are sealed.
+    pub(super) const fn is_sealed(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// From now on run keys are made from another one.
+    pub(super) fn set_key(&mut self, key: SecretKey32) {
+        self.key = Some(key);
+    }
+
+    /// Keys of its runs, if they are sealed.
+    pub(super) fn run_keys(&self) -> impl Iterator<Item = &SecretKey32> {
+        self.runs.iter().filter_map(|run| run.key.as_ref())
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
@@ -59,15 +83,20 @@ impl Base {
         BaseNote { runs: self.runs.iter().map(|run| run.name).collect(), next: self.next }
     }
 
-    /// What was noted; `None` if it is not all there.
+    /// What was noted; `None` if it is not all there. `sealed`: the key of the base and those of its runs.
     pub(super) fn open(
         files: &mut Files,
         space: &PublicKey,
         note: &BaseNote,
         covered: Map<u32, u64>,
+        sealed: Option<(SecretKey32, Vec<SecretKey32>)>,
     ) -> Option<Self> {
-        let runs: Vec<Run> = note.runs.iter().map(|name| Run::open(files, space, *name)).collect();
-        runs.iter().all(|run| run.is_whole(files)).then_some(Self { runs, next: note.next, covered })
+        let (key, keys) = sealed.map_or((None, Vec::new()), |(key, keys)| (Some(key), keys));
+        let mut keys = keys.into_iter();
+        let runs: Vec<Run> =
+            note.runs.iter().map(|name| Run::open(files, space, *name, keys.next())).collect();
+        let whole = runs.iter().all(|run| run.is_whole(files) && run.key.is_some() == key.is_some());
+        whole.then_some(Self { runs, next: note.next, covered, key })
     }
 
     /// Makes the run that adds these records, ascending by key, and if `merge` takes in as many of the last runs as it
@@ -109,7 +138,7 @@ impl Base {
                 writer.push(record);
             }
         }
-        Ok(Planned { replaced, run: writer.finish() })
+        Ok(Planned { replaced, run: writer.finish(self.key.as_ref().map(|key| (key, self.next))) })
     }
 
     /// Stores a planned run in the place of those that it takes in.
@@ -123,8 +152,8 @@ impl Base {
         for old in self.runs.drain(self.runs.len().saturating_sub(planned.replaced)..) {
             old.remove(files);
         }
-        if let Some((blocks, bytes)) = &planned.run {
-            self.runs.push(Run::store(files, space, self.next, (*blocks, bytes))?);
+        if let Some(written) = planned.run {
+            self.runs.push(Run::store(files, space, self.next, written)?);
             self.next += 1;
         }
         self.covered = covered;
@@ -136,7 +165,7 @@ impl Base {
         let mut found: Option<Record> = None;
         for run in &self.runs {
             let Some(block) = run.block_of(files, key)? else { continue };
-            let record = run.read(files, block)?.into_iter().find(|record| record.key == key);
+            let record = run.read(files, block)?.into_iter().find(|record| **record.key == *key);
             match (&mut found, record) {
                 (Some(found), Some(record)) => found.add(record),
                 (found, Some(record)) => *found = Some(record),

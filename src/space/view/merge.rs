@@ -2,6 +2,8 @@
 
 use core::ops::Bound;
 
+use zeroize::Zeroizing;
+
 use super::{record::Record, run::Run};
 use crate::storage::{Files, StorageError};
 
@@ -104,13 +106,14 @@ impl<'a> Merge<'a> {
                 *head = source.next(self.files)?;
             }
         }
-        let keys = self.sources.iter().filter_map(|(_, head)| head.as_ref()).map(|record| &record.key);
+        let keys = self.sources.iter().filter_map(|(_, head)| head.as_ref()).map(|record| &*record.key);
         let Some(key) = (if self.reverse { keys.max() } else { keys.min() }).cloned() else {
             return Ok(None);
         };
+        let key = Zeroizing::new(key);
         let mut merged: Option<Record> = None;
         for (source, head) in &mut self.sources {
-            let Some(record) = head.take_if(|record| record.key == key) else { continue };
+            let Some(record) = head.take_if(|record| *record.key == *key) else { continue };
             *head = source.next(self.files)?;
             match &mut merged {
                 None => merged = Some(record),

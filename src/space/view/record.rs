@@ -9,18 +9,24 @@
 //! ```
 //! The first record of a block shares nothing. Entries that went are to be taken from older runs.
 
+use zeroize::Zeroizing;
+
 use super::Place;
 use crate::{
     codec::{DecodeError, Reader, Writer},
     collections::sort,
 };
 
+/// Writer and index of an entry, and whether its sealed part is meant or its public one.
+pub(super) type Gone = (u32, u64, bool);
+
 /// One key's part of a run.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Record {
-    pub(super) key: String,
-    /// Writer and index of entries whose places in older runs are void.
-    pub(super) gone: Vec<(u32, u64)>,
+    /// Wiped: it may be one that only sealed parts name.
+    pub(super) key: Zeroizing<String>,
+    /// Entries whose places in older runs are void.
+    pub(super) gone: Vec<Gone>,
     pub(super) places: Vec<Place>,
 }
 
@@ -28,7 +34,7 @@ impl Record {
     /// Puts a newer record of the same key on top.
     pub(super) fn add(&mut self, newer: Self) {
         if !newer.gone.is_empty() {
-            self.places.retain(|place| !newer.gone.contains(&(place.writer, place.index)));
+            self.places.retain(|place| !newer.gone.contains(&place.gone()));
             self.gone.extend(newer.gone);
         }
         self.places.extend(newer.places);
@@ -41,7 +47,7 @@ impl Record {
     }
 
     /// Appends it to a block in which `before` is the last key.
-    pub(super) fn encode(mut self, before: &str, out: &mut Writer) -> String {
+    pub(super) fn encode(mut self, before: &str, out: &mut Writer) -> Zeroizing<String> {
         let bytes = self.key.as_bytes();
         let shared = bytes.iter().zip(before.as_bytes()).take_while(|(a, b)| a == b).count();
         let rest = bytes.get(shared..).unwrap_or_default();
@@ -52,7 +58,7 @@ impl Record {
         out.count(self.places.len() * 2 + usize::from(!self.gone.is_empty()));
         if !self.gone.is_empty() {
             out.count(self.gone.len());
-            for (writer, index) in &self.gone {
+            for (writer, index, _) in &self.gone {
                 out.varint(u64::from(*writer)).varint(*index);
             }
         }
@@ -69,17 +75,20 @@ impl Record {
         self.key
     }
 
-    /// Reads the next record of a block in which `before` is the last key. Its places are public ones.
-    pub(super) fn decode(before: &str, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    /// Reads the next record of a block in which `before` is the last key. All in it is public, or all came out of sealed
+    /// parts: a run is of one kind.
+    pub(super) fn decode(before: &str, reader: &mut Reader<'_>, private: bool) -> Result<Self, DecodeError> {
         let shared = reader.count("shared bytes of a key", before.len())?;
-        let mut key = before.as_bytes().get(..shared).unwrap_or_default().to_vec();
-        key.extend_from_slice(reader.bytes("key", MAX_BYTES)?);
-        let key = String::from_utf8(key).map_err(|_| DecodeError::Utf8)?;
+        let rest = reader.bytes("key", MAX_BYTES)?;
+        let mut key = Vec::with_capacity(shared + rest.len());
+        key.extend_from_slice(before.as_bytes().get(..shared).unwrap_or_default());
+        key.extend_from_slice(rest);
+        let key = Zeroizing::new(String::from_utf8(key).map_err(|_| DecodeError::Utf8)?);
         let count = reader.count("places", MAX_BYTES)?;
         let mut gone = Vec::new();
         if count % 2 == 1 {
             for _ in 0..reader.count("entries that went", MAX_BYTES)? {
-                gone.push((number(reader.varint()?)?, reader.varint()?));
+                gone.push((number(reader.varint()?)?, reader.varint()?, private));
             }
         }
         let mut places: Vec<Place> = Vec::with_capacity((count / 2).min(reader.remaining() / 3 + 1));
@@ -92,7 +101,7 @@ impl Record {
             writer = writer.saturating_add(number(step / 2)?);
             index = index.saturating_add(reader.varint()?);
             let op = number(reader.varint()?)?;
-            places.push(Place { writer, index, op, private: false, delete: step % 2 == 1 });
+            places.push(Place { writer, index, op, private, delete: step % 2 == 1 });
         }
         Ok(Self { key, gone, places })
     }

@@ -1,17 +1,24 @@
 //! A run: sorted records in a file of its own, written once and never changed.
 //!
 //! ```text
-//! space/<key>/view/run-<number>     blocks, each of records up to BLOCK bytes or one that is larger │ index
-//! index                             varint blocks │ each: varint bytes of the first key │ that key │ varint bytes
+//! space/<key>/view/run-<number>      blocks, each of records up to BLOCK bytes or one that is larger │ index
+//! space/<key>/view/sealed-<number>   the same of what came out of sealed parts: blocks and index each sealed
+//! index                              varint blocks │ each: varint bytes of the first key │ that key │ varint bytes stored
+//! sealed                             seal(run key, u64 ‖ 16 zero bytes, "", block or index): 0 is the index, 1 the first block
+//! run key                            MAC(view key, "run" ‖ u64 number ‖ index ‖ blocks)
 //! ```
-//! The index comes into memory when the run is first looked at; blocks are read each time.
+//! The index comes into memory when the run is first looked at; blocks are read each time, and what was opened of a sealed
+//! one is wiped after. A run key belongs to its content alone, so no nonce is ever used for two things, and a block opens
+//! nowhere but in its place of its run.
 
 use core::{cell::OnceCell, ops::Bound};
+
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{merge::Bounds, record::Record};
 use crate::{
     codec::{DecodeError, Reader, Writer},
-    crypto::PublicKey,
+    crypto::{NONCE_LENGTH, PublicKey, SecretKey32, TAG_LENGTH, keyed_parts, open, seal},
     storage::{Damage, FileId, Files, StorageError},
 };
 
@@ -21,6 +28,8 @@ const BLOCK: usize = 4096;
 /// A run that is stored.
 pub(super) struct Run {
     pub(super) name: RunName,
+    /// Under which it is sealed, if it is.
+    pub(super) key: Option<SecretKey32>,
     file: FileId,
     path: String,
     index: OnceCell<Vec<Block>>,
@@ -36,11 +45,17 @@ pub(in crate::space) struct RunName {
     pub(in crate::space) length: u64,
 }
 
-/// Where a block stands.
+/// Where a block stands. Its key is wiped: it may be one that only sealed parts name.
 struct Block {
     first: Box<str>,
     start: u64,
     length: usize,
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        self.first.zeroize();
+    }
 }
 
 /// A run on the way to be stored: all of it in memory, so that it is written whole or not at all.
@@ -48,9 +63,17 @@ struct Block {
 pub(super) struct RunWriter {
     blocks: Vec<u8>,
     block: Writer,
-    last: String,
-    first: String,
-    index: Vec<(String, usize)>,
+    last: Zeroizing<String>,
+    first: Zeroizing<String>,
+    index: Vec<(Zeroizing<String>, usize)>,
+}
+
+/// A run that can be stored.
+pub(super) struct Written {
+    /// Bytes of all blocks.
+    blocks: usize,
+    bytes: Vec<u8>,
+    pub(super) key: Option<SecretKey32>,
 }
 
 impl RunWriter {
@@ -68,33 +91,57 @@ impl RunWriter {
 
     fn end_block(&mut self) {
         if !self.block.is_empty() {
-            let block = core::mem::take(&mut self.block).finish();
+            let mut block = core::mem::take(&mut self.block).finish();
             self.index.push((core::mem::take(&mut self.first), block.len()));
             self.blocks.extend_from_slice(&block);
+            block.zeroize();
         }
     }
 
-    /// Blocks and index; `None` if nothing was added.
-    pub(super) fn finish(mut self) -> Option<(usize, Vec<u8>)> {
+    /// Blocks and index; `None` if nothing was added. `sealing`: the key of sealed runs, and the number of this one.
+    pub(super) fn finish(mut self, sealing: Option<(&SecretKey32, u64)>) -> Option<Written> {
         self.end_block();
         if self.index.is_empty() {
             return None;
         }
+        let more = if sealing.is_some() { TAG_LENGTH } else { 0 };
         let mut index = Writer::new();
         index.count(self.index.len());
         for (first, length) in &self.index {
-            index.text(first).count(*length);
+            index.text(first).count(*length + more);
         }
-        let length = self.blocks.len();
-        self.blocks.extend_from_slice(index.as_slice());
-        Some((length, self.blocks))
+        let mut index = index.finish();
+        let Some((key, number)) = sealing else {
+            let blocks = self.blocks.len();
+            self.blocks.append(&mut index);
+            return Some(Written { blocks, bytes: self.blocks, key: None });
+        };
+        let key =
+            SecretKey32(keyed_parts(&key.0, &[b"run", &number.to_le_bytes(), &index, &self.blocks]).0);
+        let (mut bytes, mut start) = (Vec::with_capacity(self.blocks.len() + index.len()), 0);
+        for ((_, length), at) in self.index.iter().zip(1..) {
+            let block = self.blocks.get(start..start + *length).unwrap_or_default();
+            bytes.extend_from_slice(&seal(&key.0, &nonce(at), &[], block));
+            start += *length;
+        }
+        let blocks = bytes.len();
+        bytes.extend_from_slice(&seal(&key.0, &nonce(0), &[], &index));
+        index.zeroize();
+        self.blocks.zeroize();
+        Some(Written { blocks, bytes, key: Some(key) })
     }
 }
 
 impl Run {
-    pub(super) fn open(files: &mut Files, space: &PublicKey, name: RunName) -> Self {
-        let path = format!("space/{space}/view/run-{}", name.number);
-        Self { name, file: files.file(&path), path, index: OnceCell::new() }
+    pub(super) fn open(
+        files: &mut Files,
+        space: &PublicKey,
+        name: RunName,
+        key: Option<SecretKey32>,
+    ) -> Self {
+        let kind = if key.is_some() { "sealed" } else { "run" };
+        let path = format!("space/{space}/view/{kind}-{}", name.number);
+        Self { name, key, file: files.file(&path), path, index: OnceCell::new() }
     }
 
     /// Stores what a writer made.
@@ -102,13 +149,14 @@ impl Run {
         files: &mut Files,
         space: &PublicKey,
         number: u64,
-        (blocks, bytes): (usize, &[u8]),
+        written: Written,
     ) -> Result<Self, StorageError> {
+        let Written { blocks, bytes, key } = written;
         let wide = |length| u64::try_from(length).unwrap_or(u64::MAX);
         let name = RunName { number, blocks: wide(blocks), length: wide(bytes.len()) };
-        let run = Self::open(files, space, name);
+        let run = Self::open(files, space, name, key);
         files.truncate(run.file, 0);
-        files.write(run.file, 0, bytes)?;
+        files.write(run.file, 0, &bytes)?;
         Ok(run)
     }
 
@@ -158,11 +206,13 @@ impl Run {
     pub(super) fn read(&self, files: &Files, at: usize) -> Result<Vec<Record>, StorageError> {
         let Some(block) = self.index(files)?.get(at) else { return Ok(Vec::new()) };
         let bytes = files.read(self.file, block.start, block.length)?;
-        let mut reader = Reader::new(&bytes);
+        let opened = self.opened(&bytes, at + 1)?;
+        let mut reader = Reader::new(opened.as_ref().map_or(bytes.as_slice(), |plain| plain));
         let mut records: Vec<Record> = Vec::new();
         while reader.remaining() > 0 {
-            let before = records.last().map_or("", |record| record.key.as_str());
-            let record = Record::decode(before, &mut reader).map_err(|_| self.damage())?;
+            let before = records.last().map_or("", |record| &**record.key);
+            let record =
+                Record::decode(before, &mut reader, self.key.is_some()).map_err(|_| self.damage())?;
             records.push(record);
         }
         Ok(records)
@@ -174,8 +224,16 @@ impl Run {
         }
         let length = usize::try_from(self.name.length.saturating_sub(self.name.blocks)).unwrap_or(usize::MAX);
         let bytes = files.read(self.file, self.name.blocks, length)?;
-        let index = decode_index(&bytes).map_err(|_| self.damage())?;
+        let opened = self.opened(&bytes, 0)?;
+        let plain = opened.as_ref().map_or(bytes.as_slice(), |plain| plain);
+        let index = decode_index(plain).map_err(|_| self.damage())?;
         Ok(self.index.get_or_init(|| index))
+    }
+
+    /// Opens stored bytes if they are sealed: of the index, 0, or of a block, its place and 1.
+    fn opened(&self, bytes: &[u8], at: usize) -> Result<Option<Zeroizing<Vec<u8>>>, StorageError> {
+        let Some(key) = &self.key else { return Ok(None) };
+        open(&key.0, &nonce(at), &[], bytes).map(Some).map_err(|_| self.damage())
     }
 
     /// Pages are checked when they are read, so this is none that was written so.
@@ -195,4 +253,12 @@ fn decode_index(bytes: &[u8]) -> Result<Vec<Block>, DecodeError> {
     }
     reader.end()?;
     Ok(index)
+}
+
+fn nonce(at: usize) -> [u8; NONCE_LENGTH] {
+    let mut nonce = [0; NONCE_LENGTH];
+    for (to, from) in nonce.iter_mut().zip(u64::try_from(at).unwrap_or(u64::MAX).to_le_bytes()) {
+        *to = from;
+    }
+    nonce
 }

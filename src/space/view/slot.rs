@@ -1,6 +1,6 @@
 //! What one key holds: its operations, heads first.
 
-use super::Causality;
+use super::{Causality, record::Gone};
 use crate::collections::sort_by;
 
 /// Where an operation stands. Writers are numbered by the space.
@@ -15,6 +15,11 @@ pub(in crate::space) struct Place {
 }
 
 impl Place {
+    /// How it is named when it goes.
+    pub(super) const fn gone(&self) -> Gone {
+        (self.writer, self.index, self.private)
+    }
+
     /// Whether `self` is in the past of `other`.
     fn is_before(&self, other: &Self, causality: &dyn Causality) -> bool {
         if self.writer == other.writer {

@@ -61,11 +61,17 @@ impl Causality for History {
     }
 }
 
-/// Stores what is public in a view.
+/// Stores what is public in a view, and what is not if it has a base for that.
 fn store(view: &mut View, files: &mut Files, history: &History) {
     let planned = view.plan(files, true).unwrap();
-    let covered = (0..4).map(|writer| (writer, u64::MAX)).collect();
-    view.write(files, &PublicKey([7; 32]), planned, covered, history).unwrap();
+    let covered: Map<u32, u64> = (0..4).map(|writer| (writer, u64::MAX)).collect();
+    view.write(files, &PublicKey([7; 32]), planned, &covered, history).unwrap();
+    if view.has_sealed() {
+        assert!(view.overlay.iter().next().is_none());
+        let (note, keys) = view.sealed_note();
+        let keys = (SecretKey32([3; 32]), keys.cloned().collect());
+        assert!(view.open_sealed(files, &PublicKey([7; 32]), &note, covered, keys));
+    }
     // What is opened from the note says the same.
     let mut covered = Map::new();
     covered.extend((0..4).map(|writer| (writer, u64::MAX)));
@@ -125,9 +131,13 @@ proptest! {
         picks in prop::collection::vec((0..4_u32, prop::collection::vec(any::<prop::sample::Index>(), 0..3)), 1..25),
         keys in prop::collection::vec((0..3_usize, any::<bool>(), any::<bool>()), 25),
         steps in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>(), 0..5_u8), 1..60),
+        sealed: bool,
     ) {
         let history = History::new(&picks);
         let (mut view, mut files) = (View::default(), Files::new());
+        if sealed {
+            view.begin_sealed(SecretKey32([3; 32]));
+        }
         let mut counted = [BTreeSet::new(), BTreeSet::new(), BTreeSet::new()];
         for (at, remove, act) in steps {
             let at = at.index(history.entries.len());

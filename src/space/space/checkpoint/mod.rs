@@ -7,6 +7,8 @@
 //! space/<key>/view/state   what the rest belongs to, written anew each time: `state.rs`
 //! space/<key>/view/facts   entries that say something about others, in the order they were given: `facts.rs`
 //! space/<key>/view/run-N   places of the view by key: `space/view/run.rs`
+//! space/<key>/view/sealed  the state of what came out of sealed parts, sealed itself: `sealed.rs`
+//! space/<key>/view/sealed-N   its places by key, in sealed runs
 //! ```
 //! It is written in the same batch as all else of its moment, and only when [`Space::is_checkpoint_due`]: a writing
 //! costs what changed since the last one, merging of runs aside, which makes that log n times as much in all.
@@ -14,7 +16,8 @@
 //! When it is read, root records, pins and proofs of forks may have come since: the access engine is told its facts and
 //! judges by what is known now. What it then shows otherwise than the checkpoint does is moved in the view entry by
 //! entry, as when it happens while the space is open. Entries past the checkpoint are taken in as ever. What came out
-//! of sealed parts is not stored; which entries have one is, so that they are found when the space is unlocked.
+//! of sealed parts is stored only sealed, and written only while the space is unlocked; which entries have one is told in
+//! clear, as it is in the feeds, so that what came or went in between is found when it is unlocked again.
 
 mod facts;
 #[cfg(test)]
@@ -22,6 +25,9 @@ mod lazy_tests;
 #[cfg(test)]
 mod opening_tests;
 mod restore;
+mod sealed;
+#[cfg(test)]
+mod sealed_tests;
 mod state;
 #[cfg(test)]
 pub(super) mod tests;
@@ -52,6 +58,7 @@ const PATIENCE: u8 = 4;
 pub(super) struct Ledger {
     state: FileId,
     facts_file: FileId,
+    sealed_file: FileId,
     facts: Facts,
     /// Bytes of facts that are stored.
     facts_length: u64,
@@ -60,6 +67,9 @@ pub(super) struct Ledger {
     /// Entries taken in since the last writing, and their bytes.
     entries: u64,
     bytes: u64,
+    /// Bytes of the sealed state at its last writing, and sealed parts placed since then.
+    sealed_length: u64,
+    sealed: u64,
     /// How often runs that were to be merged were not in memory.
     missed: u8,
 }
@@ -69,11 +79,14 @@ impl Ledger {
         Self {
             state: files.file(&format!("{}state", folder(space))),
             facts_file: files.file(&format!("{}facts", folder(space))),
+            sealed_file: files.file(&format!("{}sealed", folder(space))),
             facts: Facts::default(),
             facts_length: 0,
             state_length: 0,
             entries: 0,
             bytes: 0,
+            sealed_length: 0,
+            sealed: 0,
             missed: 0,
         }
     }
@@ -82,6 +95,21 @@ impl Ledger {
     pub(super) const fn count(&mut self, bytes: u64) {
         self.entries = self.entries.saturating_add(1);
         self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Notes a sealed part that was opened and placed.
+    pub(super) const fn count_sealed(&mut self) {
+        self.sealed = self.sealed.saturating_add(1);
+    }
+
+    /// What is stored of sealed parts is to be sealed under another key: soon.
+    pub(super) const fn rekey_sealed(&mut self) {
+        self.sealed = u64::MAX;
+    }
+
+    /// Nothing that came out of sealed parts is in the view any more.
+    pub(super) const fn forget_sealed(&mut self) {
+        self.sealed = 0;
     }
 
     /// What is to be stored of the entries taken in.
@@ -93,8 +121,11 @@ impl Ledger {
 impl Space {
     /// Whether enough came since the last checkpoint for a new one to be worth its writing.
     pub fn is_checkpoint_due(&self) -> bool {
-        let every = EVERY.saturating_add(self.ledger.state_length / BYTES_PER_ENTRY);
-        !self.sparse && !self.is_waiting() && (self.ledger.entries >= every || self.ledger.bytes >= BYTES)
+        let ledger = &self.ledger;
+        let every = |length: u64| EVERY.saturating_add(length / BYTES_PER_ENTRY);
+        let sealed = self.view.has_sealed() && ledger.sealed >= every(ledger.sealed_length);
+        let public = ledger.entries >= every(ledger.state_length) || ledger.bytes >= BYTES;
+        (public || sealed) && !self.sparse && !self.is_waiting()
     }
 
     /// Stores what was computed so far, so that the space opens from there. To be called when it is due and there is
@@ -124,7 +155,8 @@ impl Space {
         files.write(self.ledger.facts_file, self.ledger.facts_length, &facts)?;
         self.ledger.facts_length = files.len(self.ledger.facts_file);
         let judge = Judge { access: &self.access, numbers: &self.numbers };
-        self.view.write(files, &self.key, planned, covered, &judge)?;
+        self.view.write(files, &self.key, planned, &covered, &judge)?;
+        self.store_sealed(files, &trees)?;
         let state = self.encode_state(&trees);
         files.truncate(self.ledger.state, 0);
         files.write(self.ledger.state, 0, &state)?;

@@ -25,14 +25,30 @@ struct Opened {
     resident: u64,
     /// Pages that were left on the disk.
     absent: usize,
+    /// Sealed parts that were opened at unlocking.
+    placed: u64,
 }
 
-fn opened(entries: usize) -> Opened {
+/// Which of a space's entries are sealed.
+#[derive(Clone, Copy, PartialEq)]
+enum Private {
+    None,
+    All,
+    /// Every other one.
+    Half,
+    /// All, and what is stored of them is gone: as if it had never been.
+    Unstored,
+}
+
+fn opened(entries: usize, private: Private) -> Opened {
     let mut device = Device::founder(1);
     let value = "v".repeat(80);
     for start in (0..entries).step_by(500) {
         let writes = (start..entries.min(start + 500))
-            .map(|n| vec![put(&format!("n/{n:06}"), &value, false)])
+            .map(|n| {
+                let sealed = private != Private::None && (private != Private::Half || n % 2 == 0);
+                vec![put(&format!("n/{n:06}"), &value, sealed)]
+            })
             .collect::<Vec<_>>();
         let Device { files, space, entropy, now, .. } = &mut device;
         assert!(space.write_many(files, *now, entropy, writes).iter().all(Result::is_ok));
@@ -45,10 +61,15 @@ fn opened(entries: usize) -> Opened {
         }
     }
     device.space.write_checkpoint(&mut device.files).unwrap();
+    if private == Private::Unstored {
+        for name in device.files.names(&format!("space/{}/view/sealed", device.space.key())) {
+            device.files.delete(&name);
+        }
+    }
     device.commit();
     device.files.compaction(true).iter().for_each(|compaction| device.backend.compact(compaction));
 
-    let (backend, key) = (device.backend.clone(), device.space.key());
+    let (backend, key, keys) = (device.backend.clone(), device.space.key(), device.keys());
     drop(device);
     let snapshot = backend.lazy_snapshot(residency);
     assert!(snapshot.absent.is_empty(), "no names were listed");
@@ -66,14 +87,22 @@ fn opened(entries: usize) -> Opened {
         (records, bytes)
     };
     let absent = |error: SpaceError| assert!(error.is_absent(), "{error}");
-    let (space, open) = loop {
-        let (open, _) = read(&mut files, &backend);
+    let mut space = loop {
+        read(&mut files, &backend);
         match Space::open(&mut files, key) {
-            Ok(space) => break (space, open),
+            Ok(space) => break space,
             Err(error) => absent(error),
         }
     };
     assert!(!space.is_waiting());
+    if private != Private::None {
+        space.unlock(&mut files, keys).unwrap();
+        while space.is_waiting() {
+            read(&mut files, &backend);
+            space.resume(&mut files).unwrap();
+        }
+    }
+    let (placed, (open, _)) = (space.ledger.sealed, read(&mut files, &backend));
     let old = format!("n/{:06}", entries / 2);
     let first = loop {
         match space.get(&files, &old) {
@@ -97,17 +126,35 @@ fn opened(entries: usize) -> Opened {
         read(&mut files, &backend);
     };
     let memory = files.memory();
-    Opened { open, first, fifty, bytes, resident: memory.resident, absent: memory.absent }
+    Opened { open, first, fifty, bytes, resident: memory.resident, absent: memory.absent, placed }
 }
 
-#[test]
-fn what_opening_reads_does_not_grow_with_the_history() {
+/// Opens a space with a thousand entries and one with many, and compares.
+fn compare(private: Private) -> (Opened, Opened) {
     let many = std::env::var("HYPHA_MANY").map_or(10_000, |many| many.parse().unwrap());
-    let (few, many) = (opened(1_000), opened(many));
+    let (few, many) = (opened(1_000, private), opened(many, private));
     println!("{few:?}\n{many:?}");
     // A tree is as many pages higher as it is larger by powers of two, and a view has as many more runs.
     assert!(many.open <= few.open + 24 && many.first <= few.first + 32, "{few:?} {many:?}");
     assert!(many.fifty <= few.fifty + 40, "{few:?} {many:?}");
     assert!(many.bytes < 1_500_000 && many.resident < 2_000_000, "{few:?} {many:?}");
     assert!(many.absent > 2 * many.fifty, "most of it is on the disk: {many:?}");
+    (few, many)
+}
+
+#[test]
+fn what_opening_reads_does_not_grow_with_the_history() {
+    compare(Private::None);
+}
+
+#[test]
+fn what_unlocking_reads_does_not_grow_with_the_history() {
+    for private in [Private::All, Private::Half] {
+        let (few, many) = compare(private);
+        assert_eq!((few.placed, many.placed), (0, 0), "sealed parts were opened that are stored");
+    }
+    // Without what is stored of it every entry is read and opened: so this is what is saved.
+    let without = opened(2_000, Private::Unstored);
+    println!("{without:?}");
+    assert_eq!(without.placed, 2_001);
 }

@@ -120,7 +120,7 @@ impl State {
     }
 }
 
-fn number(reader: &mut Reader<'_>) -> Result<u32, DecodeError> {
+pub(super) fn number(reader: &mut Reader<'_>) -> Result<u32, DecodeError> {
     let got = reader.varint()?;
     u32::try_from(got).map_err(|_| DecodeError::TooLarge { what: "writer", max: u64::from(u32::MAX), got })
 }

@@ -186,7 +186,7 @@ fn an_unfit_checkpoint_is_dropped() {
     a.space.lock();
     let expected = readable(&a.space, &a.files);
     let names = a.files.names(&format!("space/{key}/view/"));
-    assert_eq!(names.len(), 3, "{names:?}");
+    assert_eq!(names.len(), 5, "{names:?}");
     for name in names {
         let mut once = a.reopened();
         let file = once.files.file(&name);
