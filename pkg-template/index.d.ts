@@ -308,7 +308,7 @@ export class Space extends EventTarget {
   /** One entry: all or nothing. */
   batch(ops: readonly Op[]): Promise<Entry[]>;
   list(o?: Range): AsyncIterableIterator<Entry>;
-  /** Returns a function that ends it. An entry that was removed has `value: undefined`. */
+  /** Returns a function that ends it. An entry that was removed has `value: undefined`. All there is may come after a lock or unlock. */
   watch(prefix: string, callback: (changes: Change[]) => unknown): () => void;
   /** Writer → length of its feed here. */
   clock(): Clock;
@@ -380,6 +380,7 @@ export class Space extends EventTarget {
   /** Not in this version: all methods reject with `UNSUPPORTED`. */
   readonly blobs: Unsupported;
 
+  /** The keys; none: any may have changed. */
   addEventListener(
     type: "change",
     listener: (this: Space, event: CustomEvent<string[]>) => unknown,

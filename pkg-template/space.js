@@ -186,8 +186,8 @@ export class Space extends EventTarget {
         const arrived = await come.next();
         if (!arrived) return;
         for (const changed of arrived) {
-          if (key !== undefined && changed !== key) continue;
-          for (const entry of await this.#call("history", changed)) {
+          if (key !== undefined && changed !== undefined && changed !== key) continue;
+          for (const entry of await this.#call("history", changed ?? key)) {
             if (seen.has(entry.version)) continue;
             seen.add(entry.version);
             yield entry;
@@ -292,14 +292,14 @@ export class Space extends EventTarget {
     await this.#call("sync", Math.min(Math.max(0, timeout), 0xffffffff) >>> 0);
   }
 
-  /** Called by the node's owner when values changed. The keys are unpacked only if somebody looks: they may be very many. */
+  /** Called by the node's owner when values changed: no keys, any may have. They are unpacked only if somebody looks: they may be very many. */
   static changed(space, packed) {
     let keys;
     const all = () => (keys ??= textsOf(packed));
     space.dispatchEvent(Object.defineProperty(new CustomEvent("change"), "detail", { get: all }));
     for (const watch of space.#watches) {
       const mine = all().filter((key) => key.startsWith(watch.prefix));
-      if (mine.length > 0) watch.turn = watch.turn.then(() => space.#tell(watch, mine));
+      if (mine.length > 0 || all().length === 0) watch.turn = watch.turn.then(() => space.#tell(watch, mine));
     }
   }
 
@@ -307,7 +307,7 @@ export class Space extends EventTarget {
     if (!this.#watches.has(watch)) return;
     try {
       const changes = await this.#read(watch.prefix, keys);
-      if (this.#watches.has(watch)) guarded(watch.callback, changes);
+      if (this.#watches.has(watch) && changes.length > 0) guarded(watch.callback, changes);
     } catch (error) {
       if (error.code !== "CLOSED") reportError(error);
     }
@@ -315,11 +315,12 @@ export class Space extends EventTarget {
 
   async #read(prefix, keys) {
     const found = new Map();
-    if (keys.length < MANY) {
+    if (keys.length > 0 && keys.length < MANY) {
       for (const key of keys) found.set(key, await this.#call("get", key));
     } else {
       for await (const entry of this.#pages({ prefix }, undefined, true)) found.set(entry.key, entry);
     }
+    if (keys.length === 0) return [...found.values()];
     return keys.map((key) => found.get(key) ?? { key, value: undefined, conflicts: [] });
   }
 }
@@ -330,7 +331,7 @@ class Arrivals {
   #keys = new Set();
   #wake;
   #hear = ({ detail }) => {
-    for (const key of detail) this.#keys.add(key);
+    for (const key of detail.length > 0 ? detail : [undefined]) this.#keys.add(key);
     this.#wake?.();
   };
 

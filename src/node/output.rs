@@ -83,7 +83,7 @@ pub enum Event {
     Changed {
         /// In which space.
         space: PublicKey,
-        /// Under which keys.
+        /// Under which keys; none: it may be any.
         keys: Vec<String>,
     },
     /// A device was let in.

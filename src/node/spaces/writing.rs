@@ -177,9 +177,11 @@ impl Node {
         crate::node::persist::replace(&mut self.files, DRAFTS, &sealed);
     }
 
+    /// Drops what is kept at rest for keys that come back no more: drafts, and the stored views of sealed parts.
     pub(in crate::node) fn drop_drafts(&mut self) {
         self.drafts.clear();
         crate::node::persist::replace(&mut self.files, DRAFTS, &[]);
+        self.spaces.iter_mut().for_each(|joined| joined.space.drop_sealed(&mut self.files));
     }
 
     fn local_key(&self) -> Option<Zeroizing<[u8; 32]>> {

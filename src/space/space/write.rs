@@ -260,7 +260,7 @@ impl Space {
     /// Whether a key holds a value for those who read public entries only.
     fn is_public(&self, files: &Files, key: &str) -> Result<bool, SpaceError> {
         let judge = Judge { access: &self.access, numbers: &self.numbers };
-        let Some(slot) = self.view.slot(files, key, &judge)? else { return Ok(false) };
+        let Some(slot) = self.view.public_slot(files, key, &judge)? else { return Ok(false) };
         if !slot.ops().iter().any(|place| !place.private && !place.delete) {
             return Ok(false);
         }

@@ -128,7 +128,7 @@ impl Base {
         }
         sources.push(Source::Memory(Box::new(records.into_iter())));
         let mut merge = Merge::new(files, false, sources);
-        let mut writer = RunWriter::default();
+        let mut writer = RunWriter::with_room(size);
         while let Some(mut record) = merge.next()? {
             if kept == 0 {
                 // There is nothing below from which anything could go.

@@ -165,19 +165,40 @@ impl View {
         !core::mem::take(&mut self.sealed).is_empty()
     }
 
-    /// What a key holds. [`StorageError::Absent`] if pages of the base must come first.
+    /// What a key holds. [`StorageError::Absent`] if pages of the bases must come first.
     pub(super) fn slot(
         &self,
         files: &Files,
         key: &str,
         causality: &dyn Causality,
     ) -> Result<Option<Cow<'_, Slot>>, StorageError> {
+        self.slot_of(files, key, true, causality)
+    }
+
+    /// All that is public of what a key holds, and perhaps some of the rest: that costs no opening.
+    pub(super) fn public_slot(
+        &self,
+        files: &Files,
+        key: &str,
+        causality: &dyn Causality,
+    ) -> Result<Option<Cow<'_, Slot>>, StorageError> {
+        self.slot_of(files, key, false, causality)
+    }
+
+    fn slot_of(
+        &self,
+        files: &Files,
+        key: &str,
+        private: bool,
+        causality: &dyn Causality,
+    ) -> Result<Option<Cow<'_, Slot>>, StorageError> {
         let delta = self.overlay.get(key);
         // Both are asked, so that what is missed is wanted at once.
-        let bases = [&self.base, &self.sealed].map(|base| match base.is_empty() {
-            true => Ok(None),
-            false => base.get(files, key),
-        });
+        let bases =
+            [&self.base, &self.sealed].map(|base| match base.is_empty() || (base.is_sealed() && !private) {
+                true => Ok(None),
+                false => base.get(files, key),
+            });
         let mut below: Option<Record> = None;
         for record in bases {
             match (&mut below, self.noted(record)?) {

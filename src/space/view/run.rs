@@ -7,11 +7,14 @@
 //! sealed                             seal(run key, u64 ‖ 16 zero bytes, "", block or index): 0 is the index, 1 the first block
 //! run key                            MAC(view key, "run" ‖ u64 number ‖ index ‖ blocks)
 //! ```
-//! The index comes into memory when the run is first looked at; blocks are read each time, and what was opened of a sealed
-//! one is wiped after. A run key belongs to its content alone, so no nonce is ever used for two things, and a block opens
+//! The index comes into memory when the run is first looked at; blocks are read each time. Of a sealed run the block that was
+//! opened last stays, and all of it is wiped when the run goes, as it does when the space is locked. A run key belongs to its content alone, so no nonce is ever used for two things, and a block opens
 //! nowhere but in its place of its run.
 
-use core::{cell::OnceCell, ops::Bound};
+use core::{
+    cell::{OnceCell, RefCell},
+    ops::Bound,
+};
 
 use zeroize::{Zeroize, Zeroizing};
 
@@ -24,6 +27,8 @@ use crate::{
 
 /// Bytes of records in a block.
 const BLOCK: usize = 4096;
+/// Most bytes that room is made for at once.
+const MOST_ROOM: usize = 64 << 20;
 
 /// A run that is stored.
 pub(super) struct Run {
@@ -33,6 +38,8 @@ pub(super) struct Run {
     file: FileId,
     path: String,
     index: OnceCell<Vec<Block>>,
+    /// The block of a sealed run that was opened last, and its number.
+    last: RefCell<Option<(usize, Zeroizing<Vec<u8>>)>>,
 }
 
 /// What is noted of a run elsewhere.
@@ -77,6 +84,12 @@ pub(super) struct Written {
 }
 
 impl RunWriter {
+    /// With room for about so many bytes: what grows leaves copies behind, and they may be of what is private.
+    pub(super) fn with_room(bytes: u64) -> Self {
+        let room = usize::try_from(bytes).unwrap_or(0).min(MOST_ROOM);
+        Self { blocks: Vec::with_capacity(room), ..Self::default() }
+    }
+
     /// Adds the record of the next key.
     pub(super) fn push(&mut self, record: Record) {
         if self.block.len() >= BLOCK {
@@ -85,6 +98,7 @@ impl RunWriter {
         if self.block.is_empty() {
             self.first.clone_from(&record.key);
             self.last.clear();
+            self.block.reserve(2 * BLOCK);
         }
         self.last = record.encode(&self.last, &mut self.block);
     }
@@ -116,8 +130,7 @@ impl RunWriter {
             self.blocks.append(&mut index);
             return Some(Written { blocks, bytes: self.blocks, key: None });
         };
-        let key =
-            SecretKey32(keyed_parts(&key.0, &[b"run", &number.to_le_bytes(), &index, &self.blocks]).0);
+        let key = SecretKey32(keyed_parts(&key.0, &[b"run", &number.to_le_bytes(), &index, &self.blocks]).0);
         let (mut bytes, mut start) = (Vec::with_capacity(self.blocks.len() + index.len()), 0);
         for ((_, length), at) in self.index.iter().zip(1..) {
             let block = self.blocks.get(start..start + *length).unwrap_or_default();
@@ -141,7 +154,7 @@ impl Run {
     ) -> Self {
         let kind = if key.is_some() { "sealed" } else { "run" };
         let path = format!("space/{space}/view/{kind}-{}", name.number);
-        Self { name, key, file: files.file(&path), path, index: OnceCell::new() }
+        Self { name, key, file: files.file(&path), path, index: OnceCell::new(), last: RefCell::new(None) }
     }
 
     /// Stores what a writer made.
@@ -205,9 +218,18 @@ impl Run {
     /// The records of a block.
     pub(super) fn read(&self, files: &Files, at: usize) -> Result<Vec<Record>, StorageError> {
         let Some(block) = self.index(files)?.get(at) else { return Ok(Vec::new()) };
-        let bytes = files.read(self.file, block.start, block.length)?;
-        let opened = self.opened(&bytes, at + 1)?;
-        let mut reader = Reader::new(opened.as_ref().map_or(bytes.as_slice(), |plain| plain));
+        if self.key.is_none() {
+            return self.records(&files.read(self.file, block.start, block.length)?);
+        }
+        let mut last = self.last.borrow_mut();
+        if last.as_ref().is_none_or(|(number, _)| *number != at) {
+            *last = Some((at, self.opened(files.read(self.file, block.start, block.length)?, at + 1)?));
+        }
+        last.as_ref().map_or_else(|| Ok(Vec::new()), |(_, plain)| self.records(plain))
+    }
+
+    fn records(&self, block: &[u8]) -> Result<Vec<Record>, StorageError> {
+        let mut reader = Reader::new(block);
         let mut records: Vec<Record> = Vec::new();
         while reader.remaining() > 0 {
             let before = records.last().map_or("", |record| &**record.key);
@@ -223,17 +245,15 @@ impl Run {
             return Ok(index);
         }
         let length = usize::try_from(self.name.length.saturating_sub(self.name.blocks)).unwrap_or(usize::MAX);
-        let bytes = files.read(self.file, self.name.blocks, length)?;
-        let opened = self.opened(&bytes, 0)?;
-        let plain = opened.as_ref().map_or(bytes.as_slice(), |plain| plain);
-        let index = decode_index(plain).map_err(|_| self.damage())?;
+        let bytes = self.opened(files.read(self.file, self.name.blocks, length)?, 0)?;
+        let index = decode_index(&bytes).map_err(|_| self.damage())?;
         Ok(self.index.get_or_init(|| index))
     }
 
     /// Opens stored bytes if they are sealed: of the index, 0, or of a block, its place and 1.
-    fn opened(&self, bytes: &[u8], at: usize) -> Result<Option<Zeroizing<Vec<u8>>>, StorageError> {
-        let Some(key) = &self.key else { return Ok(None) };
-        open(&key.0, &nonce(at), &[], bytes).map(Some).map_err(|_| self.damage())
+    fn opened(&self, bytes: Vec<u8>, at: usize) -> Result<Zeroizing<Vec<u8>>, StorageError> {
+        let Some(key) = &self.key else { return Ok(Zeroizing::new(bytes)) };
+        open(&key.0, &nonce(at), &[], &bytes).map_err(|_| self.damage())
     }
 
     /// Pages are checked when they are read, so this is none that was written so.
