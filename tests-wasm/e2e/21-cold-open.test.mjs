@@ -1,6 +1,6 @@
 // Guards that opening does not depend on the history: a large space answers its first read about as soon as a small one, what is
 // read from the disk stays within its budget, an open that changes nothing writes nothing, and a page that turns out damaged or
-// gone when it is read comes again from a peer.
+// gone when it is read comes again from a peer. The same of what is private and of unlocking, of which nothing is stored in clear.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -12,22 +12,24 @@ const MANY = Number(process.env.HYPHA_MANY ?? 100_000);
 const FEW = 1_000;
 
 /** Makes a node with so many values of 100 bytes; resolves when it has stored what it opens from. */
-const fill = (tab, name, count) => tab.run(async (name, count) => {
+const fill = (tab, name, count, secret = false) => tab.run(async (name, count, secret) => {
   const { Hypha } = await import("/pkg/index.js");
   const node = await Hypha.open({ name });
-  await node.signUp(await Hypha.generatePassphrase(), { device: "Large", remember: true });
+  const passphrase = await Hypha.generatePassphrase();
+  await node.signUp(passphrase, { device: "Large", remember: true });
   for (let n = 0; n < count; ) {
     const batch = [];
     for (const end = Math.min(count, n + 5000); n < end; n++) {
       const value = crypto.getRandomValues(new Uint8Array(80));
-      batch.push(node.home.put(`n/${String(n).padStart(6, "0")}`, value));
+      batch.push(node.home.put(`n/${String(n).padStart(6, "0")}`, value, { private: secret }));
     }
     await Promise.all(batch);
   }
   // Written in a calm moment.
   await new Promise((resolve) => setTimeout(resolve, 4000));
   await node.close();
-}, name, count);
+  return passphrase;
+}, name, count, secret);
 
 /** Opens a node, reads one old value and the newest 50; milliseconds since before the opening, and what is in memory. */
 const visit = (tab, name, count) => tab.run(async (name, count) => {
@@ -72,6 +74,90 @@ test("a hundred times the history opens about as fast, within its budget of memo
   assert.ok(last.pages.absent > 100, "most of it is on the disk");
   assert.ok(last.pages.clean <= last.pages.budget, JSON.stringify(last.pages));
   assert.ok(best("many", "read") <= 3 * best("few", "read") + 50, "the first read does not wait for the history");
+}));
+
+test("a hundred times the private history is unlocked about as fast", scenario(async (w) => {
+  const server = w.keep(await startBlank());
+  const browser = await w.browser("chrome");
+  const maker = await browser.open(server.url);
+  const sizes = { few: 100, many: 10_000 };
+  for (const [name, count] of Object.entries(sizes)) await fill(maker, name, count, true);
+  await maker.close?.();
+  const runs = { few: [], many: [] };
+  for (let run = 0; run < 3; run++) {
+    for (const [name, count] of Object.entries(sizes)) {
+      // The keys are remembered, so that opening unlocks: deriving them from the passphrase would take longer than all else.
+      const tab = await browser.open(server.url);
+      const found = await visit(tab, name, count);
+      assert.equal(found.length, 80);
+      assert.equal(found.newest, `n/${String(count - 1).padStart(6, "0")}`);
+      assert.equal(found.count, 50);
+      runs[name].push(found);
+      await tab.run(() => window.node.close());
+    }
+  }
+  const best = (name, what) => Math.min(...runs[name].map((run) => run[what]));
+  const last = runs.many.at(-1);
+  console.log(`private: first read ${best("few", "read").toFixed(0)} / ${best("many", "read").toFixed(0)} ms, newest 50 ${best("many", "fifty").toFixed(0)} ms,`
+    + ` memory ${(last.memory / 1e6).toFixed(1)} MB, pages ${JSON.stringify(last.pages)}`);
+  assert.ok(last.pages.absent > 50, `most of it is on the disk: ${JSON.stringify(last.pages)}`);
+  assert.ok(best("many", "read") <= 3 * best("few", "read") + 50, "the first read does not wait for the history");
+}));
+
+test("what is private goes with a lock, is there again with an unlock, and is never stored in clear", scenario(async (w) => {
+  const server = w.keep(await startBlank());
+  const browser = await w.browser("chrome");
+  const tab = await browser.open(server.url);
+  const passphrase = await fill(tab, "hush", 1500, true);
+  const seen = await tab.run(async (passphrase) => {
+    const { Hypha } = await import("/pkg/index.js");
+    const node = await Hypha.open({ name: "hush" });
+    const count = async () => {
+      let found = 0;
+      for await (const { private: secret } of node.home.list({ prefix: "n/" })) found += secret ? 1 : 0;
+      return found;
+    };
+    const told = new Set();
+    let all;
+    const heard = new Promise((resolve) => (all = resolve));
+    node.home.watch("n/", (changes) => {
+      for (const { key, value } of changes) value !== undefined && told.add(key);
+      if (told.size === 1500) all();
+    });
+    const before = await count();
+    await node.lock();
+    const locked = [await count(), await node.home.get("n/000007")];
+    const told0 = told.size;
+    await node.unlock(passphrase);
+    const after = [await count(), (await node.home.get("n/000007")).value.length];
+    await heard;
+    await node.close();
+    return { before, locked, told0, after };
+  }, passphrase);
+  assert.deepEqual(seen, { before: 1500, locked: [0, undefined], told0: 0, after: [1500, 80] });
+  const found = await tab.run(async () => {
+    const done = (request) => new Promise((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+    const database = await done(indexedDB.open("hush"));
+    const text = new TextDecoder("latin1");
+    let bytes = 0, clear = 0, sealed = 0;
+    for (const name of database.objectStoreNames) {
+      const store = database.transaction(name).objectStore(name);
+      const [keys, values] = await Promise.all([done(store.getAllKeys()), done(store.getAll())]);
+      values.forEach((value, at) => {
+        const record = value instanceof Uint8Array ? text.decode(value) : String(value);
+        bytes += record.length;
+        clear += /n\/00[01]\d\d\d/.test(record) ? 1 : 0;
+        sealed += `${keys[at]}${record}`.includes("/view/sealed") ? 1 : 0;
+      });
+    }
+    database.close();
+    return { bytes, clear, sealed };
+  });
+  assert.ok(found.bytes > 100_000 && found.sealed > 0, JSON.stringify(found));
+  assert.equal(found.clear, 0, "the names of private keys are stored in clear");
 }));
 
 test("opening fifty times writes not one byte", scenario(async (w) => {
