@@ -297,6 +297,7 @@ impl Node {
                 let keys = secrets.keys(&home.key());
                 home.unlock(&mut self.files, keys)?;
                 self.unlock_others();
+                self.spaces.iter_mut().for_each(|joined| joined.space.forget_changes());
                 self.learn_names();
                 self.load_drafts();
             }

@@ -321,6 +321,12 @@ impl Space {
         if keys.is_empty() { None } else { Some(SpaceEvent::Changed { keys }) }
     }
 
+    /// What changed so far is no news: whoever opens a space reads it first.
+    pub fn forget_changes(&mut self) {
+        self.view.take_touched();
+        self.events.retain(|event| !matches!(event, SpaceEvent::Changed { .. }));
+    }
+
     /// Opens a feed though no grant of it is known: this device's own one while it asks.
     pub fn follow(&mut self, files: &mut Files, writer: PublicKey) -> Result<(), SpaceError> {
         self.open_feed(files, writer)?;
