@@ -40,8 +40,8 @@ impl ContentKeys {
     }
 
     /// Keeps a key that was opened before.
-    pub(super) fn keep(&mut self, epoch: Hash, key: [u8; 32]) {
-        self.0.insert(epoch, Box::new(SecretKey32(key)));
+    pub(super) fn keep(&mut self, epoch: Hash, key: &SecretKey32) {
+        self.0.insert(epoch, Box::new(key.clone()));
     }
 
     /// Opens a seal and keeps the key if it is the epoch's; returns whether it is new.

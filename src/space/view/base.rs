@@ -67,7 +67,7 @@ impl Base {
 
     /// Keys of its runs, if they are sealed.
     pub(super) fn run_keys(&self) -> impl Iterator<Item = &SecretKey32> {
-        self.runs.iter().filter_map(|run| run.key.as_ref())
+        self.runs.iter().filter_map(|run| run.key.as_deref())
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -92,9 +92,11 @@ impl Base {
         sealed: Option<(SecretKey32, Vec<SecretKey32>)>,
     ) -> Option<Self> {
         let (key, keys) = sealed.map_or((None, Vec::new()), |(key, keys)| (Some(key), keys));
-        let mut keys = keys.into_iter();
-        let runs: Vec<Run> =
-            note.runs.iter().map(|name| Run::open(files, space, *name, keys.next())).collect();
+        let mut runs = Vec::new();
+        for (at, name) in note.runs.iter().enumerate() {
+            // A copy: what is left of the list is wiped.
+            runs.push(Run::open(files, space, *name, keys.get(at).cloned().map(Box::new)));
+        }
         let whole = runs.iter().all(|run| run.is_whole(files) && run.key.is_some() == key.is_some());
         whole.then_some(Self { runs, next: note.next, covered, key })
     }

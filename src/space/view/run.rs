@@ -33,8 +33,8 @@ const MOST_ROOM: usize = 64 << 20;
 /// A run that is stored.
 pub(super) struct Run {
     pub(super) name: RunName,
-    /// Under which it is sealed, if it is.
-    pub(super) key: Option<SecretKey32>,
+    /// Under which it is sealed, if it is. Boxed, so that a list that grows leaves no copies behind.
+    pub(super) key: Option<Box<SecretKey32>>,
     file: FileId,
     path: String,
     index: OnceCell<Vec<Block>>,
@@ -80,7 +80,7 @@ pub(super) struct Written {
     /// Bytes of all blocks.
     blocks: usize,
     bytes: Vec<u8>,
-    pub(super) key: Option<SecretKey32>,
+    key: Option<Box<SecretKey32>>,
 }
 
 impl RunWriter {
@@ -130,7 +130,8 @@ impl RunWriter {
             self.blocks.append(&mut index);
             return Some(Written { blocks, bytes: self.blocks, key: None });
         };
-        let key = SecretKey32(keyed_parts(&key.0, &[b"run", &number.to_le_bytes(), &index, &self.blocks]).0);
+        let parts: [&[u8]; 4] = [b"run", &number.to_le_bytes(), &index, &self.blocks];
+        let key = Box::new(SecretKey32(keyed_parts(&key.0, &parts).0));
         let (mut bytes, mut start) = (Vec::with_capacity(self.blocks.len() + index.len()), 0);
         for ((_, length), at) in self.index.iter().zip(1..) {
             let block = self.blocks.get(start..start + *length).unwrap_or_default();
@@ -150,7 +151,7 @@ impl Run {
         files: &mut Files,
         space: &PublicKey,
         name: RunName,
-        key: Option<SecretKey32>,
+        key: Option<Box<SecretKey32>>,
     ) -> Self {
         let kind = if key.is_some() { "sealed" } else { "run" };
         let path = format!("space/{space}/view/{kind}-{}", name.number);

@@ -93,11 +93,11 @@ impl Space {
                     self.events.push_back(SpaceEvent::Memberships);
                 }
                 (self.message_keys, self.notes) = (state.message_keys, state.notes);
-                for (epoch, key, then) in state.epochs {
-                    self.content.keep(epoch, key.0);
-                    let now = self.epochs.sealed().get(&epoch).cloned().unwrap_or_default();
-                    if now != then {
-                        self.place_sealed(files, differences(&then, &now))?;
+                for (epoch, key, then) in &state.epochs {
+                    self.content.keep(*epoch, key);
+                    let now = self.epochs.sealed().get(epoch).cloned().unwrap_or_default();
+                    if now != *then {
+                        self.place_sealed(files, differences(then, &now))?;
                     }
                 }
                 return Ok(state.looked_at);
