@@ -11,7 +11,7 @@ use crate::{
             Install, Keys, Space,
             tests::{
                 Device, meet,
-                orders::{Step, run, step},
+                orders::{Act, Step, run, step},
                 put, root,
             },
         },
@@ -28,6 +28,13 @@ enum Turn {
     Unlock(usize),
     /// The page is left and opened again, and stays locked.
     Leave(usize),
+    /// A device has stored all and is locked while another one does something to a third, and hears of it.
+    Away {
+        device: usize,
+        other: usize,
+        target: usize,
+        act: Act,
+    },
 }
 
 fn turn() -> impl Strategy<Value = Turn> {
@@ -37,6 +44,9 @@ fn turn() -> impl Strategy<Value = Turn> {
         1 => (0..4_usize).prop_map(Turn::Lock),
         2 => (0..4_usize).prop_map(Turn::Unlock),
         1 => (0..4_usize).prop_map(Turn::Leave),
+        3 => (0..3_usize, 0..3_usize, 0..3_usize, prop::sample::select(vec![
+            Act::Cut, Act::Hide, Act::HideSince, Act::RootCut, Act::Unhide, Act::Adopt,
+        ])).prop_map(|(device, other, target, act)| Turn::Away { device, other, target, act }),
     ]
 }
 
@@ -102,6 +112,24 @@ proptest! {
                 Turn::Step(step) => run(&mut devices, step, count),
                 Turn::Lock(device) => devices[*device].space.lock(),
                 Turn::Unlock(device) => devices[*device].unlock(),
+                Turn::Away { device, other, .. } if device == other => {}
+                Turn::Away { device, other, target, act } => {
+                    devices[*target].write((0..4).map(|key| put(&format!("key/{key}"), "mine", true)).collect()).ok();
+                    for from in [*target, *other] {
+                        if let Ok([to, from]) = devices.get_disjoint_mut([*device, from]) {
+                            meet(to, from);
+                        }
+                    }
+                    let Device { files, space, .. } = &mut devices[*device];
+                    space.write_checkpoint(files).unwrap();
+                    space.lock();
+                    run(&mut devices, &Step::Act { device: *other, target: *target, act: *act }, count);
+                    if let Ok([to, from]) = devices.get_disjoint_mut([*device, *other]) {
+                        to.pull_all(from);
+                    }
+                    devices[*device].unlock();
+                    assert_same(&mut devices[*device]);
+                }
                 Turn::Leave(device) => {
                     let mut again = opened(&mut devices[*device], false);
                     (again.now, again.entropy) = (devices[*device].now, Seeded::new(devices[*device].now));
