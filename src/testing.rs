@@ -8,6 +8,7 @@ use rand_chacha::{
 use crate::crypto::Entropy;
 
 /// Reproducible randomness; never outside tests.
+#[derive(Clone)]
 pub(crate) struct Seeded(ChaCha12Rng);
 
 impl Seeded {

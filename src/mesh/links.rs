@@ -7,9 +7,7 @@ use super::membership::{FEW_LINKS, MAX_SPACE_LINKS, wants};
 use super::negotiate::{Negotiator, NegotiatorOutput, Role};
 use super::peer::{Link, Path, Peer};
 use super::signal::{Bye, Content, Direct, Dropped, Received, Wants};
-use super::{
-    Carrier, CloseReason, HubId, LinkId, Mesh, MeshEvent, MeshOutput, NodeId, Route, hub::HubConnection,
-};
+use super::{Carrier, CloseReason, HubId, Mesh, MeshEvent, MeshOutput, NodeId, Route, hub::HubConnection};
 use crate::collections::{Map, Set};
 use crate::crypto::{Entropy, PublicKey};
 
@@ -46,6 +44,7 @@ impl Mesh {
             Content::Hello(wants) => {
                 if self.answers(space, entropy) {
                     self.wished(&id, wants);
+                    self.make_place(&id, space, wants, now, entropy);
                     self.plan_here(&id, now, entropy);
                 }
             }
@@ -84,20 +83,11 @@ impl Mesh {
     pub(super) fn tick_peers(&mut self, now: u64, entropy: &mut dyn Entropy) {
         let ids: Vec<NodeId> = self.peers.keys().copied().collect();
         for id in ids {
+            self.tick_here(&id, now, entropy);
             let Some(peer) = self.peers.get_mut(&id) else { continue };
-            let here = peer.here_at.is_some_and(|at| now >= at);
-            if here {
-                peer.here_at = None;
-                peer.here_was = now;
-            }
-            let linked = peer.link.is_some();
             if let Some(negotiator) = peer.negotiator() {
                 negotiator.tick(now);
                 self.drain_negotiator(&id, now, entropy);
-            }
-            if here && !linked {
-                let wants = self.wants();
-                self.direct(&id, &Direct::Here(wants), now, entropy);
             }
         }
     }
@@ -110,13 +100,16 @@ impl Mesh {
         for id in ids {
             // Each link that is made counts against the next.
             if self.peers.get(&id).is_some_and(|peer| self.would_dial(&id, peer, &counts)) {
-                let trickle = self.trickles(&id);
-                let path = |link: LinkId| negotiation(link.0, Role::Dialer, trickle, now);
-                self.new_link(id, path, now);
-                self.drain_negotiator(&id, now, entropy);
+                self.dial(&id, now, entropy);
                 counts = self.link_counts();
             }
         }
+    }
+
+    fn dial(&mut self, id: &NodeId, now: u64, entropy: &mut dyn Entropy) {
+        let trickle = self.trickles(id);
+        self.new_link(*id, |link| negotiation(link.0, Role::Dialer, trickle, now), now);
+        self.drain_negotiator(id, now, entropy);
     }
 
     /// Whether candidates may go to a node one by one: neighbours carry them gladly, hubs if every one of them does.
@@ -250,8 +243,8 @@ impl Mesh {
         }
     }
 
-    /// The higher id cannot dial, so it lets the lower one know that it is there: soon, not at once with all the
-    /// others who heard the same hello, and not to every copy of it.
+    /// The higher id cannot dial, so it lets the lower one know that it is there: at once, or if others are known who
+    /// may have heard the same hello, not at once with all of them; and not to every copy of it.
     pub(super) fn plan_here(&mut self, id: &NodeId, now: u64, entropy: &mut dyn Entropy) {
         let own = self.id();
         let Some(peer) = self.peers.get(id) else { return };
@@ -262,10 +255,48 @@ impl Mesh {
         {
             return;
         }
-        if let Some(peer) = self.peers.get_mut(id) {
-            let soon = now.saturating_add(50).saturating_add(u64::from(entropy.below(350)));
-            let rate = if peer.here_was == 0 { 0 } else { peer.here_was.saturating_add(HERE_MS) };
-            peer.here_at = Some(soon.max(rate));
+        let others = u32::try_from(self.peers.len()).unwrap_or(u32::MAX).saturating_sub(1);
+        let spread = others.saturating_mul(HERE_SPREAD_MS).min(MAX_HERE_SPREAD_MS);
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        let soon = now.saturating_add(u64::from(entropy.below(spread)));
+        let rate = if peer.here_was == 0 { 0 } else { peer.here_was.saturating_add(HERE_MS) };
+        peer.here_at = Some(soon.max(rate));
+        self.tick_here(id, now, entropy);
+    }
+
+    /// Says that we are here, if it is time.
+    fn tick_here(&mut self, id: &NodeId, now: u64, entropy: &mut dyn Entropy) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        if peer.here_at.is_none_or(|at| now < at) {
+            return;
+        }
+        (peer.here_at, peer.here_was) = (None, now);
+        if peer.link.is_none() {
+            let wants = self.wants();
+            self.direct(id, &Direct::Here(wants), now, entropy);
+        }
+    }
+
+    /// The lower id dials who has too few links, and makes room for it as it would for an offer: else one that is above
+    /// all others would find nobody where all have enough.
+    fn make_place(
+        &mut self,
+        id: &NodeId,
+        space: &PublicKey,
+        wants: Wants,
+        now: u64,
+        entropy: &mut dyn Entropy,
+    ) {
+        let Some(peer) = self.peers.get(id) else { return };
+        let full = || self.links.len() >= self.max_links || !wants_link(peer, &self.link_counts());
+        let may = wants == Wants::Hungry
+            && self.webrtc
+            && self.id() < *id
+            && peer.link.is_none()
+            && peer.is_worth_dialling()
+            && now >= peer.retry_at;
+        if may && full() && self.unchoke(space, now, entropy) {
+            self.dial(id, now, entropy);
         }
     }
 
@@ -485,6 +516,9 @@ pub(super) fn wants_link(peer: &Peer, counts: &Counts) -> bool {
 const MAX_PEERS: usize = 256;
 /// Nodes that are to answer a hello in a large space.
 const ANSWERS: u32 = 4;
+/// Milliseconds over which answers to a hello spread, for each other node that is known; and at most.
+const HERE_SPREAD_MS: u32 = 50;
+const MAX_HERE_SPREAD_MS: u32 = 400;
 /// Between two answers to the same node's hellos.
 const HERE_MS: u64 = 2_000;
 /// A node that had no room is left alone for so long.

@@ -38,11 +38,12 @@ impl Membership {
         (gone, come)
     }
 
-    /// From the start: a hub opened, the space was joined, or the page came back. A little later than now, so
-    /// that those who lost the same hub do not all speak at once.
-    pub(crate) fn start(&mut self, now: u64, entropy: &mut dyn Entropy) {
+    /// From the start: a hub opened, the space was joined, or the page came back. At once, unless others may start
+    /// at the same moment, or more may be to come.
+    pub(crate) fn start(&mut self, alone: bool, now: u64, entropy: &mut dyn Entropy) {
         self.hellos = 0;
-        self.next_hello = now.saturating_add(u64::from(entropy.below(200)));
+        let later = if alone { 0 } else { entropy.below(CROWD_MS) };
+        self.next_hello = now.saturating_add(u64::from(later));
     }
 
     /// A hello was due: when the next one is. Who has enough links still says hello now and then, so that two halves
@@ -94,6 +95,8 @@ fn rooms(space: &PublicKey, now: u64) -> [Topic; 2] {
     days(now).map(|day| room(space, day))
 }
 
+/// Milliseconds over which nodes spread that start together.
+const CROWD_MS: u32 = 200;
 /// Fewer links than this are too few.
 pub(crate) const FEW_LINKS: usize = 3;
 /// Links per space that a node looks for.

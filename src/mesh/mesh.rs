@@ -96,7 +96,7 @@ impl Mesh {
             return Err(MeshError::TooManySpaces { max: MAX_SPACES });
         }
         let mut membership = Membership::new(space, &self.id(), now);
-        membership.start(now, entropy);
+        membership.start(true, now, entropy);
         let topics: Vec<Topic> = membership.topics().collect();
         self.spaces.insert(space, membership);
         self.next_turn = next_change(now);
@@ -374,6 +374,8 @@ impl Mesh {
     /// Everything that follows from a change, until nothing moves.
     pub(super) fn settle(&mut self, now: u64, entropy: &mut dyn Entropy) {
         self.drain_tabs(now, entropy);
+        // A timer of a page may come late, and in a tab that is not looked at a second late.
+        self.tick_hellos(now, entropy);
         self.dial_due(now, entropy);
         self.begin_relays(now, entropy);
         self.next.set(None);
@@ -398,7 +400,7 @@ impl Mesh {
             self.hub_news(hub, news, now, entropy);
         }
         for space in self.spaces.values_mut() {
-            space.start(now, entropy);
+            space.start(false, now, entropy);
         }
         self.tabs.greet();
     }
@@ -457,6 +459,9 @@ impl Mesh {
     fn tick_hellos(&mut self, now: u64, entropy: &mut dyn Entropy) {
         let due: Vec<PublicKey> =
             self.spaces.iter().filter(|(_, one)| now >= one.next_hello).map(|(space, _)| *space).collect();
+        if due.is_empty() {
+            return;
+        }
         let counts = self.link_counts();
         for space in due {
             let links = links_in(&counts, &space);

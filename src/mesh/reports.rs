@@ -26,8 +26,10 @@ impl Mesh {
                 }
                 HubNews::Ready => {
                     self.revive_relays(now);
+                    // Those who lost the same hub come back to it at times of their own, and a second hub can wait.
+                    let alone = self.hubs.iter().filter(|hub| hub.is_open()).count() == 1;
                     for space in self.spaces.values_mut() {
-                        space.start(now, entropy);
+                        space.start(alone, now, entropy);
                     }
                 }
                 HubNews::Send(frame) => self.out.push_back(MeshOutput::HubSend { hub, frame }),

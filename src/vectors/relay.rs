@@ -7,8 +7,8 @@ use super::{Given, check};
 use crate::{
     crypto::{Entropy, Signer, hex},
     mesh::{
-        NodeId,
-        relay::Packet,
+        LinkId, NodeId,
+        relay::{Pace, Packet, Relay},
         signal::{Direct, Signalling},
     },
     sync::{Carrier, ChannelId, Message, NextCarrier, NodeKey, Role, Session, SessionConfig, SessionOutput},
@@ -26,6 +26,8 @@ fn relay() {
         "relay.json",
         &json!({
             "source": "Rust: HYPHA_WRITE_VECTORS=1 cargo test --lib vectors. JavaScript: node --test tests-wasm/vectors/js/relay.test.mjs (Noise of its own over @noble/curves, @noble/hashes, @noble/ciphers; libsodium-wrappers-sumo).",
+            "answers": answers(),
+            "answers_mean": "what one side says, as a direct message of its own, after packets of these numbers came in this order, `after` so many ms: at once or 40 ms later",
             "packets": packets(),
             "packets_mean": "direct messages of the first node to the second one's inbox, as in mesh.json",
             "session": session(),
@@ -35,7 +37,34 @@ fn relay() {
 }
 
 fn packets() -> Json {
-    let mut entropy = Seeded::new(0x5e1a);
+    sealed(
+        0x5e1a,
+        [(1, 0, b"the first bytes".to_vec()), (2, 300, vec![0x5a; 5_000]), (0, 301, vec![])]
+            .map(|(number, past, bytes)| (Packet { number, past, bytes }, json!({})))
+            .to_vec(),
+    )
+}
+
+/// What says which packets came: nothing ahead, one, some, the last that is held and the first that is not.
+fn answers() -> Json {
+    let answered = |arrived: &[u64]| {
+        let (mut relay, mut pace) = (Relay::new(LinkId(1), 7, NOW), Pace::new(NOW));
+        for number in arrived {
+            relay.receive(Packet { number: *number, past: 0, bytes: vec![0x5a] }, NOW);
+        }
+        let due = relay.deadline(&pace).unwrap();
+        let packet = relay.poll(due, &mut pace).unwrap();
+        assert_eq!((packet.number, relay.poll(due, &mut pace)), (0, None));
+        (packet, json!({ "arrived": arrived, "after": due - NOW }))
+    };
+    let arrivals: [&[u64]; 8] =
+        [&[1], &[1, 2], &[1, 1], &[2], &[1, 3, 4], &[3, 16, 1], &[1, 2, 3, 5, 8, 19, 20, 8], &[17]];
+    sealed(0xac4, arrivals.map(answered).to_vec())
+}
+
+/// Packets as direct messages of the conversation 7, each with what else is to be known of it.
+fn sealed(seed: u64, packets: Vec<(Packet, Json)>) -> Json {
+    let mut entropy = Seeded::new(seed);
     let space = Signer::from_seed(&[0x50; 32]).public();
     let (secret, other) = (entropy.array32(), entropy.array32());
     let public = |secret: &[u8; 32]| {
@@ -44,20 +73,20 @@ fn packets() -> Json {
     let mut alice = Signalling::new(&mut Given(&secret));
     let mut bob = Signalling::new(&mut Given(&other));
     let mut messages = Vec::new();
-    for (number, past, body) in
-        [(1, 0, b"the first bytes".to_vec()), (2, 300, vec![0x5a; 5_000]), (0, 301, vec![])]
-    {
+    for (packet, mut message) in packets {
         let (inner, outer) = (entropy.array24(), entropy.array24());
-        let packet = Packet { number, past, bytes: body.clone() };
+        let (number, past, body) = (packet.number, packet.past, packet.bytes.clone());
         let direct = Direct::Relay { attempt: 7, packet };
         let drawn = [inner, outer].concat();
         let (topic, sealed) =
             alice.direct(&space, &public(&other), &direct, NOW, &mut Given(&drawn)).unwrap();
         assert!(bob.receive(&space, &topic, &sealed, NOW).is_some());
-        messages.push(json!({
+        let all = json!({
             "sequence": messages.len() + 1, "attempt": 7, "round": number, "past": past, "body": hex(&body),
             "inner_nonce": hex(&inner), "nonce": hex(&outer), "topic": hex(&topic.0), "hex": hex(&sealed),
-        }));
+        });
+        message.as_object_mut().unwrap().extend(all.as_object().unwrap().clone());
+        messages.push(message);
     }
     let node = |secret: &[u8; 32]| json!({ "secret": hex(secret), "public": hex(&public(secret)), "id": NodeId::of(&public(secret)).to_string() });
     json!({ "space": space.to_string(), "time": NOW, "nodes": [node(&secret), node(&other)], "messages": messages })

@@ -135,6 +135,26 @@ fn a_full_node_gives_up_a_young_link_for_one_that_has_none() {
 }
 
 #[test]
+fn one_that_may_dial_nobody_is_dialled_where_all_have_enough() {
+    for seed in 300..303 {
+        let mut world = World::new(seed, 1, FAIR);
+        let all: Vec<usize> = (0..13).map(|i| world.add(i, &[SPACE], &[0])).collect();
+        world.run(30_000);
+        for at in &all {
+            world.nodes[*at].mesh.set_max_links(8);
+        }
+        world.run(600_000);
+        // Above all others: every link has to be made by one that has eight already.
+        let highest = world.nodes.iter().map(|node| node.mesh.id()).max().unwrap();
+        while Mesh::new(&mut world.entropy.clone()).id() < highest {
+            world.draw(9);
+        }
+        let late = world.add(20, &[SPACE], &[0]);
+        assert!(world.run_until(60_000, |w| w.nodes[late].open.len() >= 3), "{seed}");
+    }
+}
+
+#[test]
 fn two_halves_that_filled_up_apart_find_each_other() {
     let mut world = World::new(223, 2, FAIR);
     for half in 0..2 {

@@ -68,6 +68,7 @@ export async function startNetworks() {
     nft(
       "add table inet hypha",
       "add chain inet hypha forward { type filter hook forward priority 0; }",
+      "add chain inet hypha input { type filter hook input priority 0; }",
       "add table ip hypha-nat",
       "add chain ip hypha-nat out { type nat hook postrouting priority 100; }",
     );
@@ -77,16 +78,22 @@ export async function startNetworks() {
   }
   return {
     /** Everything passes between a and b. */
-    direct: () => nft("flush chain inet hypha forward", "flush chain ip hypha-nat out"),
+    direct: () => nft("flush chain inet hypha forward", "flush chain inet hypha input", "flush chain ip hypha-nat out"),
     /** All UDP together passes at this many kilobytes a second: what a test cuts is then under way on every machine. */
     narrow: (rate) => nft("flush chain inet hypha forward", `add rule inet hypha forward meta l4proto udp limit rate over ${rate} kbytes/second burst 64 kbytes drop`),
     /** No UDP passes the router any more. */
     cut: () => nft("insert rule inet hypha forward meta l4proto udp drop"),
-    /** Each behind an address translator that gives every destination another port, and no way from one to the other. */
+    /**
+     * Each behind an address translator that gives every destination another port, and no way from one to the other. Nobody
+     * is told that a port is closed, as little as by most boxes and hosts: coturn's clients share a socket, and two such words
+     * about one that went end the allocation of whoever sends next ("closed, reason: general").
+     */
     nat: () => nft(
       "flush chain inet hypha forward",
       'add rule inet hypha forward iifname "to-a" oifname "to-b" drop',
       'add rule inet hypha forward iifname "to-b" oifname "to-a" drop',
+      "add rule inet hypha forward icmp type destination-unreachable drop",
+      "add rule inet hypha input meta l4proto udp drop",
       'add rule ip hypha-nat out oifname "to-outside" masquerade random,fully-random',
     ),
     /** Takes the cable of a node out, or puts it back. */
@@ -124,6 +131,8 @@ export async function startNetworks() {
         "--no-cli", `--log-file=${log}`, "--simple-log", `--pidfile=${path.join(folder, "turn.pid")}`, `--userdb=${path.join(folder, "turn.db")}`,
       ];
       children.push(spawn("ip", ["netns", "exec", name("outside"), "turnserver", ...options], { stdio: "ignore" }));
+      const silent = "add table inet hypha; add chain inet hypha output { type filter hook output priority 0; }; add rule inet hypha output icmp type destination-unreachable drop";
+      within("outside", "nft", silent);
       await until("coturn", () => existsSync(log));
       return [{ urls: "turn:10.77.0.2:3478?transport=udp", username: "hypha", credential: "pebble" }];
     },

@@ -11,8 +11,8 @@ import { read } from "./vectors.mjs";
 const vectors = read("relay.json");
 const NONE = new Uint8Array(0);
 
-test("packets of a conversation", () => {
-  const { nodes, messages, time, space } = vectors.packets;
+/** All messages made again, from the packets in them. */
+const made = ({ nodes, messages, time, space }) => {
   const [from, to] = nodes;
   const topic = MAC(unhex(space), ns("topic"), utf8("inbox"), unhex(to.id));
   same(assert, H128(ns("signal"), unhex(to.public)), to.id);
@@ -27,6 +27,28 @@ test("packets of a conversation", () => {
     const plain = concat([payload.length & 255, payload.length >> 8], payload, new Uint8Array(size - payload.length - 2));
     same(assert, concat(unhex(v.nonce), seal(MAC(unhex(space), ns("signal")), unhex(v.nonce), topic, plain)), v.hex);
   }
+};
+
+test("packets of a conversation", () => made(vectors.packets));
+
+test("what says which packets came", () => {
+  for (const v of vectors.answers.messages) {
+    const held = new Set();
+    let [past, copies] = [0, 0];
+    for (const number of v.arrived) {
+      const news = number > past && number <= past + 16;
+      if (news && number === past + 1) past += 1;
+      else if (news) held.add(number);
+      else copies += 1;
+      while (held.delete(past + 1)) past += 1;
+    }
+    const bits = [...held].reduce((bits, number) => bits | (1 << (number - past - 2)), 0);
+    assert.equal(v.round, 0);
+    assert.equal(v.past, past);
+    same(assert, bits === 0 ? NONE : concat([bits & 255, bits >> 8]), v.body);
+    assert.equal(v.after, held.size > 0 || copies > 0 || v.arrived.length >= 2 ? 0 : 40);
+  }
+  made(vectors.answers);
 });
 
 // ── a session over two carriers ──
