@@ -8,7 +8,7 @@
 //   wrong         a call on a transaction, a store or a request of it that threw
 //                 a transaction that was aborted by nobody, or written by without a `commit` (the browser ended it, idle)
 //                 a transaction that asks the same twice
-//                 a page that stands still for a file while one is open
+//                 a page that stands still for a file between opening one that writes and its `commit`
 //   transactions  { at, mode, durability, stores, asked: [{ store, method, key, bytes, turn }], end, turns, ms }
 
 /** Runs in the page before everything else. */
@@ -94,9 +94,10 @@ export function recordTransactions() {
     });
   }
 
-  // A page that stands still cannot ask anything, and Firefox ends meanwhile what is open.
+  // A page that stands still asks for nothing more, and Firefox ends meanwhile what is open: the half of it, if it writes.
   wrap(XMLHttpRequest.prototype, "open", function (work, [, , waits = true]) {
-    if (!waits) for (const record of open) report("the page stands still while one is open", record);
+    const unended = [...open].filter(({ mode, end }) => mode === "readwrite" && end === undefined);
+    if (!waits) for (const record of unended) report("the page stands still in the middle of one that writes", record);
     return work();
   });
 }
