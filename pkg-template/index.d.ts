@@ -538,7 +538,7 @@ export interface HubInfo {
   readonly relay: boolean;
 }
 
-/** `filling`: 80 % or 95 % of the quota is used; not in Chromium, which names a quota that moves ahead of the usage. `evicted`: see `Hypha.evicted`. */
+/** `filling`: 80 % or 95 % of the quota is used. Chromium names none that holds: there `quota` is what is known to be too much. `evicted`: see `Hypha.evicted`. */
 export type StorageNotice =
   | { readonly kind: "filling"; readonly level: number; readonly usage: number; readonly quota: number; readonly message: string }
   | { readonly kind: "evicted"; readonly link: string; readonly device: boolean; readonly message: string };

@@ -28,7 +28,8 @@ export class LocalNode {
   #core;
   #writes = []; // of this turn: { space, id, list: [{ ops, resolve, reject }] }, where calls in a row go together
   #module;
-  #seen;
+  #seen; // what was known at last
+  #isFresh = false;
 
   /** `listen(name, detail)` hears what happens. */
   static async open(options, listen) {
@@ -36,7 +37,7 @@ export class LocalNode {
     const { core } = await wasm();
     const page = {
       event: (name, detail) => {
-        node.#seen = undefined;
+        node.#isFresh = false;
         // What changed is unpacked by whoever watches it.
         if (name !== "changed" && detail?.keys instanceof Uint8Array) detail.keys = textsOf(detail.keys);
         // Plain, so that it can be handed to other tabs.
@@ -74,9 +75,10 @@ export class LocalNode {
     // What was true at last stays readable: a page may draw itself once more.
     if (!this.#core || isBroken()) return this.#seen;
     // Round trips, and requests that fall away by time, change without an event: never older than this turn.
-    if (!this.#seen) {
+    if (!this.#isFresh) {
       this.#seen = this.#core.snapshot();
-      queueMicrotask(() => this.#core && (this.#seen = undefined));
+      this.#isFresh = true;
+      queueMicrotask(() => (this.#isFresh = false));
     }
     return this.#seen;
   }

@@ -7,7 +7,8 @@
 import { noteOf } from "./here.js";
 
 const LEVELS = [0.95, 0.8]; // of the quota; said once each
-const LOOK_MS = 30_000; // at most this often, while things change
+const LOOK_MS = 10_000; // at most this often, while things change
+const LEAST = 1 << 20; // bytes in use from which on it is found out how much is left where the browser does not say
 const DEVICE = ["writer", "locked", "revoked"];
 
 export class Staying {
@@ -61,7 +62,13 @@ export class Staying {
   /** Compares what is used with what there is. */
   async look() {
     this.#looked = Date.now();
-    const { usage, quota } = (await navigator.storage?.estimate?.().catch(() => undefined)) ?? {};
+    const { usage, quota: told } = (await navigator.storage?.estimate?.().catch(() => undefined)) ?? {};
+    let quota = told;
+    // So many gigabytes beyond what is used: that is no quota.
+    if (usage >= LEAST && (told - usage) % (1 << 30) === 0) {
+      const room = await import("./room.js").catch(() => undefined); // offline
+      quota = await room?.roomFor(usage, LEVELS);
+    }
     const level = quota > 0 ? LEVELS.find((level) => usage >= level * quota) ?? 0 : 0;
     if (level > this.#level) {
       const percent = Math.floor((100 * usage) / quota);

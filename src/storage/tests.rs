@@ -106,14 +106,20 @@ fn now_and_then(model: &Model) -> bool {
 
 /// Supplies what a read misses until it misses nothing.
 fn supply_all(files: &mut Files, backend: &MemoryBackend) {
+    let supply = |files: &mut Files, pages: Vec<PageKey>| {
+        for key in pages {
+            assert!(!files.supply(&key, backend.page(&key)), "{key:?} is damaged");
+        }
+    };
+    // What a compaction missed, which was refused for it.
+    let missed = files.take_wanted();
+    supply(files, missed);
     let ids: Vec<FileId> = files.names.values().copied().collect();
     for id in ids {
         let length = usize::try_from(files.len(id)).unwrap();
         while let Err(StorageError::Absent { pages }) = files.read(id, 0, length) {
             assert_eq!(files.take_wanted(), pages);
-            for key in pages {
-                assert!(!files.supply(&key, backend.page(&key)), "{key:?} is damaged");
-            }
+            supply(files, pages);
         }
     }
 }

@@ -80,7 +80,7 @@ test("a full disk says QUOTA and leaves the node readable; what was confirmed is
 test("before the room is used up the page is told, once for each level", scenario(async (w) => {
   const server = w.keep(await startBlank());
   const tab = await (await w.browser("chrome")).open(server.url);
-  // Browsers tell pages of very different amounts of room, and Chromium of none that ends: here they say what is wanted.
+  // Browsers tell pages of very different amounts of room: here they say what is wanted.
   await tab.run(() => {
     window.usage = 50;
     navigator.storage.estimate = async () => ({ usage, quota: 100 });
@@ -100,6 +100,66 @@ test("before the room is used up the page is told, once for each level", scenari
     assert.deepEqual([warning.kind, warning.level, warning.usage, more], ["filling", level, usage, []]);
     assert.match(warning.text, /\d\d % of the room/);
   }
+}));
+
+test("Chromium tells of no room that ends, and the page is told all the same before it does; freed room is used", scenario(async (w, t) => {
+  const server = w.keep(await startBlank());
+  const tab = await (await w.browser("chrome")).open(server.url);
+  const session = await tab.page.createCDPSession();
+  await session.send("Storage.overrideQuotaForOrigin", { origin: new URL(server.url).origin, quotaSize: 160_000_000 });
+  // Something else of this site, which takes room as well.
+  await tab.run(async () => {
+    const file = await (await navigator.storage.getDirectory()).getFileHandle("other", { create: true });
+    const stream = await file.createWritable();
+    await stream.write(new Uint8Array(125_000_000));
+    await stream.close();
+  });
+  await open(tab, { name: "fills" });
+  await signUp(tab);
+  const filled = await tab.run(async () => {
+    const told = window.told;
+    const used = async () => (await navigator.storage.estimate()).usage;
+    const confirmed = [];
+    const put = async (length) => {
+      const bytes = new Uint8Array(length);
+      for (let at = 0; at < length; at += 50_000) crypto.getRandomValues(bytes.subarray(at, Math.min(length, at + 50_000)));
+      await node.home.put(`n/${confirmed.length}`, bytes);
+      confirmed.push(`n/${confirmed.length}`);
+    };
+    const { quota, usage } = await navigator.storage.estimate();
+    const early = told.length;
+    const at = {};
+    let failed;
+    // Faster than it looks: so it is given the time to, at both levels, while single small things are written.
+    for (const [part, level] of [[0.83, 0.8], [0.955, 0.95]]) {
+      // What the browser has written but tidies up later counts as well, until it does.
+      const fill = async () => {
+        while ((await used()) < part * 160_000_000) await put(400_000);
+      };
+      await until(`${level}`, async () => {
+        await fill();
+        await put(100);
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        return told.some((notice) => notice.level === level);
+      });
+      at[level] = (await used()) / 160_000_000;
+    }
+    const before = told.map(({ kind, level }) => `${kind} ${level}`);
+    for (let n = 0; n < 400 && !failed; n++) await put(50_000).catch(({ code }) => (failed = code));
+    return { far: quota - usage > 1e9, early, at, before, failed, confirmed, text: told[0].text, later: await node.home.put("later", 1).catch(({ code }) => code),
+      read: (await node.home.get("n/3")).value.length, listed: await keys() };
+  });
+  t.diagnostic(`told at ${Object.entries(filled.at).map(([level, at]) => `${level}: ${at.toFixed(3)} of the room used`).join(", ")}; ${filled.confirmed.length} entries`);
+  assert.ok(filled.far, "Chromium does say how much there is: then nobody has to ask otherwise");
+  assert.deepEqual([filled.early, filled.before, filled.failed, filled.later], [0, ["filling 0.8", "filling 0.95"], "QUOTA", "QUOTA"]);
+  assert.match(filled.text, /\d\d % of the room/);
+  assert.equal(filled.read, 400_000);
+  assert.deepEqual(filled.confirmed.filter((key) => !filled.listed.includes(key)), [], "what was confirmed stays readable");
+  await tab.run(async () => (await navigator.storage.getDirectory()).removeEntry("other"));
+  await tab.reload();
+  assert.equal(await open(tab, { name: "fills" }), "writer");
+  assert.deepEqual(await tab.run(() => keys()), [...filled.confirmed].sort(), "what was confirmed, and nothing else");
+  await write(tab, names("after", 5));
 }));
 
 test("a database that was taken away under an open node fails what it cannot keep, and is missed afterwards", scenario(async (w) => {

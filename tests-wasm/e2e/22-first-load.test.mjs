@@ -14,8 +14,9 @@ import { until } from "./lib/wait.mjs";
 const LARGEST = 158 * 1024; // bytes, gzip, until a set-up is confirmed
 const LARGEST_SET_UP = 264 * 1024; // and until it is stored
 const SETUP = "/pkg/wasm/core_setup.wasm";
+const POSTS = "/pkg/wasm/core_posts.wasm";
 const REST = "/pkg/wasm/core_rest.wasm";
-const LATER = [SETUP, "/pkg/wasm/core_posts.wasm", REST];
+const LATER = [SETUP, POSTS, REST];
 
 const marks = (tab, name) => tab.run((name) => performance.getEntriesByName(name).length, name);
 const hasRest = (tab) => until("the rest of the module", async () => (await marks(tab, "hypha-rest")) === 1);
@@ -163,35 +164,80 @@ const keys = (tab) => tab.run(async () => {
   return found;
 });
 
-test("a later part that cannot be had is told by the call that needs it, and the next call tries again", scenario(async (w) => {
-  const { tab, answers, open } = await beside(w);
-  await open();
-  for (const [answer, code] of [[offline, "OFFLINE"], [missing, "UPDATE"]]) {
-    answers.set(SETUP, answer);
-    assert.equal(await signUp(tab), code);
-    assert.equal(await tab.run(() => hypha.state), "uninitialised");
-  }
-  answers.clear();
-  assert.equal(await signUp(tab), "done");
-  assert.equal(await tab.run(() => hypha.state), "writer");
-  assert.equal(await put(tab, "a"), "done");
-  assert.equal(await tab.run(async () => (await hypha.createSpace({ title: "Garden" })).title), "Garden");
-  assert.deepEqual(await keys(tab), ["a"]);
-  tab.forgive(/ERR_INTERNET_DISCONNECTED|404/);
-}));
+const garden = (tab) => tab.run(() => hypha.createSpace({ title: "Garden" }).then(({ title }) => (title === "Garden" ? "done" : title), ({ code }) => code));
+const state = (tab) => tab.run(() => hypha.state);
 
-test("a mixture of two builds is refused, and nothing is stored by it; after a reload all works", scenario(async (w) => {
+/** Of each part: what is done before it is asked for, what asks for it, and what is there once that is done. */
+const PARTS = [
+  { path: SETUP, before: [], asks: signUp, kept: [], states: ["uninitialised", "writer"] },
+  { path: POSTS, before: [signUp], asks: (tab) => put(tab, "a"), kept: ["a"], states: ["writer", "writer"] },
+  { path: REST, before: [signUp, (tab) => put(tab, "a")], asks: garden, kept: ["a"], states: ["writer", "writer"] },
+];
+
+for (const { path, before, asks, kept, states } of PARTS) {
+  const name = path.match(/core_(\w+)/)[1];
+
+  test(`a later part that cannot be had is told by the call that needs it, and the next call tries again: ${name}`, scenario(async (w) => {
+    const { tab, answers, open } = await beside(w);
+    await open();
+    answers.set(path, offline);
+    for (const first of before) assert.equal(await first(tab), "done");
+    for (const [answer, code] of [[offline, "OFFLINE"], [missing, "UPDATE"], [offline, "OFFLINE"]]) {
+      answers.set(path, answer);
+      assert.equal(await asks(tab), code);
+      assert.equal(await state(tab), states[0], "what was stays");
+    }
+    answers.clear();
+    assert.equal(await asks(tab), "done");
+    assert.equal(await state(tab), states[1]);
+    assert.deepEqual(await keys(tab), kept);
+    assert.equal(await put(tab, "b"), "done");
+    await tab.reload();
+    assert.equal(await open(), "writer");
+    assert.deepEqual(await keys(tab), [...kept, "b"]);
+    tab.forgive(/ERR_INTERNET_DISCONNECTED|404/);
+  }));
+
+  test(`a mixture of two builds is refused, and nothing is stored by it; after a reload all works: ${name}`, scenario(async (w) => {
+    const { tab, answers, open } = await beside(w);
+    await open();
+    answers.set(path, ofAnotherBuild(path));
+    for (const first of before) assert.equal(await first(tab), "done");
+    assert.equal(await asks(tab), "UPDATE");
+    assert.equal(await asks(tab), "UPDATE", "it stays so");
+    assert.equal(await state(tab), states[0]);
+    answers.clear();
+    await tab.reload();
+    assert.equal(await open(), states[0]);
+    assert.equal(await tab.run(() => hypha.spaces().length), before.length > 0 ? 1 : 0, "nothing came of it");
+    assert.equal(await asks(tab), "done");
+    assert.equal(await put(tab, "b"), "done");
+    await tab.reload();
+    assert.equal(await open(), "writer");
+    assert.deepEqual(await keys(tab), [...kept, "b"]);
+  }));
+}
+
+test("what cannot be had in the middle of something gives that up; what was stored is there after a reload", scenario(async (w) => {
   const { tab, answers, open } = await beside(w);
+  await tab.run(async () => {
+    const { wasm } = await import("/pkg/wasm.js");
+    const { Core } = (await wasm()).core;
+    const plain = Core.open;
+    Core.open = async (...given) => (window.core = await plain(...given));
+  });
   await open();
-  answers.set(SETUP, ofAnotherBuild(SETUP));
-  assert.equal(await signUp(tab), "UPDATE");
-  assert.equal(await tab.run(() => hypha.state), "uninitialised");
-  answers.clear();
-  await tab.reload();
-  await open();
+  answers.set(REST, offline);
   assert.equal(await signUp(tab), "done");
   assert.equal(await put(tab, "a"), "done");
+  // The module itself, without the package, which would ask for the rest before.
+  assert.equal(await tab.run(() => { try { core.createSpace("Garden"); return "begun"; } catch ({ code }) { return code; } }), "OFFLINE");
+  assert.deepEqual([await put(tab, "b"), await garden(tab)], ["OFFLINE", "OFFLINE"], "it does nothing any more, and says so");
+  assert.equal(await state(tab), "writer", "what was known stays readable");
+  answers.clear();
   await tab.reload();
   assert.equal(await open(), "writer");
-  assert.deepEqual(await keys(tab), ["a"]);
+  assert.deepEqual([await keys(tab), await tab.run(() => hypha.spaces().length)], [["a"], 1]);
+  assert.deepEqual([await put(tab, "b"), await garden(tab)], ["done", "done"]);
+  tab.forgive(/ERR_INTERNET_DISCONNECTED/);
 }));

@@ -29,6 +29,7 @@ mod records;
 use core::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use futures_channel::oneshot;
 use futures_util::future::{Either, join, select};
 use gloo_timers::future::TimeoutFuture;
 use idb::DatabaseEvent as _;
@@ -53,7 +54,12 @@ pub struct Database {
     /// What else was there when it was opened; `None` once something was written.
     seen: RefCell<Option<Seen>>,
     closed: Rc<Cell<bool>>,
+    /// Whether the transaction that runs raises the fence.
+    raises: Cell<bool>,
 }
+
+/// Asks for what is to be stored.
+type Ask<'a> = &'a dyn Fn(&idb::Transaction) -> Result<(), IdbError>;
 
 impl Database {
     /// Opens or makes the database and reads all there is.
@@ -101,25 +107,20 @@ impl Database {
             Err(_) => records::read_all(&connection, rule).await?,
         };
         let seen = RefCell::new(Some(seen));
-        Ok((Self { handle, connection, fence: Cell::new(fence), seen, closed }, snapshot))
+        let raises = Cell::new(false);
+        Ok((Self { handle, connection, fence: Cell::new(fence), seen, closed, raises }, snapshot))
     }
 
     /// Raises the fence at once: whoever opened it before writes nothing any more, though nothing is written yet here.
     pub async fn claim(&self) -> Result<(), IdbError> {
-        let transaction = self.transaction(&[PAGES, JOURNAL, KEYS], Durability::Relaxed)?;
-        let guard = self.guard(&transaction)?;
-        self.end(transaction, guard.await).await
+        self.write(Durability::Relaxed, &|_| Ok(())).await
     }
 
     /// Stores commits, in order, in one transaction: strict if one of them is.
     pub async fn commit(&self, commits: &[Commit]) -> Result<(), IdbError> {
         let relaxed = commits.iter().all(|commit| commit.durability() == Durability::Relaxed);
         let durability = if relaxed { Durability::Relaxed } else { Durability::Strict };
-        let transaction = self.transaction(&[PAGES, JOURNAL, KEYS], durability)?;
-        // The guard is answered first, and until the last answer nothing is stored: so nobody has to wait for it.
-        let guard = self.guard(&transaction)?;
-        let asked = put(&transaction, commits);
-        self.end(transaction, guard.await.and(asked)).await
+        self.write(durability, &|transaction| put(transaction, commits)).await
     }
 
     /// Reads page records; `None` for one that is not there.
@@ -159,14 +160,15 @@ impl Database {
 
     /// Writes a value of the `keys` store, or deletes it.
     pub async fn set_key(&self, name: &str, value: Option<&JsValue>) -> Result<(), IdbError> {
-        let transaction = self.transaction(&[PAGES, JOURNAL, KEYS], Durability::Strict)?;
-        let store = transaction.object_store(KEYS)?;
-        let guard = self.guard(&transaction)?;
-        match value {
-            Some(value) => drop(store.put(value, Some(&name.into()))?),
-            None => drop(store.delete(JsValue::from_str(name))?),
-        }
-        self.end(transaction, guard.await).await
+        let ask = |transaction: &idb::Transaction| {
+            let store = transaction.object_store(KEYS)?;
+            match value {
+                Some(value) => drop(store.put(value, Some(&name.into()))?),
+                None => drop(store.delete(JsValue::from_str(name))?),
+            }
+            Ok(())
+        };
+        self.write(Durability::Strict, &ask).await
     }
 
     /// Closes the connection; what runs is finished.
@@ -202,6 +204,7 @@ impl Database {
         };
         if seen.is_some() {
             store.put(&(self.fence.get() + 1.0).into(), Some(&FENCE.into()))?;
+            self.raises.set(true);
         }
         Ok(async move {
             let mut same = fence.await?.and_then(|value| value.as_f64()).unwrap_or(0.0) == self.fence.get();
@@ -217,31 +220,60 @@ impl Database {
         })
     }
 
-    /// Ends a transaction: stores what it asks for, or nothing of it.
-    async fn end(
-        &self,
-        transaction: idb::Transaction,
-        guarded: Result<(), IdbError>,
-    ) -> Result<(), IdbError> {
-        let result = match guarded {
-            Ok(()) => finish(transaction).await,
-            Err(error) => {
-                // What was asked would be stored otherwise.
-                drop(transaction.abort());
-                Err(error)
+    /// Stores what is asked for, or nothing of it, in one transaction; if that was ended in its middle, in another.
+    ///
+    /// Firefox ends one where a part of the module was missing in the middle of it and had to be fetched. What was asked for
+    /// until then may be stored: whole records, and none without those before it, for pages are folded only where all of the
+    /// module is there. Asked for once more, it is all of them.
+    async fn write(&self, durability: Durability, ask: Ask<'_>) -> Result<(), IdbError> {
+        match self.attempt(durability, ask).await {
+            Err(error) if !matches!(error, IdbError::Fenced | IdbError::Quota) => {
+                self.attempt(durability, ask).await
             }
+            result => result,
+        }
+    }
+
+    async fn attempt(&self, durability: Durability, ask: Ask<'_>) -> Result<(), IdbError> {
+        let raw = self.transaction(&[PAGES, JOURNAL, KEYS], durability)?;
+        let mut transaction = idb::Transaction::from(raw.clone());
+        let ended = ended(&mut transaction);
+        self.raises.set(false);
+        let asked = match self.guard(&transaction) {
+            // The guard is answered first, and until the last answer nothing is stored: so nobody has to wait for it.
+            Ok(guard) => {
+                let asked = ask(&transaction);
+                guard.await.and(asked)
+            }
+            Err(error) => Err(error),
         };
-        if result.is_ok() && self.seen.take().is_some() {
+        // One call for either: were only one of them known to be needed, the other could stand in a part of the module that is
+        // missing, and what must not be stored would be stored by itself while that is fetched, or cannot be.
+        // And with it the browser does not wait for us to hear of every request first.
+        let how = if asked.is_ok() { "commit" } else { "abort" };
+        // It fails where the transaction has ended; how, is heard.
+        let _ = Reflect::get(&raw, &how.into())
+            .and_then(|function| function.dyn_into::<Function>())
+            .and_then(|function| function.call0(&raw));
+        let stored = ended.await.unwrap_or(false);
+        if stored && self.raises.get() {
+            self.seen.take();
             self.fence.set(self.fence.get() + 1.0);
         }
         if self.closed.get() {
             self.connection.close();
         }
-        result
+        match (asked, raw.error()) {
+            (Ok(()), _) if stored => Ok(()),
+            (Err(IdbError::Fenced), _) => Err(IdbError::Fenced),
+            (_, Some(error)) if !stored => Err(IdbError::of(&error)),
+            (Err(error), _) => Err(error),
+            (Ok(()), _) => Err(IdbError::Failed { why: "aborted".to_owned() }),
+        }
     }
 
     /// `transaction(stores, "readwrite", { durability })`, which web-sys has no stable name for.
-    fn transaction(&self, stores: &[&str], durability: Durability) -> Result<idb::Transaction, IdbError> {
+    fn transaction(&self, stores: &[&str], durability: Durability) -> Result<IdbTransaction, IdbError> {
         if self.closed.get() {
             return Err(IdbError::Closed);
         }
@@ -256,7 +288,7 @@ impl Database {
             .and_then(|function| function.dyn_into::<Function>())
             .and_then(|function| function.call3(&self.handle, &names, &"readwrite".into(), &options))
             .map_err(|thrown| IdbError::of(&thrown))?;
-        Ok(made.unchecked_into::<IdbTransaction>().into())
+        Ok(made.unchecked_into())
     }
 }
 
@@ -295,18 +327,21 @@ fn put(transaction: &idb::Transaction, commits: &[Commit]) -> Result<(), IdbErro
     Ok(())
 }
 
-/// Waits until everything asked of a transaction is on the disk.
-async fn finish(transaction: idb::Transaction) -> Result<(), IdbError> {
-    // Nothing more is asked: without this the browser waits for us to hear of every request first.
-    let raw = IdbTransaction::from(transaction.commit()?);
-    let result = idb::Transaction::from(raw.clone()).await;
-    match result {
-        Ok(idb::TransactionResult::Committed) => Ok(()),
-        Ok(idb::TransactionResult::Aborted) => Err(raw
-            .error()
-            .map_or_else(|| IdbError::Failed { why: "aborted".to_owned() }, |error| IdbError::of(&error))),
-        Err(error) => Err(error.into()),
-    }
+/// How a transaction ends: whether all that was asked of it is on the disk, or nothing.
+fn ended(transaction: &mut idb::Transaction) -> oneshot::Receiver<bool> {
+    let (tell, ended) = oneshot::channel();
+    let tell = Rc::new(Cell::new(Some(tell)));
+    let teller = |stored| {
+        let tell = Rc::clone(&tell);
+        move |_| {
+            if let Some(tell) = tell.take() {
+                let _ = tell.send(stored);
+            }
+        }
+    };
+    transaction.on_complete(teller(true));
+    transaction.on_abort(teller(false));
+    ended
 }
 
 /// Version of the layout of stores.
