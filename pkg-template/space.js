@@ -7,6 +7,7 @@ import { textsOf } from "./entries.js";
 import { packedOps } from "./ops.js";
 import { Pages } from "./pages.js";
 import { encodedOps, wasm } from "./wasm.js";
+import { spaceCode } from "./wasm/core.js";
 
 const PAGE = 100; // entries that are read at a time, at first
 const MOST = 1600; // the same, in the end
@@ -280,7 +281,7 @@ export class Space extends EventTarget {
 
   /** Six words that name the space, to be read out. */
   code() {
-    return this.#about.code;
+    return spaceCode(this.#last.key);
   }
 
   /** Reads the space no more; this device takes itself out, and what is stored of it goes. */

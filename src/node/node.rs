@@ -188,7 +188,7 @@ impl Node {
                 self.checkpoint_later();
                 #[cfg(test)]
                 self.checkpoint_often();
-                self.compact();
+                self.compact_later();
             }
             Input::Loaded { pages } => self.loaded(pages),
             Input::LookedUp(answer) => self.looked_up(answer),

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::Version;
 use crate::{
-    codec::{DecodeError, Reader, Writer, decode_value},
+    codec::{DecodeError, Reader, Writer, check_value},
     crypto::{PublicKey, SealedKey},
 };
 
@@ -196,7 +196,7 @@ pub fn decode_ops(reader: &mut Reader<'_>) -> Result<Vec<Op>, DecodeError> {
 fn key_and_value(body: &mut Reader<'_>) -> Result<(String, Vec<u8>), DecodeError> {
     let key = checked(body.text("key", MAX_KEY)?.to_owned())?;
     let value = body.rest();
-    decode_value(value)?;
+    check_value(value)?;
     Ok((key, value.to_vec()))
 }
 
