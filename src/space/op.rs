@@ -100,13 +100,18 @@ impl fmt::Debug for Op {
     }
 }
 
-/// Encodes a list of operations.
-pub fn encode_ops(ops: &[Op], out: &mut Writer) {
+/// Bytes that puts take, encoded, at most.
+pub(super) fn ops_size(ops: &[Op]) -> usize {
     let bytes = |op: &Op| match op {
         Op::Put { key, value } => key.len() + value.len() + MOST_LENGTHS,
         _ => 0,
     };
-    out.reserve(ops.iter().map(bytes).sum()).count(ops.len());
+    ops.iter().map(bytes).sum()
+}
+
+/// Encodes a list of operations.
+pub fn encode_ops(ops: &[Op], out: &mut Writer) {
+    out.reserve(ops_size(ops)).count(ops.len());
     for op in ops {
         let mut body = Writer::new();
         let kind = match op {
