@@ -147,10 +147,20 @@ fn core(compiled: &Path, whole: &Path) -> Result<PathBuf> {
         let name = |function: usize| before.names.get(function).map_or("", |name| name);
         let last = PARTS - 1;
         let mut functions = Vec::new();
+        let mut counts = Vec::new();
         for at in 0..before.functions.len() {
             let body = at.checked_sub(before.imported()).and_then(|at| before.bodies.get(at));
             let places = body.map_or(Ok(0), split::places)?;
             functions.push(names.stage(name(at), places).unwrap_or(last).min(last));
+            counts.extend(body.map(|_| (name(at), places)));
+        }
+        let strange = names.strange(counts.into_iter());
+        if strange > 0 {
+            println!(
+                "  {} is of another build: {strange} of its functions are not in this one; `cargo xtask profile` \
+                 watches again",
+                paths::shown(&list)
+            );
         }
         let needed = |function: usize, count| {
             // whichever way arithmetic goes depends on the numbers

@@ -3,7 +3,7 @@
 //! One name may stand for several functions, such as instances of a generic one: they go together.
 
 use anyhow::{Context, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Names of functions, each with which of its places were reached and in which stage first; one to a line, sorted:
 ///
@@ -59,6 +59,14 @@ impl Names {
         }
         let all = self.0.get(&plain(name))?.get(&count)?;
         Some((0..count).map(|place| all.get(&place).copied()).collect())
+    }
+
+    /// How many of the functions listed are none of these, each with its count of places: the list is of another build.
+    pub fn strange<'a>(&self, functions: impl Iterator<Item = (&'a str, usize)>) -> usize {
+        let here: BTreeSet<(String, usize)> = functions.map(|(name, count)| (plain(name), count)).collect();
+        let listed =
+            self.0.iter().flat_map(|(name, counts)| counts.keys().map(|count| (name.clone(), *count)));
+        listed.filter(|one| !here.contains(one)).count()
     }
 
     /// How many names.
@@ -147,6 +155,8 @@ mod tests {
         let of = [Some(0), Some(0), Some(0), None, Some(2), Some(0), None];
         assert_eq!(read.reached(name, 7), Some(of.to_vec()));
         assert_eq!((read.reached(name, 8), read.reached("memcpy", 7)), (None, None));
+        assert_eq!(read.strange([(name, 7), (name, 8), ("memcpy", 1)].into_iter()), 0);
+        assert_eq!(read.strange([(name, 8), ("memcpy", 7)].into_iter()), 1);
         assert!(Names::read("memcpy").is_err());
     }
 }
