@@ -186,3 +186,35 @@ fn a_compaction_waits_for_absent_pages() {
         files.absent(&|_| true, 9).len() == 2 && Files::load(backend.snapshot()).unwrap().damage().is_empty()
     );
 }
+
+/// Who reads a file through asks the disk a few times, for more each time; who looks here and there gets what was asked for.
+#[test]
+fn who_reads_on_is_read_ahead_for_further_each_time() {
+    let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
+    let id = files.file("feed/a/data");
+    files.write(id, 0, &pattern(600 * PAGE_SIZE, 3)).unwrap();
+    backend.compact(&files.checkpoint().unwrap());
+    let mut files = Files::load_lazy(backend.lazy_snapshot(is_lazy), is_lazy, PAGE).unwrap();
+    let id = files.file("feed/a/data");
+    let mut asked = Vec::new();
+    let mut byte = |files: &mut Files, page: u64| {
+        if files.read(id, page * PAGE, 1).is_err() {
+            // Whoever misses a page again before it has come asks for no more.
+            assert!(files.read(id, page * PAGE + 5, 9).is_err_and(|error| error.is_absent()));
+            let wanted = files.take_wanted();
+            asked.push(wanted.len());
+            wanted.iter().for_each(|key| drop(files.supply(key, backend.page(key))));
+        }
+        assert_eq!(
+            files.read(id, page * PAGE, 1).unwrap(),
+            [pattern(600 * PAGE_SIZE, 3)[page as usize * PAGE_SIZE]]
+        );
+    };
+    for page in [300, 100, 200] {
+        byte(&mut files, page);
+    }
+    for page in 0..600 {
+        byte(&mut files, page);
+    }
+    assert_eq!(asked, [1, 1, 1, 1, 17, 33, 64, 126, 128, 127, 100]);
+}
