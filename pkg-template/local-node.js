@@ -30,6 +30,7 @@ export class LocalNode {
   #module;
   #seen; // what was known at last
   #isFresh = false;
+  #home; // [the key], as it was asked for in this turn
 
   /** `listen(name, detail)` hears what happens. */
   static async open(options, listen) {
@@ -38,6 +39,7 @@ export class LocalNode {
     const page = {
       event: (name, detail) => {
         node.#isFresh = false;
+        node.#home = undefined;
         // What changed is unpacked by whoever watches it.
         if (name !== "changed" && detail?.keys instanceof Uint8Array) detail.keys = textsOf(detail.keys);
         // Plain, so that it can be handed to other tabs.
@@ -85,7 +87,13 @@ export class LocalNode {
 
   /** The key of the domain's space, without all else that is known. */
   get home() {
-    return this.#core && !isBroken() ? this.#core.home() : this.#seen?.home;
+    if (!this.#core || isBroken()) return this.#seen?.home;
+    // Whoever writes in a loop asks each time.
+    if (!this.#home) {
+      this.#home = [this.#core.home()];
+      queueMicrotask(() => (this.#home = undefined));
+    }
+    return this.#home[0];
   }
 
   async call(method, ...given) {
@@ -103,6 +111,7 @@ export class LocalNode {
     notBroken();
     if (method === "write" && !Array.isArray(given[1])) return this.#write(id, ...given);
     this.#flush();
+    this.#home = undefined;
     try {
       // What comes of it is stored under this id, in the transaction of what it does.
       if (id && ONCE.has(method)) this.#core.once(id.tab, id.number, id.again);

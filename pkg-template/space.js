@@ -7,6 +7,7 @@ import { textsOf } from "./entries.js";
 import { packedOps } from "./ops.js";
 import { Pages } from "./pages.js";
 import { encodedOps, wasm } from "./wasm.js";
+import { spaceCode } from "./wasm/core.js";
 
 const PAGE = 100; // entries that are read at a time, at first
 const MOST = 1600; // the same, in the end
@@ -48,8 +49,7 @@ export class Space extends EventTarget {
   get asking() { return this.#about.asking; }
 
   async put(key, value, { private: secret, expect } = {}) {
-    const written = await this.batch([{ type: "put", key, value, private: secret, expect }]);
-    return written[0];
+    return (await this.#write([{ type: "put", key, value, private: secret, expect }]))[0];
   }
 
   async get(key) {
@@ -58,13 +58,20 @@ export class Space extends EventTarget {
   }
 
   async delete(key, { expect } = {}) {
-    return (await this.batch([{ type: "delete", key, expect }]))[0];
+    return (await this.#write([{ type: "delete", key, expect }]))[0];
   }
 
   /** One entry: all of it or nothing. Values are taken as they are now, whatever happens to them later. */
   async batch(ops) {
+    return this.#write(ops);
+  }
+
+  #write(ops) {
     const packed = packedOps(ops);
-    if (packed) return this.#call("write", packed);
+    return packed ? this.#call("write", packed) : this.#writeAny(ops);
+  }
+
+  async #writeAny(ops) {
     const given = Array.isArray(ops) ? [...ops] : ops;
     const { core } = await wasm();
     return this.#call("write", encodedOps(core, given));
@@ -280,7 +287,7 @@ export class Space extends EventTarget {
 
   /** Six words that name the space, to be read out. */
   code() {
-    return this.#about.code;
+    return spaceCode(this.#last.key);
   }
 
   /** Reads the space no more; this device takes itself out, and what is stored of it goes. */

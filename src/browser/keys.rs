@@ -4,6 +4,7 @@
 //! the sealed bytes lie beside it: `iv 12 │ ciphertext and tag`. Whoever has the browser profile has both, which the
 //! page says; whoever has only a copy of the sealed bytes has nothing.
 
+use futures_util::future::join;
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -38,10 +39,10 @@ pub async fn remember(database: &Database, bytes: &[u8]) -> Result<(), KeysError
 
 /// What was kept; `None` if nothing was, or if it does not open (then it is of no more use).
 pub async fn recall(database: &Database) -> Result<Option<Zeroizing<Vec<u8>>>, KeysError> {
-    let kept = database.key(KEPT).await?;
-    let (Some(kept), Ok(key)) =
-        (kept.dyn_ref::<Uint8Array>(), database.key(KEY).await?.dyn_into::<CryptoKey>())
-    else {
+    // One answer is not waited for before the other is asked for.
+    let (kept, key) = join(database.key(KEPT), database.key(KEY)).await;
+    let (kept, key) = (kept?, key?.dyn_into::<CryptoKey>());
+    let (Some(kept), Ok(key)) = (kept.dyn_ref::<Uint8Array>(), key) else {
         return Ok(None);
     };
     let kept = kept.to_vec();

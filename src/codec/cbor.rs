@@ -28,6 +28,30 @@ pub fn decode_value(bytes: &[u8]) -> Result<Value, DecodeError> {
     }
 }
 
+/// What [`decode_value`] says, without a copy of a value that is bytes or text.
+pub fn check_value(bytes: &[u8]) -> Result<(), DecodeError> {
+    match plain(bytes) {
+        Some(_) => Ok(()),
+        None => decode_value(bytes).map(drop),
+    }
+}
+
+/// Whether a value is text, and its bytes, if it is either bytes or text.
+pub fn plain(bytes: &[u8]) -> Option<(bool, &[u8])> {
+    let mut decoder = Decoder { rest: bytes };
+    let (major @ (2 | 3), _, length) = decoder.head().ok()? else { return None };
+    let inside = decoder.take(length).ok().filter(|_| decoder.rest.is_empty())?;
+    let is_text = major == 3;
+    (!is_text || core::str::from_utf8(inside).is_ok()).then_some((is_text, inside))
+}
+
+/// Encodes bytes, or the bytes of a text, as [`encode_value`] does.
+pub fn encode_plain(is_text: bool, bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len().saturating_add(9));
+    sized(if is_text { 3 } else { 2 }, bytes, &mut out);
+    out
+}
+
 fn write(value: &Value, out: &mut Vec<u8>, depth: usize) -> Result<(), DecodeError> {
     if depth > MAX_DEPTH {
         return Err(DecodeError::Depth { max: MAX_DEPTH });
@@ -367,6 +391,20 @@ mod tests {
         #[test]
         fn values_round_trip(value in any_value()) {
             prop_assert_eq!(decode_value(&encode_value(&value).unwrap()).unwrap(), value);
+        }
+
+        #[test]
+        fn plain_values_are_what_they_decode_to(bytes: Vec<u8>, text: String, any: Vec<u8>, cut: prop::sample::Index) {
+            let encoded = [encode_value(&Value::Bytes(bytes.clone())), encode_value(&Value::Text(text.clone()))].map(Result::unwrap);
+            prop_assert_eq!(&encoded, &[encode_plain(false, &bytes), encode_plain(true, text.as_bytes())]);
+            prop_assert_eq!(plain(&encoded[0]), Some((false, bytes.as_slice())));
+            prop_assert_eq!(plain(&encoded[1]), Some((true, text.as_bytes())));
+            let mut damaged = encoded[1].clone();
+            damaged.truncate(cut.index(damaged.len()));
+            let as_text = [&encode_plain(true, &[])[..], &any].concat();
+            for some in [any.clone(), damaged, as_text, encode_plain(true, &any)] {
+                prop_assert_eq!(check_value(&some), decode_value(&some).map(drop));
+            }
         }
 
         #[test]

@@ -43,6 +43,13 @@ pub(super) fn taken(taken: &[(Found, Why)]) -> JsValue {
 /// What came of several writes.
 pub(super) fn written(results: &[Result<Reply, NodeError>]) -> Uint8Array {
     let mut entries = Entries::default();
+    // At once: growing copies all that is there.
+    let value = |found: &Found| found.item.value.as_ref().map_or(0, Vec::len) + MOST_BESIDE;
+    let size = |result: &Result<Reply, NodeError>| match result {
+        Ok(Reply::Found(found)) => found.iter().map(value).sum(),
+        _ => 0,
+    };
+    entries.packed.tape.reserve(results.iter().map(size).sum());
     entries.packed.tape.count(results.len());
     for result in results {
         match result {
@@ -97,6 +104,9 @@ pub(super) fn words(words: &Words) -> JsValue {
 pub(super) fn number(number: u64) -> JsValue {
     (number as f64).into()
 }
+
+/// Bytes of an entry beside its value and its texts, seldom more.
+const MOST_BESIDE: usize = 16;
 
 #[derive(Default)]
 struct Entries {

@@ -11,7 +11,7 @@
 
 use js_sys::Uint8Array;
 
-use crate::codec::{MAX_SAFE, Value, Writer, decode_value};
+use crate::codec::{MAX_SAFE, Value, Writer, decode_value, plain};
 use crate::crypto::hex;
 
 /// A buffer that is written.
@@ -32,6 +32,15 @@ impl Packed {
 
     /// Adds a stored value.
     pub(super) fn stored(&mut self, bytes: &[u8]) {
+        if let Some((is_text, inside)) = plain(bytes) {
+            match core::str::from_utf8(inside) {
+                Ok(text) if is_text => self.tagged(4, text),
+                _ => {
+                    self.tape.u8(5).bytes(inside);
+                }
+            }
+            return;
+        }
         match decode_value(bytes) {
             Ok(value) => self.value(&value),
             Err(_) => drop(self.tape.u8(12)),
@@ -82,12 +91,17 @@ impl Packed {
 
     /// The buffer, as JavaScript's.
     pub(super) fn finish(self) -> Uint8Array {
-        let mut all = Writer::new();
         // A buffer of 4 GiB does not exist here.
-        all.reserve(4 + self.texts.len() + self.tape.len());
-        all.u32(u32::try_from(self.texts.len()).unwrap_or(u32::MAX));
-        all.raw(self.texts.as_bytes()).raw(self.tape.as_slice());
-        Uint8Array::from(all.as_slice())
+        let size = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let (texts, tape) = (self.texts.as_bytes(), self.tape.as_slice());
+        let all = Uint8Array::new_with_length(4 + size(texts) + size(tape));
+        let mut at = 0;
+        for part in [&size(texts).to_le_bytes(), texts, tape] {
+            let end = at + size(part);
+            all.subarray(at, end).copy_from(part);
+            at = end;
+        }
+        all
     }
 }
 

@@ -11,7 +11,7 @@ use super::value::{decode, map, object};
 use crate::crypto::{Link, PublicKey, Signature, hex};
 use crate::mesh::{HubInfo, HubState, LinkState};
 use crate::node::{Node, PeerPath, PeerView, Present, SpaceView};
-use crate::space::{Clock, InviteInfo, Role, WriterInfo, WriterStanding, space_code};
+use crate::space::{Clock, InviteInfo, Role, WriterInfo, WriterStanding};
 
 /// State, home, devices, requests, peers, hubs.
 pub(super) fn snapshot(node: &Node) -> JsValue {
@@ -54,7 +54,6 @@ fn space(node: &Node, view: &SpaceView<'_>) -> JsValue {
         ("link", Link(key).to_string().into()),
         ("discoveryKey", hex(&key.discovery_key().0).into()),
         ("title", view.title.as_deref().map_or(JsValue::UNDEFINED, JsValue::from_str)),
-        ("code", space_code(&key).join(" ").into()),
         ("writable", view.writable.into()),
         ("asking", view.asking.into()),
         ("presence", view.presence.iter().map(present).collect::<Array>().into()),

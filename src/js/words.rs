@@ -5,12 +5,14 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use zeroize::Zeroizing;
 
+use super::core::public_key;
 use super::error::{bad_input, to_js};
 use super::{item, ops};
 use crate::browser::idb::Database;
 use crate::browser::random::BrowserEntropy;
 use crate::crypto::{Hash, Host, Passphrase, RootSecret, request_words as words_of};
 use crate::node::{ErrorCode, NodeError};
+use crate::space::space_code;
 
 /// Draws a passphrase of 8 to 64 words.
 #[wasm_bindgen(js_name = generatePassphrase)]
@@ -44,6 +46,12 @@ pub fn derive_root(passphrase: &JsString, domain: &str) -> Result<Uint8Array, Js
 pub fn request_words(hash: &[u8]) -> Result<JsValue, JsValue> {
     let hash: [u8; 32] = hash.try_into().map_err(|_| bad_input("a hash has 32 bytes"))?;
     Ok(item::words(&words_of(&Hash(hash)).map_err(|error| unsupported(&error))?))
+}
+
+/// The six words of the space with this key. Unpacks the list of words: not for every turn of a page.
+#[wasm_bindgen(js_name = spaceCode)]
+pub fn code_of(space: &JsValue) -> Result<String, JsValue> {
+    Ok(space_code(&public_key("space", space)?).join(" "))
 }
 
 /// Checks and encodes operations where they were given; for `Core.write`, in this tab or another.

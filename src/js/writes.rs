@@ -18,7 +18,7 @@ use super::core::{Core, space_key};
 use super::error::bad_input;
 use super::item;
 use super::value::MAX_VALUE;
-use crate::codec::{DecodeError, MAX_DEPTH, Reader, Value, encode_value};
+use crate::codec::{DecodeError, MAX_DEPTH, Reader, Value, encode_plain, encode_value};
 use crate::node::{Call, CallId, SpaceCall};
 use crate::space::{Expect, WriteOp};
 
@@ -80,19 +80,22 @@ fn read_op(reader: &mut Reader<'_>) -> Result<WriteOp, DecodeError> {
     if flags & 1 == 0 {
         return Ok(WriteOp::Delete { key, expect });
     }
-    let value = read_value(reader, 0)?;
-    let value = encode_value(&value)
-        .ok()
-        .filter(|bytes| bytes.len() <= MAX_VALUE)
-        .ok_or(DecodeError::NotCanonical { what: "value" })?;
+    let value = match reader.u8()? {
+        // What most are is not taken apart.
+        4 => Ok(encode_plain(true, reader.text("text", MAX_VALUE)?.as_bytes())),
+        5 => Ok(encode_plain(false, reader.bytes("bytes", MAX_VALUE)?)),
+        kind => encode_value(&read_value(reader, kind, 0)?),
+    };
+    let fits = |bytes: &Vec<u8>| bytes.len() <= MAX_VALUE;
+    let value = value.ok().filter(fits).ok_or(DecodeError::NotCanonical { what: "value" })?;
     Ok(WriteOp::Put { key, value, private: flags & 2 != 0, expect })
 }
 
-fn read_value(reader: &mut Reader<'_>, depth: usize) -> Result<Value, DecodeError> {
+fn read_value(reader: &mut Reader<'_>, kind: u8, depth: usize) -> Result<Value, DecodeError> {
     if depth > MAX_DEPTH {
         return Err(DecodeError::NotCanonical { what: "nesting" });
     }
-    Ok(match reader.u8()? {
+    Ok(match kind {
         0 => Value::Null,
         1 => Value::Bool(false),
         2 => Value::Bool(true),
@@ -101,13 +104,19 @@ fn read_value(reader: &mut Reader<'_>, depth: usize) -> Result<Value, DecodeErro
         5 => Value::Bytes(reader.bytes("bytes", MAX_VALUE)?.to_vec()),
         6 => {
             let count = reader.varint()?;
-            Value::Array((0..count).map(|_| read_value(reader, depth + 1)).collect::<Result<_, _>>()?)
+            let mut item = || read_next(reader, depth);
+            Value::Array((0..count).map(|_| item()).collect::<Result<_, _>>()?)
         }
         7 => {
             let count = reader.varint()?;
-            let pair = |_| Ok((reader.text("key", MAX_VALUE)?.to_owned(), read_value(reader, depth + 1)?));
+            let pair = |_| Ok((reader.text("key", MAX_VALUE)?.to_owned(), read_next(reader, depth)?));
             Value::Map((0..count).map(pair).collect::<Result<_, DecodeError>>()?)
         }
         got => return Err(DecodeError::Unknown { what: "value", got: u64::from(got) }),
     })
+}
+
+fn read_next(reader: &mut Reader<'_>, depth: usize) -> Result<Value, DecodeError> {
+    let kind = reader.u8()?;
+    read_value(reader, kind, depth + 1)
 }

@@ -17,6 +17,8 @@ pub(super) struct Chores {
     pub(super) store_at: Option<u64>,
     /// Since when they are due.
     pub(super) store_due: Option<u64>,
+    /// Fold the journal into pages, ms since 1970.
+    pub(super) fold_at: Option<u64>,
     /// See whether there is something to acknowledge, ms since 1970.
     pub(super) acknowledge_at: u64,
 }
@@ -24,7 +26,14 @@ pub(super) struct Chores {
 impl Chores {
     pub(super) const fn new(now: u64) -> Self {
         let acknowledge_at = now.saturating_add(FIRST_LOOK_MS);
-        Self { seal_at: None, members_at: None, store_at: None, store_due: None, acknowledge_at }
+        Self {
+            seal_at: None,
+            members_at: None,
+            store_at: None,
+            store_due: None,
+            fold_at: None,
+            acknowledge_at,
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<u64> {
@@ -32,6 +41,7 @@ impl Chores {
             .into_iter()
             .chain(self.members_at)
             .chain(self.store_at)
+            .chain(self.fold_at)
             .chain([self.acknowledge_at])
             .min()
     }
@@ -46,6 +56,10 @@ impl Node {
 
     pub(super) fn do_chores(&mut self) {
         self.store_checkpoints();
+        if self.chores.fold_at.take_if(|at| *at <= self.now).is_some() {
+            // What is pending now is stored at the end of this turn, and asks for it again.
+            self.compact();
+        }
         if self.chores.seal_at.take_if(|at| *at <= self.now).is_some() {
             self.chore(|space, files, now, entropy| space.maintain(files, now, entropy));
         }

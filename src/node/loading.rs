@@ -183,6 +183,13 @@ impl Node {
         }
     }
 
+    /// The journal may have grown: it is folded in the next turn, when whoever waited for what was just stored has heard.
+    pub(super) fn compact_later(&mut self) {
+        if self.files.is_compaction_due() {
+            self.chores.fold_at = Some(self.now);
+        }
+    }
+
     /// Folds the journal into pages if it has grown.
     pub(super) fn compact(&mut self) {
         if let Some(compaction) = self.files.compaction(false) {

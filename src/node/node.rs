@@ -180,7 +180,14 @@ impl Node {
         self.now = now;
         self.spaces.iter_mut().for_each(|joined| joined.space.note_time(now));
         match input {
-            Input::Call { id, call } => self.call(id, call),
+            Input::Call { id, call } => {
+                let waiting = self.writes.len();
+                self.call(id, call);
+                if self.writes.len() > waiting {
+                    // It waits for the end of the turn, and so does all that follows from it.
+                    return;
+                }
+            }
             Input::CommitFailed { quota, error, .. } => self.storage_failed(quota, &error),
             Input::Committed { seq } => {
                 self.files.committed(seq);
@@ -189,7 +196,7 @@ impl Node {
                 self.checkpoint_later();
                 #[cfg(test)]
                 self.checkpoint_often();
-                self.compact();
+                self.compact_later();
             }
             Input::Loaded { pages } => self.loaded(pages),
             Input::LookedUp(answer) => self.looked_up(answer),

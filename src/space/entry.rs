@@ -15,9 +15,9 @@
 //! index ‖ BLAKE2b-256 of the clear part, so it opens in its own place only. An entry applies whole or not at all.
 //! The hash of an entry is its leaf hash in the feed.
 
-use super::{AccessOp, Op, decode_ops, encode_ops};
+use super::{AccessOp, Op, decode_ops, encode_ops, op::ops_size};
 use crate::{
-    codec::{DecodeError, Reader, Writer},
+    codec::{DecodeError, Reader, VERSION, Writer},
     crypto::{Hash, NONCE_LENGTH, PublicKey, blake2b},
 };
 
@@ -65,7 +65,9 @@ pub struct Entry {
 impl Entry {
     /// The clear part, without the sealed one.
     pub fn encode_clear(&self) -> Vec<u8> {
-        let mut out = Writer::versioned();
+        let mut out = Writer::new();
+        // All at once: growing copies what is there.
+        out.reserve(CLEAR_HEAD + self.deps.len() * MOST_DEP + ops_size(&self.public)).u8(VERSION);
         out.u8(u8::from(self.full_clock) | u8::from(self.sealed.is_some()) << 1).count(self.deps.len());
         for dep in &self.deps {
             out.raw(&dep.writer.0).varint(dep.length).raw(&dep.tree_hash.0);
@@ -148,6 +150,9 @@ pub fn sealed_part_ad(feed: &PublicKey, index: u64, clear: &[u8]) -> Vec<u8> {
     ad.finish()
 }
 
+/// Bytes of a clear part without deps and operations, about, and of a dep at most.
+const CLEAR_HEAD: usize = 24;
+const MOST_DEP: usize = 72;
 /// Most bytes of an entry.
 pub const MAX_ENTRY: usize = 1 << 20;
 /// Most deps of an entry: writers of a space.

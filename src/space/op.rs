@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::Version;
 use crate::{
-    codec::{DecodeError, Reader, Writer, decode_value},
+    codec::{DecodeError, Reader, Writer, check_value},
     crypto::{PublicKey, SealedKey},
 };
 
@@ -100,13 +100,18 @@ impl fmt::Debug for Op {
     }
 }
 
-/// Encodes a list of operations.
-pub fn encode_ops(ops: &[Op], out: &mut Writer) {
+/// Bytes that puts take, encoded, at most.
+pub(super) fn ops_size(ops: &[Op]) -> usize {
     let bytes = |op: &Op| match op {
         Op::Put { key, value } => key.len() + value.len() + MOST_LENGTHS,
         _ => 0,
     };
-    out.reserve(ops.iter().map(bytes).sum()).count(ops.len());
+    ops.iter().map(bytes).sum()
+}
+
+/// Encodes a list of operations.
+pub fn encode_ops(ops: &[Op], out: &mut Writer) {
+    out.reserve(ops_size(ops)).count(ops.len());
     for op in ops {
         let mut body = Writer::new();
         let kind = match op {
@@ -196,7 +201,7 @@ pub fn decode_ops(reader: &mut Reader<'_>) -> Result<Vec<Op>, DecodeError> {
 fn key_and_value(body: &mut Reader<'_>) -> Result<(String, Vec<u8>), DecodeError> {
     let key = checked(body.text("key", MAX_KEY)?.to_owned())?;
     let value = body.rest();
-    decode_value(value)?;
+    check_value(value)?;
     Ok((key, value.to_vec()))
 }
 

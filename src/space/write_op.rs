@@ -1,7 +1,7 @@
 //! What a page asks to be written.
 
 use super::{MAX_ENTRY, MAX_KEY, SpaceError, Version};
-use crate::codec::decode_value;
+use crate::codec::check_value;
 
 /// What a key must hold for a write to go ahead.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -64,7 +64,7 @@ impl WriteOp {
             if value.len() >= MAX_ENTRY {
                 return Err(SpaceError::TooLarge { what: "value", max: MAX_ENTRY, got: value.len() });
             }
-            decode_value(value).map_err(SpaceError::Value)?;
+            check_value(value).map_err(SpaceError::Value)?;
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! One file: pages, length, and what changed since the last batch.
 
+use core::cell::Cell;
+
 use super::{
     Damage, PAGE, PAGE_SIZE, PageKey, Spans, StorageError,
     changes::{Changes, Kind},
@@ -30,13 +32,16 @@ pub(super) struct File {
     pub(super) damaged: usize,
     /// Where its pages are.
     pub(super) residency: Residency,
+    /// What was read ahead last: the page that was missed, the one behind what came with it, bytes.
+    pub(super) ahead: Cell<(u64, u64, u64)>,
 }
 
 /// Most absent pages that one error names.
 const MOST_NAMED: usize = 512;
 
-/// Bytes that are read ahead of who reads on.
+/// Bytes that are read ahead of who reads on: twice as many each time, up to so many.
 const AHEAD: u64 = 16 * PAGE;
+const MOST_AHEAD: u64 = 128 * PAGE;
 
 impl File {
     /// The pieces of `offset..offset + length` page by page: page, start and end inside it.
@@ -140,7 +145,13 @@ impl File {
         let before = first.checked_sub(1).and_then(|before| self.pages.get(&before));
         if before.is_some_and(|page| !page.absent) {
             let end = offset.saturating_add(length).div_ceil(PAGE).saturating_mul(PAGE);
-            let ahead = AHEAD.min(self.length.saturating_sub(end));
+            let bytes = match self.ahead.get() {
+                (page, _, bytes) if page == first && bytes > 0 => bytes,
+                (_, page, bytes) if page == first => MOST_AHEAD.min(bytes.saturating_mul(2)),
+                _ => AHEAD,
+            };
+            let ahead = bytes.min(self.length.saturating_sub(end));
+            self.ahead.set((first, end.saturating_add(ahead).div_ceil(PAGE), bytes));
             pages.extend(self.absent(end, ahead));
         }
         pages

@@ -304,13 +304,17 @@ impl Files {
         Some(Batch { seq, record, durability })
     }
 
+    /// Whether [`Files::compaction`] has something to do.
+    pub fn is_compaction_due(&self) -> bool {
+        self.torn || self.journal > self.limit || self.is_incomplete()
+    }
+
     /// All that was taken so far as page records, when the journal has grown past [`JOURNAL_LIMIT`] or `force` is set.
     ///
     /// `None` while something is pending: take that first. It makes the batches before it superfluous, also those that
     /// are still on their way: should it overtake them, they are ignored when loading.
     pub fn compaction(&mut self, force: bool) -> Option<Compaction> {
-        let due = force || self.torn || self.is_incomplete() || self.journal > self.limit;
-        if !due || !self.pending.is_empty() {
+        if !(force || self.is_compaction_due()) || !self.pending.is_empty() {
             return None;
         }
         self.checkpoint()

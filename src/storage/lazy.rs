@@ -102,6 +102,11 @@ impl Lazy {
     pub(super) fn note<T>(&self, result: Result<T, StorageError>) -> Result<T, StorageError> {
         if let Err(StorageError::Absent { pages }) = &result {
             let mut wanted = self.wanted.borrow_mut();
+            // Whoever reads on though it was missed misses the same again and again.
+            let ends = [pages.first(), pages.last()];
+            if ends.iter().flatten().all(|page| wanted.contains(page)) {
+                return result;
+            }
             let room = MOST_WANTED.saturating_sub(wanted.len());
             wanted.extend(pages.iter().take(room).cloned());
         }

@@ -58,6 +58,9 @@ impl Node {
         self.settle();
         self.checkpoint_now();
         self.settle();
+        // The next opening reads pages, not what became them.
+        self.chores.fold_at = None;
+        self.compact();
     }
 
     /// Seals a sign-in message and sends it to every peer of the home.

@@ -138,3 +138,39 @@ fn who_is_let_in_before_its_words_are_there_is_answered() {
     world.until("answered", |world| world.browsers[second].replies.contains_key(&id));
     assert!(matches!(world.browsers[second].replies[&id], Ok(Reply::Done)));
 }
+
+/// Whoever waited for a write hears of it before its bytes are folded into pages, which is asked for in a turn of its own;
+/// a node that is closed folds at once.
+#[test]
+fn answers_do_not_wait_for_pages() {
+    let mut world = World::new(4);
+    let (at, _) = sign_up(&mut world);
+    let outputs = |node: &mut Node| core::iter::from_fn(|| node.poll()).collect::<Vec<_>>();
+    let write = |node: &mut Node, now: u64, id: u32| {
+        let text = "long ".repeat(150_000);
+        for (id, key) in [(id, "one"), (id + 1, "other")] {
+            node.handle(now, Input::Call { id, call: post(key, &text) });
+        }
+        let seq = outputs(node).iter().find_map(|output| match output {
+            Output::Commit(batch) => Some(batch.seq),
+            _ => None,
+        });
+        node.handle(now, Input::Committed { seq: seq.unwrap() });
+    };
+    let is_pages = |output: &Output| matches!(output, Output::Compact(_));
+    world.act(at, |node, now| {
+        write(node, now, 901);
+        let told = outputs(node);
+        let replies =
+            told.iter().filter(|output| matches!(output, Output::Reply { result: Ok(_), .. })).count();
+        assert_eq!((replies, told.iter().any(is_pages)), (2, false));
+        assert!(node.deadline().is_some_and(|due| due <= now));
+        node.handle(now, Input::Tick);
+        assert!(outputs(node).iter().any(is_pages));
+        assert!(node.deadline().is_none_or(|due| due > now));
+
+        write(node, now, 903);
+        node.say_goodbye(now);
+        assert!(outputs(node).iter().any(is_pages));
+    });
+}

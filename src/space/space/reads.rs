@@ -10,7 +10,7 @@ use crate::{
         Clock, Item, Op, Range, SpaceError, Version,
         view::{Causality, Place, Slot},
     },
-    storage::Files,
+    storage::{Files, StorageError},
 };
 
 impl Space {
@@ -148,7 +148,7 @@ impl Space {
             return Ok(items);
         }
         let judge = Judge { access: &self.access, numbers: &self.numbers };
-        let (mut found, mut absent) = (0, Vec::new());
+        let (mut found, mut missed, mut absent) = (0, 0, None);
         self.view.each(files, range, &judge, &mut |key, slot| {
             let heads = heads(slot);
             if heads.first().is_some_and(|winner| !winner.delete) {
@@ -156,14 +156,17 @@ impl Space {
                     Ok(None) => return Ok(true),
                     Ok(item) => items.extend(item),
                     // All that is missed is wanted at once: going on costs less than coming again for each.
-                    Err(error) if error.is_absent() => absent.push(error),
+                    Err(error) if error.is_absent() => {
+                        missed += 1;
+                        absent.get_or_insert(error);
+                    }
                     Err(error) => return Err(error),
                 }
                 found += 1;
             }
-            Ok(found < limit && absent.len() < MISSED)
+            Ok(found < limit && missed < MISSED)
         })?;
-        absent.pop().map_or(Ok(items), Err)
+        absent.map_or(Ok(items), Err)
     }
 }
 
@@ -175,6 +178,10 @@ struct Loader<'a> {
     space: &'a Space,
     files: &'a Files,
     entries: Map<(u32, u64), Loaded>,
+    /// The last one that is not in memory: its pages are wanted already.
+    missed: Option<(u32, u64)>,
+    /// Where the next entry of a writer lies, for entries in a row.
+    place: (u32, Option<(u64, u64)>),
 }
 
 struct Loaded {
@@ -187,7 +194,7 @@ const KEPT: usize = 16;
 
 impl<'a> Loader<'a> {
     fn new(space: &'a Space, files: &'a Files) -> Self {
-        Self { space, files, entries: Map::new() }
+        Self { space, files, entries: Map::new(), missed: None, place: (0, None) }
     }
 
     fn item(&mut self, key: &str, heads: &[Place]) -> Result<Option<Item>, SpaceError> {
@@ -235,7 +242,21 @@ impl<'a> Loader<'a> {
         if self.entries.contains_key(&at) {
             return Ok(true);
         }
-        let Some(entry) = self.space.entry(self.files, writer, place.index)? else { return Ok(false) };
+        // Neighbouring keys often stand in one entry.
+        if self.missed == Some(at) {
+            return Err(StorageError::Absent { pages: Vec::new() }.into());
+        }
+        if self.place.0 != place.writer {
+            self.place = (place.writer, None);
+        }
+        let entry = match self.space.block(self.files, writer, place.index, &mut self.place.1) {
+            Ok((Some(entry), _)) => entry,
+            Ok((None, _)) => return Ok(false),
+            Err(error) => {
+                self.missed = error.is_absent().then_some(at);
+                return Err(error);
+            }
+        };
         let mut private = self.space.content.open_ops(&entry, writer, place.index);
         let mut ops = entry.public;
         ops.append(&mut private);

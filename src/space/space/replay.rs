@@ -233,7 +233,7 @@ impl Space {
 
     /// An entry that is held, decoded (`None` if it does not decode or is not held), and its bytes. `place` is the feed's,
     /// for entries in a row.
-    fn block(
+    pub(super) fn block(
         &self,
         files: &Files,
         writer: &PublicKey,

@@ -2,8 +2,6 @@
 
 use core::ops::Bound;
 
-use zeroize::Zeroizing;
-
 use super::{record::Record, run::Run};
 use crate::storage::{Files, StorageError};
 
@@ -106,14 +104,23 @@ impl<'a> Merge<'a> {
                 *head = source.next(self.files)?;
             }
         }
-        let keys = self.sources.iter().filter_map(|(_, head)| head.as_ref()).map(|record| &*record.key);
-        let Some(key) = (if self.reverse { keys.max() } else { keys.min() }).cloned() else {
-            return Ok(None);
-        };
-        let key = Zeroizing::new(key);
+        let mut first: Option<(usize, &str)> = None;
+        for (at, (_, head)) in self.sources.iter().enumerate() {
+            let Some(record) = head else { continue };
+            let is_next = |(_, key): (usize, &str)| {
+                if self.reverse { record.key.as_str() > key } else { record.key.as_str() < key }
+            };
+            if first.is_none_or(is_next) {
+                first = Some((at, record.key.as_str()));
+            }
+        }
+        // Of those that say something about it this is the oldest.
+        let Some((at, _)) = first else { return Ok(None) };
         let mut merged: Option<Record> = None;
-        for (source, head) in &mut self.sources {
-            let Some(record) = head.take_if(|record| *record.key == *key) else { continue };
+        for (source, head) in self.sources.iter_mut().skip(at) {
+            let is_of_it =
+                |record: &mut Record| merged.as_ref().is_none_or(|merged| *merged.key == *record.key);
+            let Some(record) = head.take_if(is_of_it) else { continue };
             *head = source.next(self.files)?;
             match &mut merged {
                 None => merged = Some(record),

@@ -186,3 +186,29 @@ fn a_compaction_waits_for_absent_pages() {
         files.absent(&|_| true, 9).len() == 2 && Files::load(backend.snapshot()).unwrap().damage().is_empty()
     );
 }
+
+/// Who reads a file through asks the disk a few times, for more each time; who looks here and there gets what was asked for.
+#[test]
+fn who_reads_on_is_read_ahead_for_further_each_time() {
+    let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
+    let id = files.file("feed/a/data");
+    let bytes: Vec<u8> = (0..600_usize).flat_map(|page| [page as u8; PAGE_SIZE]).collect();
+    files.write(id, 0, &bytes).unwrap();
+    backend.compact(&files.checkpoint().unwrap());
+    let mut files = Files::load_lazy(backend.lazy_snapshot(is_lazy), is_lazy, PAGE).unwrap();
+    let id = files.file("feed/a/data");
+    let mut asked = Vec::new();
+    // Three here and there, then all; the last one is here from the opening on.
+    for page in [300, 100, 200].into_iter().chain(0..600) {
+        if files.read(id, page * PAGE, 1).is_err() {
+            // Whoever misses a page again before it has come asks for no more.
+            assert!(files.read(id, page * PAGE + 5, 9).is_err_and(|error| error.is_absent()));
+            let wanted = files.take_wanted();
+            asked.push(wanted.len());
+            wanted.iter().for_each(|key| assert!(!files.supply(key, backend.page(key))));
+        }
+        assert_eq!(files.read(id, page * PAGE, 1).unwrap(), [page as u8]);
+    }
+    // Of those ahead only what is not here: of 2 MiB at most, and one that was missed.
+    assert_eq!(asked, [1, 1, 1, 1, 17, 33, 64, 128, 128, 129, 96]);
+}
