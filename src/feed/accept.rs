@@ -31,24 +31,25 @@ impl Feed {
         proof: &Proof,
         blocks: &[B],
     ) -> Result<Accepted, FeedError> {
-        Ok(self.accept_at(files, proof, blocks, None)?.0)
+        let blocks: Vec<&[u8]> = blocks.iter().map(AsRef::as_ref).collect();
+        Ok(self.accept_at(files, proof, &blocks, None)?.0)
     }
 
     /// The same; besides, `byte` of the feed must be in the first block. Its place in it.
-    pub(super) fn accept_at<B: AsRef<[u8]>>(
+    pub(super) fn accept_at(
         &mut self,
         files: &mut Files,
         proof: &Proof,
-        blocks: &[B],
+        blocks: &[&[u8]],
         byte: Option<u64>,
     ) -> Result<(Accepted, u64), FeedError> {
         let upgrade = self.check_head(files, proof)?;
         let to = proof.head.map_or(proof.from, |head| head.length);
         let range = self.check_blocks(proof, to, blocks)?;
         let leaves: Vec<Node> =
-            range.clone().zip(blocks).map(|(index, block)| Node::leaf(index, block.as_ref())).collect();
+            range.clone().zip(blocks).map(|(index, block)| Node::leaf(index, block)).collect();
         let steps = plan(proof.from, to, &range);
-        let mut found = walk(&steps, &proof.nodes, &leaves, |index| {
+        let mut found = walk(&steps, &proof.nodes, &leaves, &mut |index| {
             self.near(files, index)?.ok_or(FeedError::NotHeld { what: "node", index })
         })?;
         let bytes = total(&found.roots)?;

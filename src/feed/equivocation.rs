@@ -38,7 +38,7 @@ impl Side {
         }
         self.head.verify(key)?;
         let steps = plan(index, self.head.length, &(index..index + 1));
-        let found = walk(&steps, &self.nodes, core::slice::from_ref(&self.leaf), |wanted| {
+        let found = walk(&steps, &self.nodes, core::slice::from_ref(&self.leaf), &mut |wanted| {
             let root = roots.iter().find(|root| root.index == wanted);
             root.copied().ok_or(FeedError::BadProof { index: wanted })
         })?;

@@ -97,7 +97,7 @@ pub(super) fn walk(
     steps: &[Step],
     given: &[Node],
     leaves: &[Node],
-    mut held: impl FnMut(u64) -> Result<Node, FeedError>,
+    held: &mut dyn FnMut(u64) -> Result<Node, FeedError>,
 ) -> Result<Walk, FeedError> {
     let expected = self::given(steps).count();
     let wrong_shape = FeedError::ProofShape { expected, got: given.len() };

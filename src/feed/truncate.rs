@@ -84,7 +84,7 @@ impl Feed {
         let leaves: Vec<Node> =
             range.clone().zip(blocks).map(|(index, block)| Node::leaf(index, block.as_ref())).collect();
         let steps = plan(proof.from, head.length, &range);
-        let mut found = walk(&steps, &proof.nodes, &leaves, |index| {
+        let mut found = walk(&steps, &proof.nodes, &leaves, &mut |index| {
             let known = old_roots.iter().find(|root| root.index == index);
             known.copied().ok_or(FeedError::NotHeld { what: "node", index })
         })?;
