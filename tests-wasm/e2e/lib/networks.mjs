@@ -60,6 +60,8 @@ export async function startNetworks() {
       run("ip", "link", "add", "name", "wire", "netns", name(node), "type", "veth", "peer", "name", `to-${node}`, "netns", name("router"));
       within(node, "ip", "address", "add", `${net}.2/24`, "dev", "wire");
       within("router", "ip", "address", "add", `${net}.1/24`, "dev", `to-${node}`);
+      // Without addresses that come by themselves: a browser gives up what it fetches when one comes, a second or two later.
+      within(node, "ip", "link", "set", "wire", "addrgenmode", "none");
       within(node, "ip", "link", "set", "wire", "up");
       within("router", "ip", "link", "set", `to-${node}`, "up");
       if (node !== "outside") within(node, "ip", "route", "add", "default", "via", `${net}.1`);

@@ -105,3 +105,10 @@ export async function deviceAct(tab, device, id) {
 export async function deviceSays(tab, device, pattern) {
   await tab.waitText("device-item", (text) => text.startsWith(device) && pattern.test(text), MEETING);
 }
+
+/** The page is told that it is hidden, as it also is when it is left. */
+export const hide = (tab) => tab.run(() => {
+  Object.defineProperty(document, "hidden", { value: true, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+  delete document.hidden;
+});

@@ -7,7 +7,7 @@
 //   2  posts, and the page opened again
 
 import { Browser } from "../lib/browser.mjs";
-import { address, inState, post, reads, setUp } from "../lib/person.mjs";
+import { address, hide, inState, post, reads, setUp } from "../lib/person.mjs";
 import { startServer } from "../lib/servers.mjs";
 import { until } from "../lib/wait.mjs";
 
@@ -86,6 +86,8 @@ async function told(tab, stage, what) {
 async function oneLife(browser, server, turn) {
   const tab = await browser.open(address(server.claim, { hub: server.hub }));
   await inState(tab, "uninitialised");
+  // What runs when it is left is in the first part too: a page that goes away cannot fetch anything any more.
+  await hide(tab);
   await told(tab, 0, "opened");
   // Now there is a database, with nothing in it.
   await tab.reload();
