@@ -109,21 +109,23 @@ export async function compiled(last = ALL) {
 
 async function compile(part) {
   if (modules[part]) return;
-  const source = sources[part];
-  let answer;
   try {
-    answer = await fetch(source);
+    modules[part] = await fetched(sources[part]);
   } catch (error) {
-    throw missing(error);
+    if (error instanceof HyphaError) throw error;
+    // A network that becomes another one ends what is under way: the next attempt tells whether there is one.
+    modules[part] = await fetched(sources[part]).catch((error) => {
+      throw error instanceof HyphaError ? error : missing(error);
+    });
   }
+}
+
+async function fetched(source) {
+  const answer = await fetch(source);
   if (!answer.ok) throw gone(`${source} answered ${answer.status}`);
-  try {
-    // A host that does not know .wasm serves it under another type, which only the slower way takes.
-    const streams = WebAssembly.compileStreaming && answer.headers.get("content-type")?.startsWith("application/wasm");
-    modules[part] = await (streams ? WebAssembly.compileStreaming(answer) : WebAssembly.compile(await answer.arrayBuffer()));
-  } catch (error) {
-    throw missing(error);
-  }
+  // A host that does not know .wasm serves it under another type, which only the slower way takes.
+  const streams = WebAssembly.compileStreaming && answer.headers.get("content-type")?.startsWith("application/wasm");
+  return streams ? WebAssembly.compileStreaming(answer) : WebAssembly.compile(await answer.arrayBuffer());
 }
 
 // In the middle of something: the page stands still meanwhile.

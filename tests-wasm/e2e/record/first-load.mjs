@@ -12,6 +12,7 @@ import { startServer } from "../lib/servers.mjs";
 import { until } from "../lib/wait.mjs";
 
 const IDLE_MS = 4000;
+const FINAL_MS = 100;
 const passes = (ms) => new Promise((done) => setTimeout(done, ms));
 
 const LIVES = 6;
@@ -67,8 +68,18 @@ async function confirming(tab) {
   await told(tab, 0, "about to be set up");
 }
 
+/** What runs when a function that the page held is collected, which is at any time. */
+async function collected(tab) {
+  if (tab.kind !== "chrome") return;
+  const protocol = await tab.page.createCDPSession();
+  await protocol.send("HeapProfiler.collectGarbage");
+  await protocol.detach();
+  await passes(FINAL_MS);
+}
+
 /** Adds what a tab ran to a stage; what an earlier one ran stays there. */
 async function told(tab, stage, what) {
+  await collected(tab);
   let more = 0;
   // A worker that derives keys has the first part alone, and does not wait.
   const [here, elsewhere] = await tab.run(() => [[...globalThis.hyphaRan], [...globalThis.hyphaRanElsewhere]]);
