@@ -36,19 +36,34 @@ pub fn check_value(bytes: &[u8]) -> Result<(), DecodeError> {
     }
 }
 
-/// Whether a value is text, and its bytes, if it is either bytes or text.
-pub fn plain(bytes: &[u8]) -> Option<(bool, &[u8])> {
+/// A value that is not taken apart: what most are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Plain<'a> {
+    /// Bytes.
+    Bytes(&'a [u8]),
+    /// Text.
+    Text(&'a str),
+}
+
+/// The value that these bytes encode, if it is bytes or text.
+pub fn plain(bytes: &[u8]) -> Option<Plain<'_>> {
     let mut decoder = Decoder { rest: bytes };
     let (major @ (2 | 3), _, length) = decoder.head().ok()? else { return None };
     let inside = decoder.take(length).ok().filter(|_| decoder.rest.is_empty())?;
-    let is_text = major == 3;
-    (!is_text || core::str::from_utf8(inside).is_ok()).then_some((is_text, inside))
+    match major {
+        2 => Some(Plain::Bytes(inside)),
+        _ => core::str::from_utf8(inside).ok().map(Plain::Text),
+    }
 }
 
-/// Encodes bytes, or the bytes of a text, as [`encode_value`] does.
-pub fn encode_plain(is_text: bool, bytes: &[u8]) -> Vec<u8> {
+/// Encodes such a value as [`encode_value`] does.
+pub fn encode_plain(value: Plain<'_>) -> Vec<u8> {
+    let (major, bytes) = match value {
+        Plain::Bytes(bytes) => (2, bytes),
+        Plain::Text(text) => (3, text.as_bytes()),
+    };
     let mut out = Vec::with_capacity(bytes.len().saturating_add(9));
-    sized(if is_text { 3 } else { 2 }, bytes, &mut out);
+    sized(major, bytes, &mut out);
     out
 }
 
@@ -396,13 +411,16 @@ mod tests {
         #[test]
         fn plain_values_are_what_they_decode_to(bytes: Vec<u8>, text: String, any: Vec<u8>, cut: prop::sample::Index) {
             let encoded = [encode_value(&Value::Bytes(bytes.clone())), encode_value(&Value::Text(text.clone()))].map(Result::unwrap);
-            prop_assert_eq!(&encoded, &[encode_plain(false, &bytes), encode_plain(true, text.as_bytes())]);
-            prop_assert_eq!(plain(&encoded[0]), Some((false, bytes.as_slice())));
-            prop_assert_eq!(plain(&encoded[1]), Some((true, text.as_bytes())));
+            prop_assert_eq!(&encoded, &[encode_plain(Plain::Bytes(&bytes)), encode_plain(Plain::Text(&text))]);
+            prop_assert_eq!(plain(&encoded[0]), Some(Plain::Bytes(&bytes)));
+            prop_assert_eq!(plain(&encoded[1]), Some(Plain::Text(&text)));
             let mut damaged = encoded[1].clone();
             damaged.truncate(cut.index(damaged.len()));
-            let as_text = [&encode_plain(true, &[])[..], &any].concat();
-            for some in [any.clone(), damaged, as_text, encode_plain(true, &any)] {
+            // The same bytes after the head of an empty text, and called a text, which they may not be.
+            let behind = [&encode_plain(Plain::Text(""))[..], &any].concat();
+            let mut as_text = encode_plain(Plain::Bytes(&any));
+            as_text[0] += 0x20;
+            for some in [any.clone(), damaged, behind, as_text] {
                 prop_assert_eq!(check_value(&some), decode_value(&some).map(drop));
             }
         }

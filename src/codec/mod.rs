@@ -10,7 +10,7 @@ mod reader;
 mod value;
 mod writer;
 
-pub use cbor::{MAX_DEPTH, check_value, decode_value, encode_plain, encode_value, plain};
+pub use cbor::{MAX_DEPTH, Plain, check_value, decode_value, encode_plain, encode_value, plain};
 pub use error::DecodeError;
 pub use reader::Reader;
 pub use value::Value;

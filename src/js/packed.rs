@@ -11,7 +11,7 @@
 
 use js_sys::Uint8Array;
 
-use crate::codec::{MAX_SAFE, Value, Writer, decode_value, plain};
+use crate::codec::{MAX_SAFE, Plain, Value, Writer, decode_value, plain};
 use crate::crypto::hex;
 
 /// A buffer that is written.
@@ -32,18 +32,13 @@ impl Packed {
 
     /// Adds a stored value.
     pub(super) fn stored(&mut self, bytes: &[u8]) {
-        if let Some((is_text, inside)) = plain(bytes) {
-            match core::str::from_utf8(inside) {
-                Ok(text) if is_text => self.tagged(4, text),
-                _ => {
-                    self.tape.u8(5).bytes(inside);
-                }
-            }
-            return;
-        }
-        match decode_value(bytes) {
-            Ok(value) => self.value(&value),
-            Err(_) => drop(self.tape.u8(12)),
+        match plain(bytes) {
+            Some(Plain::Text(text)) => self.tagged(4, text),
+            Some(Plain::Bytes(bytes)) => drop(self.tape.u8(5).bytes(bytes)),
+            None => match decode_value(bytes) {
+                Ok(value) => self.value(&value),
+                Err(_) => drop(self.tape.u8(12)),
+            },
         }
     }
 

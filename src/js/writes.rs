@@ -18,7 +18,7 @@ use super::core::{Core, space_key};
 use super::error::bad_input;
 use super::item;
 use super::value::MAX_VALUE;
-use crate::codec::{DecodeError, MAX_DEPTH, Reader, Value, encode_plain, encode_value};
+use crate::codec::{DecodeError, MAX_DEPTH, Plain, Reader, Value, encode_plain, encode_value};
 use crate::node::{Call, CallId, SpaceCall};
 use crate::space::{Expect, WriteOp};
 
@@ -82,8 +82,8 @@ fn read_op(reader: &mut Reader<'_>) -> Result<WriteOp, DecodeError> {
     }
     let value = match reader.u8()? {
         // What most are is not taken apart.
-        4 => Ok(encode_plain(true, reader.text("text", MAX_VALUE)?.as_bytes())),
-        5 => Ok(encode_plain(false, reader.bytes("bytes", MAX_VALUE)?)),
+        4 => Ok(encode_plain(Plain::Text(reader.text("text", MAX_VALUE)?))),
+        5 => Ok(encode_plain(Plain::Bytes(reader.bytes("bytes", MAX_VALUE)?))),
         kind => encode_value(&read_value(reader, kind, 0)?),
     };
     let fits = |bytes: &Vec<u8>| bytes.len() <= MAX_VALUE;
