@@ -6,7 +6,7 @@ use super::{
     Feed, FeedError, HeadCheck, MAX_BLOCK, MAX_PROOF_BLOCKS, Node, Proof, SignedHead,
     node::total,
     plan::{Step, plan, walk},
-    tree_hash, wide,
+    slices, tree_hash, wide,
 };
 use crate::storage::Files;
 
@@ -31,8 +31,7 @@ impl Feed {
         proof: &Proof,
         blocks: &[B],
     ) -> Result<Accepted, FeedError> {
-        let blocks: Vec<&[u8]> = blocks.iter().map(AsRef::as_ref).collect();
-        Ok(self.accept_at(files, proof, &blocks, None)?.0)
+        Ok(self.accept_at(files, proof, &slices(blocks), None)?.0)
     }
 
     /// The same; besides, `byte` of the feed must be in the first block. Its place in it.
@@ -125,11 +124,11 @@ impl Feed {
         FeedError::Fork { ours: Box::new(*ours), theirs: Box::new(*theirs) }
     }
 
-    pub(super) fn check_blocks<B: AsRef<[u8]>>(
+    pub(super) fn check_blocks(
         &self,
         proof: &Proof,
         to: u64,
-        blocks: &[B],
+        blocks: &[&[u8]],
     ) -> Result<Range<u64>, FeedError> {
         let count = wide(blocks.len());
         if count > MAX_PROOF_BLOCKS {
@@ -142,8 +141,8 @@ impl Feed {
         if end > to {
             return Err(FeedError::OutOfRange { length: to, got: end });
         }
-        if let Some(block) = blocks.iter().find(|block| block.as_ref().len() > MAX_BLOCK) {
-            let got = wide(block.as_ref().len());
+        if let Some(block) = blocks.iter().find(|block| block.len() > MAX_BLOCK) {
+            let got = wide(block.len());
             return Err(FeedError::TooLarge { what: "block", max: wide(MAX_BLOCK), got });
         }
         Ok(proof.blocks_start..end)

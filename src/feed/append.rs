@@ -1,6 +1,8 @@
 //! Writing one's own feed.
 
-use super::{Feed, FeedError, MAX_BLOCK, MAX_LENGTH, Node, SignedHead, flat, node::total, tree_hash, wide};
+use super::{
+    Feed, FeedError, MAX_BLOCK, MAX_LENGTH, Node, SignedHead, flat, node::total, slices, tree_hash, wide,
+};
 use crate::{crypto::Signer, storage::Files};
 
 impl Feed {
@@ -46,7 +48,7 @@ impl Feed {
             roots.push(node);
         }
         let bytes = total(&roots)?;
-        self.store_blocks(files, self.bytes, blocks)?;
+        self.store_blocks(files, self.bytes, &slices(blocks))?;
         nodes.store(self, files)?;
         let head = SignedHead::sign(signer, end, self.fork(), tree_hash(&roots));
         self.store_head(files, head)?;

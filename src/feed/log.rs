@@ -358,14 +358,14 @@ impl Feed {
     }
 
     /// Stores blocks end to end from a place on, small ones together in one write.
-    pub(super) fn store_blocks<B: AsRef<[u8]>>(
+    pub(super) fn store_blocks(
         &self,
         files: &mut Files,
         mut offset: u64,
-        blocks: &[B],
+        blocks: &[&[u8]],
     ) -> Result<(), FeedError> {
         let mut run: Vec<u8> = Vec::with_capacity(RUN);
-        for block in blocks.iter().map(AsRef::as_ref) {
+        for block in blocks {
             if run.len() + block.len() > RUN {
                 files.write(self.paths.data, offset, &run)?;
                 offset += wide(run.len());

@@ -12,7 +12,7 @@ use super::{
     Accepted, Feed, FeedError, MAX_LENGTH, Node, Proof, SignedHead, flat,
     node::total,
     plan::{plan, walk},
-    tree_hash,
+    slices, tree_hash,
 };
 use crate::{codec::MAX_SAFE, crypto::Signer, storage::Files};
 
@@ -76,13 +76,14 @@ impl Feed {
             return Err(FeedError::OutOfRange { length: head.length, got: proof.from });
         }
         head.verify(&self.key)?;
+        let blocks = &slices(blocks)[..];
         let range = self.check_blocks(proof, head.length, blocks)?;
         if range.start < proof.from && !range.is_empty() {
             // They are the same in both forks: an ordinary proof brings them.
             return Err(FeedError::OutOfRange { length: head.length, got: range.start });
         }
         let leaves: Vec<Node> =
-            range.clone().zip(blocks).map(|(index, block)| Node::leaf(index, block.as_ref())).collect();
+            range.clone().zip(blocks).map(|(index, block)| Node::leaf(index, block)).collect();
         let steps = plan(proof.from, head.length, &range);
         let mut found = walk(&steps, &proof.nodes, &leaves, &mut |index| {
             let known = old_roots.iter().find(|root| root.index == index);
