@@ -54,8 +54,6 @@ pub struct Database {
     /// What else was there when it was opened; `None` once something was written.
     seen: RefCell<Option<Seen>>,
     closed: Rc<Cell<bool>>,
-    /// Whether the transaction that runs raises the fence.
-    raises: Cell<bool>,
 }
 
 /// Asks for what is to be stored.
@@ -107,8 +105,7 @@ impl Database {
             Err(_) => records::read_all(&connection, rule).await?,
         };
         let seen = RefCell::new(Some(seen));
-        let raises = Cell::new(false);
-        Ok((Self { handle, connection, fence: Cell::new(fence), seen, closed, raises }, snapshot))
+        Ok((Self { handle, connection, fence: Cell::new(fence), seen, closed }, snapshot))
     }
 
     /// Raises the fence at once: whoever opened it before writes nothing any more, though nothing is written yet here.
@@ -191,22 +188,23 @@ impl Database {
         }
     }
 
-    /// Asks, in front of all else of a transaction, whether this node may write; the first one raises the fence.
+    /// Asks, in front of all else of a transaction, whether this node may write; the first one raises the fence: whether
+    /// this is it, and the answer.
     fn guard<'a>(
         &'a self,
         transaction: &idb::Transaction,
-    ) -> Result<impl Future<Output = Result<(), IdbError>> + use<'a>, IdbError> {
+    ) -> Result<(bool, impl Future<Output = Result<(), IdbError>> + use<'a>), IdbError> {
         let store = transaction.object_store(KEYS)?;
         let fence = store.get(JsValue::from_str(FENCE))?.into_future();
         let seen = match self.seen.borrow().is_some() {
             true => Some(Seen::ask(transaction)?),
             false => None,
         };
-        if seen.is_some() {
+        let raises = seen.is_some();
+        if raises {
             store.put(&(self.fence.get() + 1.0).into(), Some(&FENCE.into()))?;
-            self.raises.set(true);
         }
-        Ok(async move {
+        let answer = async move {
             let mut same = fence.await?.and_then(|value| value.as_f64()).unwrap_or(0.0) == self.fence.get();
             if let Some(seen) = seen {
                 let now = seen.await?;
@@ -217,7 +215,8 @@ impl Database {
             }
             self.closed.set(true);
             Err(IdbError::Fenced)
-        })
+        };
+        Ok((raises, answer))
     }
 
     /// Stores what is asked for, or nothing of it, in one transaction; if that was ended in its middle, in another.
@@ -238,14 +237,13 @@ impl Database {
         let raw = self.transaction(&[PAGES, JOURNAL, KEYS], durability)?;
         let mut transaction = idb::Transaction::from(raw.clone());
         let ended = ended(&mut transaction);
-        self.raises.set(false);
-        let asked = match self.guard(&transaction) {
+        let (raises, asked) = match self.guard(&transaction) {
             // The guard is answered first, and until the last answer nothing is stored: so nobody has to wait for it.
-            Ok(guard) => {
+            Ok((raises, guard)) => {
                 let asked = ask(&transaction);
-                guard.await.and(asked)
+                (raises, guard.await.and(asked))
             }
-            Err(error) => Err(error),
+            Err(error) => (false, Err(error)),
         };
         // One call for either: were only one of them known to be needed, the other could stand in a part of the module that is
         // missing, and what must not be stored would be stored by itself while that is fetched, or cannot be.
@@ -256,7 +254,7 @@ impl Database {
             .and_then(|function| function.dyn_into::<Function>())
             .and_then(|function| function.call0(&raw));
         let stored = ended.await.unwrap_or(false);
-        if stored && self.raises.get() {
+        if stored && raises {
             self.seen.take();
             self.fence.set(self.fence.get() + 1.0);
         }
