@@ -2,13 +2,8 @@
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-// Bytes of one buffer that values share: to make one for each takes longer than all else of reading. Whoever keeps a value
-// or posts it somewhere takes no more than this along.
-const SHARED = 8192;
-
 // The buffer that is read; nothing else runs meanwhile.
 let bytes, view, at, texts, from;
-let shared, sharedFrom, sharedTo; // a copy of the bytes between
 let author, device, time; // as in the entry before
 
 function begin(packed) {
@@ -21,7 +16,7 @@ function begin(packed) {
 }
 
 function end(result) {
-  bytes = view = texts = shared = undefined;
+  bytes = view = texts = undefined;
   return result;
 }
 
@@ -54,15 +49,6 @@ function float() {
   return view.getFloat64(at - 8, true);
 }
 
-function taken(start, end) {
-  if (end - start > SHARED / 4) return bytes.slice(start, end);
-  if (!shared || end > sharedTo) {
-    [sharedFrom, sharedTo] = [start, Math.min(start + SHARED, bytes.length)];
-    shared = bytes.slice(sharedFrom, sharedTo).buffer;
-  }
-  return new Uint8Array(shared, start - sharedFrom, end - start);
-}
-
 function stored() {
   switch (bytes[at++]) {
     case 0: return null;
@@ -73,7 +59,8 @@ function stored() {
     case 5: {
       const length = varint();
       at += length;
-      return taken(at - length, at);
+      // A buffer for each: whoever posts one value somewhere must not send its neighbours along, private ones perhaps.
+      return bytes.slice(at - length, at);
     }
     case 6: return many(stored);
     case 7: {

@@ -451,7 +451,7 @@ type Unsupported<Name extends string = "send" | "set" | "get" | "add" | "url"> =
 /** One value of a key, as it was written. */
 export interface Written {
   readonly key: string;
-  /** Undefined: a removal, or a kind of value that a newer version wrote. Short bytes may share their `buffer` with others: 8 KiB at most. */
+  /** Undefined: a removal, or a kind of value that a newer version wrote. */
   readonly value: any;
   /** Other values of the key, written without having seen this one. */
   readonly conflicts: Written[];
