@@ -8,8 +8,8 @@
 //! run key                            MAC(view key, "run" ‖ u64 number ‖ index ‖ blocks)
 //! ```
 //! The index comes into memory when the run is first looked at; blocks are read each time. Of a sealed run the block that was
-//! opened last stays, and all of it is wiped when the run goes, as it does when the space is locked. A run key belongs to its content alone, so no nonce is ever used for two things, and a block opens
-//! nowhere but in its place of its run.
+//! opened last stays, and all of it is wiped when the run goes, as it does when the space is locked. A run key belongs to
+//! its content alone, so no nonce is ever used for two things, and a block opens nowhere but in its place of its run.
 
 use core::{
     cell::{OnceCell, RefCell},

@@ -11,7 +11,7 @@ use crate::{
             Keys, Space,
             tests::{
                 Device, meet,
-                orders::{run, step},
+                orders::{four, run, step},
                 put,
             },
         },
@@ -143,13 +143,7 @@ proptest! {
         later in prop::collection::vec(step(), 1..12),
         locked: bool,
     ) {
-        let mut a = Device::founder(1);
-        let (mut b, mut c, d) = (Device::asker(2), Device::asker(3), Device::asker(4));
-        a.grant(&b);
-        a.grant(&c);
-        meet(&mut a, &mut b);
-        meet(&mut a, &mut c);
-        let mut devices = vec![a, b, c, d];
+        let mut devices = four();
         for (count, step) in steps.iter().enumerate() {
             run(&mut devices, step, count);
         }

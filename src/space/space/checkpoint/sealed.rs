@@ -11,8 +11,8 @@
 //! view key   MAC(seed of this device's writer key in the space, "view")
 //! nonce      first 24 bytes of MAC(view key, "nonce" ‖ state): the same twice only for the same state
 //! state      version u8 │ layout u8
-//!            varint number of the next run │ varint runs │ each, the oldest first: varint number │ varint bytes of blocks │ varint
-//!                       bytes │ run key 32
+//!            varint number of the next run │ varint runs │ each, the oldest first: varint number │ varint bytes of blocks
+//!                       │ varint bytes │ run key 32
 //!            varint writers │ each: key 32, its number being its place here
 //!            varint feeds │ each: varint writer │ varint length taken in │ tree hash there 32
 //!            varint epochs │ each: id 32 │ content key 32 │ entries in the view with a part sealed under it

@@ -11,7 +11,7 @@ use crate::{
             Install, Keys, Space,
             tests::{
                 Device, meet,
-                orders::{Act, Step, run, step},
+                orders::{Act, Step, four, run, step},
                 put, root,
             },
         },
@@ -92,13 +92,7 @@ proptest! {
     /// Devices write, cut, hide and meet, locked and unlocked, and write checkpoints at any moment.
     #[test]
     fn unlocking_takes_what_it_would_compute(turns in prop::collection::vec(turn(), 1..50)) {
-        let mut a = Device::founder(1);
-        let (mut b, mut c, d) = (Device::asker(2), Device::asker(3), Device::asker(4));
-        a.grant(&b);
-        a.grant(&c);
-        meet(&mut a, &mut b);
-        meet(&mut a, &mut c);
-        let mut devices = vec![a, b, c, d];
+        let mut devices = four();
         for (count, turn) in turns.iter().enumerate() {
             match turn {
                 Turn::Step(Step::Acknowledge { device }) if !devices[*device].space.is_unlocked() => {}

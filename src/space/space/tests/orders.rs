@@ -62,6 +62,17 @@ pub(in crate::space::space) enum Act {
     Unhide,
 }
 
+/// A founder, two devices that it let in and met, and one that still asks.
+pub(in crate::space::space) fn four() -> Vec<Device> {
+    let mut a = Device::founder(1);
+    let (mut b, mut c, d) = (Device::asker(2), Device::asker(3), Device::asker(4));
+    a.grant(&b);
+    a.grant(&c);
+    meet(&mut a, &mut b);
+    meet(&mut a, &mut c);
+    vec![a, b, c, d]
+}
+
 pub(in crate::space::space) fn step() -> impl Strategy<Value = Step> {
     let device = || 0..4_usize;
     let act = |act| (device(), device()).prop_map(move |(device, target)| Step::Act { device, target, act });
