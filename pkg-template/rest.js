@@ -7,10 +7,10 @@
 //
 // Each needs those before it. They are brought in by `upTo()` and `rest()`, without stopping anybody, before they are
 // needed: the node asks for the rest when another one is heard, the package in a calm moment after a set-up or a write, when
-// a node is opened that has something already, and before calls that need it. Should a part be missing all the same, the module asks for it
-// in the middle of its work and cannot wait: then it is fetched while the page stands still. If that fails too, the work
-// is given up where it stands: nothing of it is stored, since what a turn of the node stores is handed over at its end,
-// and this node does nothing any more.
+// a node is opened that has something already, and before calls that need it. Should a part be missing all the same, the
+// module asks for it in the middle of its work and cannot wait: then it is fetched while the page stands still. If that
+// fails too, the work is given up where it stands: nothing of it is stored, since what a turn of the node stores is handed
+// over at its end, and this node does nothing any more.
 
 import { parts } from "./wasm/core.js";
 import { HyphaError } from "./errors.js";

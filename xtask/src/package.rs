@@ -32,6 +32,8 @@ const TRANSFORM: Duration = Duration::from_secs(15 * 60);
 /// goes last: it is read before, and no browser needs it.
 const WASM_OPT: &[&str] = &[
     "-Oz",
+    // what the first pass leaves apart, a second one joins
+    "-Oz",
     // inlining what is called once makes it smaller, and its gzip 6 % larger
     "--one-caller-inline-max-function-size=0",
     // the first kilobyte is the far end of the stack: what an index adds can go into a load's offset

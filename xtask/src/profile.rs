@@ -16,9 +16,9 @@ use std::time::Duration;
 const RECORD: Duration = Duration::from_secs(5 * 60);
 
 const HEAD: &str = "\
-# What a page runs until its first write, and when it is opened again: functions with the places that ran, by the stage that
-# reached them first, which is the part of the module that they are in; all others are in the last part. Written by `cargo xtask profile`; do it again when `cargo xtask
-# check` or the test of the first load says that something is missing here.
+# What a page runs until its first write, and when it is opened again: functions with the places that ran, by the stage
+# that reached them first, which is the part of the module that they are in; all others are in the last part. Written by
+# `cargo xtask profile`; do it again when a build says that this list is of another one.
 
 ";
 

@@ -55,6 +55,7 @@ async function byScript(browser, server, options) {
     await scripted.home.put("a", { n: 1 });
     await scripted.home.get("a");
     for await (const { key } of scripted.home.list()) await scripted.home.get(key);
+    scripted.home.code();
   });
   await told(tab, 2, "written by a script");
 }
