@@ -58,10 +58,12 @@ const PATIENCE: u8 = 4;
 pub(super) struct Ledger {
     state: FileId,
     facts_file: FileId,
+    acts_file: FileId,
     sealed_file: FileId,
     facts: Facts,
     /// Bytes of facts that are stored.
     facts_length: u64,
+    acts_length: u64,
     /// Bytes of state at the last writing.
     state_length: u64,
     /// Entries taken in since the last writing, and their bytes.
@@ -79,9 +81,11 @@ impl Ledger {
         Self {
             state: files.file(&format!("{}state", folder(space))),
             facts_file: files.file(&format!("{}facts", folder(space))),
+            acts_file: files.file(&format!("{}acts", folder(space))),
             sealed_file: files.file(&format!("{}sealed", folder(space))),
             facts: Facts::default(),
             facts_length: 0,
+            acts_length: 0,
             state_length: 0,
             entries: 0,
             bytes: 0,
@@ -151,9 +155,11 @@ impl Space {
         }
         let numbers = &self.numbers;
         let proved = |writer, index| self.access.is_proved(&numbers.key(writer), index);
-        let facts = self.ledger.facts.encode(&proved);
+        let [facts, acts] = self.ledger.facts.encode(&proved);
         files.write(self.ledger.facts_file, self.ledger.facts_length, &facts)?;
+        files.write(self.ledger.acts_file, self.ledger.acts_length, &acts)?;
         self.ledger.facts_length = files.len(self.ledger.facts_file);
+        self.ledger.acts_length = files.len(self.ledger.acts_file);
         let judge = Judge { access: &self.access, numbers: &self.numbers };
         self.view.write(files, &self.key, planned, &covered, &judge)?;
         self.store_sealed(files, &trees)?;
