@@ -14,6 +14,7 @@
 //! judged again by what is known now, it says again, byte by byte, what was stored.
 //!
 //! ```text
+//! hash 32 of the rest
 //! root 32 │ varint records that count │ hashes 32, ascending
 //! feeds, ascending by number, each: varint number │ place │ varint judged │ clocks │ named │ outcomes of acts; varint u32::MAX
 //! place     u8 0: open, 1: closed by the root │ varint length │ [1: pinned length varint │ tree hash 32]
@@ -32,7 +33,7 @@ use super::{
 use crate::{
     codec::{DecodeError, Reader, Writer},
     collections::{Map, Set, sort, sort_by},
-    crypto::{Hash, PublicKey},
+    crypto::{Hash, PublicKey, blake2b},
     space::Entry,
 };
 
@@ -46,6 +47,12 @@ impl Access {
     /// Whether facts were left out.
     pub const fn is_shallow(&self) -> bool {
         self.is_shallow
+    }
+
+    /// Facts that are in memory.
+    #[cfg(test)]
+    pub(crate) fn facts(&self) -> usize {
+        self.logs.iter().map(|(_, log)| log.facts.len()).sum()
     }
 
     /// An engine that was told nothing of entries yet, but all else that this one was told.
@@ -130,7 +137,8 @@ impl Access {
             self.write_log(id, number, &mut out);
         }
         out.varint(END);
-        Some(out.finish())
+        let told = out.finish();
+        Some([&blake2b(&[&told]).0, told.as_slice()].concat())
     }
 
     fn write_log(&self, id: Id, number: &mut Number<'_>, out: &mut Writer) {
@@ -225,7 +233,9 @@ impl Access {
     ) -> bool {
         self.records_grew = false;
         self.recount();
-        let Ok(logs) = self.read_logs(stored, key) else { return false };
+        let whole = stored.split_at_checked(32).filter(|(hash, told)| blake2b(&[told]).0 == **hash);
+        let Some((_, told)) = whole else { return false };
+        let Ok(logs) = self.read_logs(told, key) else { return false };
         self.is_shallow = true;
         let mut acts: Vec<((u64, PublicKey), Id, u64)> = Vec::new();
         for id in &logs {

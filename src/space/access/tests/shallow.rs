@@ -78,3 +78,27 @@ fn a_shallow_engine_answers_as_a_full_one() {
         }
     }
 }
+
+/// Whatever byte of what is stored is another one: it is not taken.
+#[test]
+fn judgements_that_were_changed_are_not_taken() {
+    let mut taken = 0;
+    for seed in 1..20 {
+        let world = History::kind(seed, 30);
+        let mut real = Real::build(&world, seed);
+        let mut node = Node::new(&world, &mut real);
+        items(&world).iter().for_each(|item| node.receive(item));
+        node.settle(true);
+        let mut dice = Dice::new(seed);
+        for _ in 0..20 {
+            let (at, by) = (dice.below(10_000), dice.between(1, 255));
+            let changed = |stored: &mut Vec<u8>| {
+                let at = at % stored.len();
+                stored[at] ^= u8::try_from(by).unwrap();
+            };
+            assert!(!node.shallow(changed), "seed {seed}: byte {at} by {by}");
+        }
+        taken += usize::from(node.shallow(|_| {}));
+    }
+    assert!(taken > 10);
+}

@@ -28,6 +28,8 @@ mod restore;
 mod sealed;
 #[cfg(test)]
 mod sealed_tests;
+#[cfg(test)]
+mod shallow_tests;
 mod state;
 #[cfg(test)]
 pub(super) mod tests;
