@@ -66,17 +66,16 @@ impl Plan {
             module.slots.iter().rev().map(|(slot, function)| (*function, *slot)).collect();
         // what stands in the table already is found there
         plan.slots.clone_from(&old);
-        let parts = plan.parts.clone();
+        let mut fresh = BTreeSet::new();
         for (part, named) in named.iter().enumerate() {
-            for function in named.iter().filter(|one| {
-                **one >= imported && parts.get(usize::try_from(**one).unwrap_or(usize::MAX)) != Some(&part)
-            }) {
-                let size = &mut plan.size;
-                plan.slots.entry(*function).or_insert_with(|| {
-                    *size += 1;
-                    *size - 1
-                });
-            }
+            fresh.extend(named.iter().map(|one| (plan.part(*one), *one)).filter(|(owner, function)| {
+                *function >= imported && *owner != part && !old.contains_key(function)
+            }));
+        }
+        // those of one part one after the other, as they stand there: lists of them that only count up are the smallest
+        for (_, function) in fresh {
+            plan.slots.insert(function, plan.size);
+            plan.size += 1;
         }
         for (part, named) in named.iter().enumerate() {
             let share = plan.share(module, layout, part, named)?;
