@@ -113,9 +113,9 @@ mod tests {
 
     #[test]
     fn likes_stand_beside_likes_and_none_is_lost() {
-        // of three kinds, shuffled
-        let code = |at: u8| [vec![at % 3 + 1; 20], vec![at; 2]].concat();
-        let codes: Vec<Vec<u8>> = (0..60).map(|at: u8| code(at * 37 % 60)).collect();
+        // of three kinds, mixed
+        let code = |at: u8| [vec![(at % 11).pow(2) % 11 % 3; 20], vec![at; 2]].concat();
+        let codes: Vec<Vec<u8>> = (0..60).map(code).collect();
         let functions: Vec<(u32, &[u8])> = codes.iter().map(|code| (0, code.as_slice())).collect();
         let order = alike(&functions);
         let kinds: Vec<u8> = order.iter().map(|at| codes[*at][0]).collect();
