@@ -289,14 +289,16 @@ impl<'a> Node<'a> {
 
     /// Every clock and every precedence, as one who was told all says, and as this engine does.
     pub(crate) fn assert_clocks(&self) {
+        if !self.access.is_shallow() {
+            return;
+        }
         let mut full = self.told();
         full.settle(&self.heads);
         let keys: Vec<PublicKey> = self.real.keys.values().copied().collect();
         for key in &keys {
             for index in 0..full.next(key) {
                 // Who judges what waits, too, knows more.
-                if full.order(key, index).is_none() || self.access.order(key, index).is_none() {
-                    assert!(!self.access.is_shallow() || full.order(key, index).is_none());
+                if full.order(key, index).is_none() {
                     continue;
                 }
                 assert_eq!(self.access.order(key, index), full.order(key, index));

@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! space/<key>/view/state   what the rest belongs to, written anew each time: `state.rs`
-//! space/<key>/view/facts   entries that say something about others, in the order they were given: `facts.rs`
+//! space/<key>/view/facts   entries that only name others, in the order they were given: `facts.rs`
+//! space/<key>/view/acts    the other ones that say something about others, or nothing: the same
 //! space/<key>/view/run-N   places of the view by key: `space/view/run.rs`
 //! space/<key>/view/sealed  the state of what came out of sealed parts, sealed itself: `sealed.rs`
 //! space/<key>/view/sealed-N   its places by key, in sealed runs
@@ -13,8 +14,9 @@
 //! It is written in the same batch as all else of its moment, and only when [`Space::is_checkpoint_due`]: a writing
 //! costs what changed since the last one, merging of runs aside, which makes that log n times as much in all.
 //!
-//! When it is read, root records, pins and proofs of forks may have come since: the access engine is told its facts and
-//! judges by what is known now. What it then shows otherwise than the checkpoint does is moved in the view entry by
+//! When it is read, the access engine takes the judgements that are in the state, and the acts; facts stay on the disk until
+//! somebody asks for more than that (`space/access/shallow.rs`). Root records, pins and proofs of forks may have come since:
+//! then it is told all facts and judges by what is known now. What it then shows otherwise than the checkpoint does is moved in the view entry by
 //! entry, as when it happens while the space is open. Entries past the checkpoint are taken in as ever. What came out
 //! of sealed parts is stored only sealed, and written only while the space is unlocked; which entries have one is told in
 //! clear, as it is in the feeds, so that what came or went in between is found when it is unlocked again.
