@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// No feed has this number: there are no more.
-const END: u64 = u32::MAX as u64;
+const END: u64 = 0xffff_ffff;
 
 /// Gives every writer a small number, always the same.
 pub(super) type Number<'a> = dyn FnMut(&PublicKey) -> u32 + 'a;

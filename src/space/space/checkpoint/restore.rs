@@ -165,8 +165,8 @@ impl Space {
             .facts
             .encode(&|writer, index| self.access.is_proved(&self.numbers.key(writer), index));
         let mut access = self.access.fresh();
-        let all = [[facts, new_facts].concat(), [acts, new_acts].concat()];
-        if told(&mut access, &self.numbers, &[&all[0], &all[1]]).is_none() {
+        let (facts, acts) = ([facts, new_facts].concat(), [acts, new_acts].concat());
+        if told(&mut access, &self.numbers, &[&facts, &acts]).is_none() {
             return Ok(None);
         }
         for (writer, tail) in self.tails.iter() {
