@@ -76,7 +76,18 @@ pub(super) fn present<T, E: Into<SpaceError>>(result: Result<T, E>) -> Result<Op
 impl Space {
     /// Whether something waits for pages that are not in memory.
     pub fn is_waiting(&self) -> bool {
+        // Of several message keys or secrets the last one counts, and who asks for it cannot wait.
+        if self.message_keys.len() > 1 {
+            self.message_keys.iter().for_each(|(writer, index, ..)| self.ask_order(*writer, *index));
+        }
+        if self.notes.secrets.len() > 1 {
+            self.notes.secrets.keys().for_each(|(writer, index, _)| self.ask_order(*writer, *index));
+        }
         !self.backlog.is_empty() || self.view.is_spoiled() || self.access.has_asked()
+    }
+
+    fn ask_order(&self, writer: u32, index: u64) {
+        let _ = self.access.order(&self.numbers.key(writer), index);
     }
 
     /// Goes on with what waited. To be called when the pages that the files want were supplied; more may be wanted after.
