@@ -45,7 +45,7 @@ test("what a person types wrong is said where it was typed", scenario(async (w) 
   assert.deepEqual((await tab.textOf("passphrase")).split(" "), words);
   await tab.type("device-name", "a short name");
   await tab.click("create");
-  await inState(tab, "writer", { timeout: 60_000 });
+  await inState(tab, "writer", { timeout: 120_000 });
 }));
 
 test("a passphrase with a typo names the word", scenario(async (w) => {

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { until } from "./wait.mjs";
 
 /** Deriving keys from a passphrase takes a second or two on purpose, and longer on a busy machine. */
-const DERIVING = { timeout: 60_000 };
+const DERIVING = { timeout: 120_000 };
 /** Finding each other through a hub, connecting, and the first exchange. */
-export const MEETING = { timeout: 60_000 };
+export const MEETING = { timeout: 120_000 };
 
 /** `server.url` or `server.claim` with query parameters, such as hubs: `address(server.claim, { hub: hub.url })`. */
 export function address(url, query = {}) {
