@@ -7,6 +7,7 @@ import test from "node:test";
 import { WebSocketServer } from "ws";
 import { scenario } from "./harness.mjs";
 import { address, fillSignIn, inState, post, reads, setUp } from "./lib/person.mjs";
+import { until } from "./lib/wait.mjs";
 
 /** A server on a free port that ends with the test. */
 async function listening(w, server, close) {
@@ -177,8 +178,10 @@ test("a hub that is down, one that talks garbage and one that is none do no harm
   await inState(visitor, "visitor");
   await reads(visitor, ["in spite of all"]);
   // Each hub is shown as what it is.
-  const states = await origin.run(() => Object.fromEntries([...document.querySelectorAll("[data-testid=hubs] > [data-url]")].map((hub) => [hub.dataset.url, hub.dataset.state])));
-  assert.equal(states[good.url], "open");
+  const states = await until("the good hub to be open", async () => {
+    const states = await origin.run(() => Object.fromEntries([...document.querySelectorAll("[data-testid=hubs] > [data-url]")].map((hub) => [hub.dataset.url, hub.dataset.state])));
+    return states[good.url] === "open" && states;
+  }, { told: () => origin.seen() });
   for (const url of hub.slice(0, 3)) assert.notEqual(states[url], undefined, url);
   assert.notEqual(states["ws://127.0.0.1:9"], "open");
 }));

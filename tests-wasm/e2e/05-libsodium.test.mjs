@@ -9,6 +9,7 @@ import { createServer } from "node:http";
 import path from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
+import sodium from "libsodium-wrappers-sumo";
 import { scenario } from "./harness.mjs";
 import { words } from "../vectors/js/vectors.mjs";
 
@@ -26,8 +27,8 @@ const PAGE = `<!doctype html><meta charset="utf-8"><title>libsodium</title><link
 const PASSPHRASES = 4;
 const HASHES = 4;
 /** Sign-ups of which the one that was least disturbed must fit; a quiet machine needs one. */
-const SIGN_UPS = 8;
-/** Longest time that the page may stand still while it signs up, milliseconds; the machine may be busy. */
+const SIGN_UPS = 12;
+/** Longest time that the page may stand still while it signs up, milliseconds on a machine that does nothing else. */
 const STILL = 200;
 /** And in parts of the time for which the derivation itself, were it done in the page, makes it stand still. */
 const PART = 0.75;
@@ -144,21 +145,33 @@ for (const kind of ["chrome", "firefox"]) {
   test(`${kind}: signing up keeps the page awake, and its keys and its claim are libsodium's`, scenario(async (w, t) => {
     const { url, nonce, claims } = await site(w);
     const browser = await w.browser(kind);
-    // Of several, each on a site of its own and so in a process of its own, the best: other work of the machine only ever adds,
-    // and what the page does itself is there each time.
-    const best = { longest: Infinity, blocked: Infinity, ticks: 0 };
-    const isAwake = () => best.ticks >= 20 && best.longest < STILL && best.longest < best.blocked * PART;
+    // Of several, each on a site of its own and so in a process of its own, the best of everything: other work of the machine
+    // only ever adds, and what the page does itself is there each time.
+    const best = { longest: Infinity, blocked: Infinity, slowness: Infinity, ticks: 0 };
+    const isAwake = () => best.ticks >= 20 && best.longest < STILL * best.slowness && best.longest < best.blocked * PART;
     const rounds = [];
     while (!isAwake() && rounds.length < SIGN_UPS) {
       const { longest, blocked, ...more } = await signedUp(browser, { url, nonce, claims });
       best.longest = Math.min(best.longest, longest);
       best.blocked = Math.min(best.blocked, blocked);
+      best.slowness = Math.min(best.slowness, await slowness());
       best.ticks = Math.max(best.ticks, more.ticks);
       rounds.push({ longest, blocked, ...more });
-      t.diagnostic(`${kind}: signing up took ${more.took} ms, ${more.ticks} ticks, none later than ${longest} ms; libsodium ${more.version} blocks for ${blocked} ms`);
+      t.diagnostic(`${kind}: signing up took ${more.took} ms, ${more.ticks} ticks, none later than ${longest} ms; libsodium ${more.version} blocks for ${blocked} ms; `
+        + `the machine is ${best.slowness.toFixed(1)} times slower than if it did nothing else`);
     }
     assert.ok(isAwake(), `each of ${rounds.length} times the page stood still for ${best.longest} ms or more, libsodium for ${best.blocked} ms: ${JSON.stringify(rounds)}`);
   }));
+}
+
+/** How much longer than it runs a derivation takes now in this process, because the machine does other things: 1 if it does not. */
+async function slowness() {
+  await sodium.ready;
+  const derive = () => sodium.crypto_pwhash(32, "slowness", new Uint8Array(16), 3, 64 * 2 ** 20, sodium.crypto_pwhash_ALG_ARGON2ID13);
+  const [since, ran] = [performance.now(), process.cpuUsage()];
+  derive();
+  const [took, { user, system }] = [performance.now() - since, process.cpuUsage(ran)];
+  return Math.max(1, took / ((user + system) / 1000));
 }
 
 /** Signs up in a new tab at a domain of its own, and has libsodium derive the same in the same page: all must be equal. How long each took. */
