@@ -7,7 +7,8 @@
 //!         exports what the module did, memory, tables and globals as `_m`, `_t` (of functions), `_t1` …, `_g0` …, and the
 //!         memory once more as the mark
 //! others  import what their functions need of the glue, and `b.l`; of the module called as the mark: `_m` … as above;
-//!         of `f` functions of parts before, by the slots where they stand; export nothing. When one is started, its slots
+//!         of `f` functions of parts before in the order of their slots, each called by how many slots are left out before
+//!         it, or nothing if none are; export nothing. When one is started, its slots
 //!         of the table are filled, its data is in the memory, and a global says which part it was.
 //! ```
 
@@ -147,10 +148,13 @@ impl Cutting<'_> {
         if share.loader.is_some() {
             imports.import(LOADER.0, LOADER.1, EntityType::Function(share.nothing + 1));
         }
+        let mut next = 0;
         for old in &share.lent {
             let slot = self.plan.slot(*old)?;
-            let ty = by.type_index(type_of(module, *old))?;
-            imports.import(LENT, &slot.to_string(), EntityType::Function(ty));
+            let between = Some(slot - next).filter(|between| *between > 0);
+            let name = between.map(|between| between.to_string()).unwrap_or_default();
+            imports.import(LENT, &name, EntityType::Function(by.type_index(type_of(module, *old))?));
+            next = slot + 1;
         }
         if at == 0 {
             return Ok(imports);

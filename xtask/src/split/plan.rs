@@ -26,8 +26,8 @@ pub(super) struct Share {
     pub glue: Vec<u32>,
     /// Index here of the import that loads.
     pub loader: Option<u32>,
-    /// Functions of parts before that it calls.
-    pub lent: BTreeSet<u32>,
+    /// Functions of parts before that it calls, by where they stand in the table.
+    pub lent: Vec<u32>,
     /// Its own functions.
     pub own: Vec<u32>,
     /// By part, the function here that a stub calls before all.
@@ -125,7 +125,8 @@ impl Plan {
         }
         slots.extend(own.iter().filter_map(|one| Some((*self.slots.get(one)?, *one))));
         let (glue, others): (Vec<u32>, Vec<u32>) = named.iter().partition(|one| **one < imported);
-        let lent: BTreeSet<u32> = others.iter().copied().filter(|one| self.part(*one) < part).collect();
+        let mut lent: Vec<u32> = others.iter().copied().filter(|one| self.part(*one) < part).collect();
+        lent.sort_by_key(|one| self.slots.get(one));
         let mut stubs: Vec<u32> = others.iter().copied().filter(|one| self.part(*one) > part).collect();
         stubs.sort_by_key(|one| (self.part(*one), type_of(module, *one), *one));
         let mut used = BTreeSet::new();
