@@ -45,13 +45,17 @@ const signUp = (tab) => tab.run(async () => {
 
 const leads = (tab) => tab.run(async () => (await node.stats()).memory > 0);
 
-/** How long this machine takes now to open a node on an empty database, in ms: what a take-over is measured by where many run. */
+/** How long this machine takes now, on the average, to open a node on an empty database, in ms: what a take-over is measured by where many run. */
 const opening = (tab) => tab.run(async () => {
-  const start = performance.now();
-  const other = await Hypha.open({ name: "measured" });
-  const took = performance.now() - start;
-  await other.destroy();
-  return took;
+  let took = 0;
+  const times = 5;
+  for (let i = 0; i < times; i++) {
+    const start = performance.now();
+    const other = await Hypha.open({ name: "measured" });
+    took += performance.now() - start;
+    await other.destroy();
+  }
+  return took / times;
 });
 
 /** Writes `count` values one after another under a prefix; the versions that the promises gave. */
@@ -155,7 +159,7 @@ async function within(t, what, round) {
     const { took, limit } = rounds.at(-1);
     t.diagnostic(`${what} ${Math.round(took)} ms of ${Math.round(limit)}`);
     if (took < limit) return;
-  } while (rounds.length < 4);
+  } while (rounds.length < 6);
   assert.fail(`${what} ${rounds.map(({ took, limit }) => `${Math.round(took)} ms of ${Math.round(limit)}`).join(", ")}`);
 }
 
