@@ -109,7 +109,7 @@ impl Tab {
     }
 
     async fn until(&self, what: &str, done: impl Fn(&JsValue) -> bool) -> JsValue {
-        for _ in 0..1_000 {
+        for _ in 0..9_000 {
             let snapshot = self.snapshot();
             if done(&snapshot) {
                 return snapshot;
@@ -120,7 +120,7 @@ impl Tab {
     }
 
     async fn until_entry(&self, key: &str) -> JsValue {
-        for _ in 0..1_000 {
+        for _ in 0..9_000 {
             let entry = get(&self.core, key);
             if entry.is_object() {
                 return entry;

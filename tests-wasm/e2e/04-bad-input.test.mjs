@@ -7,6 +7,7 @@ import test from "node:test";
 import { WebSocketServer } from "ws";
 import { scenario } from "./harness.mjs";
 import { address, fillSignIn, inState, post, reads, setUp } from "./lib/person.mjs";
+import { until } from "./lib/wait.mjs";
 
 /** A server on a free port that ends with the test. */
 async function listening(w, server, close) {
@@ -45,7 +46,7 @@ test("what a person types wrong is said where it was typed", scenario(async (w) 
   assert.deepEqual((await tab.textOf("passphrase")).split(" "), words);
   await tab.type("device-name", "a short name");
   await tab.click("create");
-  await inState(tab, "writer", { timeout: 60_000 });
+  await inState(tab, "writer", { timeout: 120_000 });
 }));
 
 test("a passphrase with a typo names the word", scenario(async (w) => {
@@ -177,8 +178,10 @@ test("a hub that is down, one that talks garbage and one that is none do no harm
   await inState(visitor, "visitor");
   await reads(visitor, ["in spite of all"]);
   // Each hub is shown as what it is.
-  const states = await origin.run(() => Object.fromEntries([...document.querySelectorAll("[data-testid=hubs] > [data-url]")].map((hub) => [hub.dataset.url, hub.dataset.state])));
-  assert.equal(states[good.url], "open");
+  const states = await until("the good hub to be open", async () => {
+    const states = await origin.run(() => Object.fromEntries([...document.querySelectorAll("[data-testid=hubs] > [data-url]")].map((hub) => [hub.dataset.url, hub.dataset.state])));
+    return states[good.url] === "open" && states;
+  }, { told: () => origin.seen() });
   for (const url of hub.slice(0, 3)) assert.notEqual(states[url], undefined, url);
   assert.notEqual(states["ws://127.0.0.1:9"], "open");
 }));

@@ -18,7 +18,7 @@ const open = (tab, options) => tab.run(async (options) => {
   window.told = [];
   node.addEventListener("storage", ({ detail }) => told.push({ ...detail, code: detail.code, text: detail.message }));
   window.until = async (what, done) => {
-    for (const end = Date.now() + 60_000; Date.now() < end; ) {
+    for (const end = Date.now() + 120_000; Date.now() < end; ) {
       if (await done()) return;
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
@@ -176,7 +176,7 @@ test("a database that was taken away under an open node fails what it cannot kee
     const request = indexedDB.deleteDatabase("taken");
     request.onsuccess = () => resolve("deleted");
     request.onerror = () => reject(request.error);
-    setTimeout(() => resolve("blocked"), 20_000);
+    setTimeout(() => resolve("blocked"), 60_000);
   }));
   assert.equal(deleted, "deleted");
   const outcome = await tab.run(() => node.home.put("b", 1).then(() => "ok", ({ constructor, code }) => `${constructor.name} ${code}`));
@@ -341,7 +341,7 @@ test("an old profile that wrote alone is a fork: both histories are kept, and it
     return [...new Set(kept)].sort();
   });
   const all = ["again", ...names("alone", 3), ...names("before", 5), ...names("since", 40)].sort();
-  for (const deadline = Date.now() + 60_000; Date.now() < deadline && (await kept()).length < all.length;);
+  for (const deadline = Date.now() + 120_000; Date.now() < deadline && (await kept()).length < all.length;);
   assert.deepEqual(await kept(), all, "what is shown and what is in the quarantine");
   await reader.run(() => until("the new one's", async () => (await keys()).includes("again")));
 }));
