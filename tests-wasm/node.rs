@@ -348,7 +348,7 @@ async fn values_are_the_same_however_they_come_in() {
         let packed = packed_ops(&put("packed", &value));
         assert!(packed.is_object(), "{} is packed", shown(&value));
         let bytes = Uint8Array::from(field(&packed, "bytes")).to_vec();
-        let written = tab.core.write_many(&JsValue::UNDEFINED, &bytes, &[], 0, false).unwrap();
+        let written = tab.core.write_many(&JsValue::UNDEFINED, &bytes, &[], 0, false, false).unwrap();
         let first = Array::from(&written_of(&done(written).await).get(0)).get(0);
         let plain = encode_ops(&put("plain", &value)).unwrap();
         let second = entries_of(&done(tab.core.write(&JsValue::UNDEFINED, &plain).unwrap()).await).get(0);
