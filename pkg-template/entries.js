@@ -5,6 +5,7 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 // The buffer that is read; nothing else runs meanwhile.
 let bytes, view, at, texts, from;
 let author, device, time; // as in the entry before
+let stem, stemIndex; // of versions in the entry before
 let given, op; // the write that is answered, if it keeps what was written, and which of its operations comes next
 
 function begin(packed) {
@@ -13,7 +14,7 @@ function begin(packed) {
   at = 4 + view.getUint32(0, true);
   texts = decoder.decode(packed.subarray(4, at));
   from = 0;
-  author = device = time = undefined;
+  author = device = time = stemIndex = given = undefined;
 }
 
 function end(result) {
@@ -93,16 +94,21 @@ function read(whole) {
   const place = varint();
   if (!(flags & 64)) {
     author = text();
+    stemIndex = undefined;
     if (whole) device = bytes[at++] ? text() : undefined;
   }
   const writer = author;
   const name = device;
+  if (stemIndex !== index) {
+    stem = `${writer}/${index}/`;
+    stemIndex = index;
+  }
+  const version = stem + place;
   if (!(flags & 128)) time = varint();
   const when = new Date(time);
   const adopted = flags & 16 ? text() : undefined;
   const value = given ? given.valueOf(op++) : flags & 1 ? stored() : undefined;
   const conflicts = flags & 32 ? many(conflict) : [];
-  const version = `${writer}/${index}/${place}`;
   const secret = (flags & 2) !== 0;
   if (!whole) return { key, value, conflicts, writer, time: when, version, private: secret, adopted };
   // All at once: what is added later takes room of its own.

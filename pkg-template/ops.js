@@ -15,7 +15,7 @@ let start = 0; // of this batch
 let at = 0;
 let busy = false; // a getter of what is packed may write, too
 let kept; // of this batch: what is not handed back by WebAssembly, see Packed
-let plain; // whether that is all
+let filled; // how much of it
 
 /** A batch packed, or undefined if it cannot be. */
 export function packedOps(ops) {
@@ -27,12 +27,12 @@ export function packedOps(ops) {
     queueMicrotask(() => (turn = bytes = view = undefined));
   }
   start = at;
-  kept = [];
-  plain = true;
   try {
+    kept = new Array(3 * ops.length);
+    filled = 0;
     varint(ops.length);
     for (let i = 0; i < ops.length; i++) if (!op(ops[i])) return void (at = start);
-    return new Packed(turn, start, at, plain ? kept : undefined);
+    return new Packed(turn, start, at, filled === kept.length ? kept : undefined);
   } catch {
     at = start;
     return undefined;
@@ -95,9 +95,13 @@ function op(given) {
   if (!text(key)) return false;
   const size = at - start;
   if (put && !(stored(value, 0) && at - start - size <= LARGEST)) return false;
-  if (!put || typeof value === "string") kept.push(key, put ? value : undefined, undefined);
-  else if (value instanceof Uint8Array) kept.push(key, at - start - value.length, at - start);
-  else plain = false;
+  const isBytes = put && value instanceof Uint8Array;
+  if (!put || isBytes || typeof value === "string") {
+    kept[filled] = key;
+    kept[filled + 1] = isBytes ? at - start - value.length : put ? value : undefined;
+    kept[filled + 2] = isBytes ? at - start : undefined;
+    filled += 3;
+  }
   return true;
 }
 
