@@ -4,7 +4,8 @@
 //! module   one module, read          names      functions by the names that people gave them
 //! record   tells what runs           data       which static and which slot of the table belongs to which part
 //! cold     takes what does not run out of functions that do: stretch by stretch, with the locals that liveness says
-//! plan     where everything goes     cut        writes the parts by it
+//! plan     where everything goes     alike      in which order, so that it compresses well
+//! cut      writes the parts by it
 //! glue     wasm-bindgen's script, for each of these modules
 //! ```
 //! ```text
@@ -17,6 +18,7 @@
 //! through its slot. All that is called by name or by number from outside keeps its name and its number. Bytes of the
 //! memory come with the first part that may look at them.
 
+mod alike;
 mod cold;
 mod cut;
 mod data;

@@ -1,5 +1,6 @@
 //! Where everything goes when a module is cut into parts: see [`super::cut()`].
 
+use super::alike::alike;
 use super::data::Layout;
 use super::module::Module;
 use anyhow::{Context, Result};
@@ -66,20 +67,19 @@ impl Plan {
             module.slots.iter().rev().map(|(slot, function)| (*function, *slot)).collect();
         // what stands in the table already is found there
         plan.slots.clone_from(&old);
-        let parts = plan.parts.clone();
+        let own = (0..count).map(|part| plan.in_order(module, part)).collect::<Result<Vec<_>>>()?;
+        let mut fresh: BTreeSet<u32> = BTreeSet::new();
         for (part, named) in named.iter().enumerate() {
-            for function in named.iter().filter(|one| {
-                **one >= imported && parts.get(usize::try_from(**one).unwrap_or(usize::MAX)) != Some(&part)
-            }) {
-                let size = &mut plan.size;
-                plan.slots.entry(*function).or_insert_with(|| {
-                    *size += 1;
-                    *size - 1
-                });
-            }
+            let others = named.iter().filter(|one| **one >= imported && plan.part(**one) != part);
+            fresh.extend(others.filter(|one| !old.contains_key(one)));
         }
-        for (part, named) in named.iter().enumerate() {
-            let share = plan.share(module, layout, part, named)?;
+        // those of one part one after the other, as they stand there: lists of them that only count up are the smallest
+        for function in own.iter().flatten().filter(|one| fresh.contains(one)) {
+            plan.slots.insert(*function, plan.size);
+            plan.size += 1;
+        }
+        for (part, (named, own)) in named.iter().zip(own).enumerate() {
+            let share = plan.share(module, layout, part, named, own)?;
             plan.shares.push(share);
         }
         Ok(plan)
@@ -94,15 +94,24 @@ impl Plan {
         self.slots.get(&function).copied().context("a function without a slot")
     }
 
+    /// The functions of a part as they stand there.
+    fn in_order(&self, module: &Module<'_>, part: usize) -> Result<Vec<u32>> {
+        let imported = u32::try_from(module.imported())?;
+        let mine = |one: &(u32, _)| self.part(one.0) == part;
+        let own: Vec<_> = (imported..).zip(&module.bodies).filter(mine).collect();
+        let code: Vec<_> = own.iter().map(|(one, body)| (type_of(module, *one), body.as_bytes())).collect();
+        Ok(alike(&code).into_iter().filter_map(|at| Some(own.get(at)?.0)).collect())
+    }
+
     fn share(
         &self,
         module: &Module<'_>,
         layout: &Layout,
         part: usize,
         named: &BTreeSet<u32>,
+        own: Vec<u32>,
     ) -> Result<Share> {
         let imported = u32::try_from(module.imported())?;
-        let count = u32::try_from(module.functions.len())?;
         let mut named = named.clone();
         let mut slots = BTreeMap::new();
         for (slot, function) in &module.slots {
@@ -114,7 +123,6 @@ impl Plan {
                 named.insert(*function);
             }
         }
-        let own: Vec<u32> = (imported..count).filter(|one| self.part(*one) == part).collect();
         slots.extend(own.iter().filter_map(|one| Some((*self.slots.get(one)?, *one))));
         let (glue, others): (Vec<u32>, Vec<u32>) = named.iter().partition(|one| **one < imported);
         let lent: BTreeSet<u32> = others.iter().copied().filter(|one| self.part(*one) < part).collect();
