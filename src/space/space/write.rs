@@ -84,7 +84,6 @@ impl Space {
         entropy: &mut dyn Entropy,
         writes: Vec<Vec<WriteOp>>,
     ) -> Vec<Result<Vec<Item>, SpaceError>> {
-        make_room(&writes);
         let mut results = Vec::with_capacity(writes.len());
         let (mut group, mut touched): (Vec<Vec<WriteOp>>, Set<String>) = Default::default();
         let may_seal = |op: &WriteOp| !matches!(op, WriteOp::Put { private: false, .. });
@@ -268,27 +267,6 @@ impl Space {
         Ok(slot.heads_among(|place| !place.private, &judge).iter().any(|place| !place.delete))
     }
 }
-
-/// Has memory grow at once by most of what many writes will take: it grows in small steps else, and the browser looks for
-/// garbage at every so many.
-fn make_room(writes: &[Vec<WriteOp>]) {
-    let size = |op: &WriteOp| match op {
-        WriteOp::Delete { .. } => PER_WRITE,
-        WriteOp::Put { value, .. } => PER_WRITE + 3 * value.len(),
-    };
-    let size: usize = writes.iter().flatten().map(size).sum();
-    if size > LARGE {
-        let mut room: Vec<u8> = Vec::new();
-        // Where it is not to be had, it grows in steps.
-        drop(room.try_reserve_exact(size));
-        core::hint::black_box(&room);
-    }
-}
-
-/// Bytes that a write takes beside its value, about.
-const PER_WRITE: usize = 300;
-/// From so many bytes on room is made.
-const LARGE: usize = 1 << 20;
 
 impl Ready {
     /// What each write's key holds once the drafts were appended from index `first` on.
