@@ -365,7 +365,7 @@ async fn values_are_the_same_however_they_come_in() {
             assert_eq!(string(&kept, "key"), "packed");
             assert_eq!(shown(&field(&kept, "value")), expected);
             assert_eq!(field(&get(&tab.core, "packed"), "version"), field(&kept, "version"));
-            let names = |entry: &JsValue| shown(&Object::keys(entry.unchecked_ref()).into());
+            let names = |entry: &JsValue| shown(&Object::keys(entry.unchecked_ref::<Object>()).into());
             assert_eq!(names(&kept), names(&first));
         }
         // −0 is 0, and a number that is no integer below 2^53 may be a BigInt: all else is as it was.
