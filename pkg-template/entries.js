@@ -5,6 +5,8 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 // The buffer that is read; nothing else runs meanwhile.
 let bytes, view, at, texts, from;
 let author, device, time; // as in the entry before
+let stem, stemIndex; // of versions in the entry before
+let given, op; // the write that is answered, if it keeps what was written, and which of its operations comes next
 
 function begin(packed) {
   bytes = packed;
@@ -12,7 +14,7 @@ function begin(packed) {
   at = 4 + view.getUint32(0, true);
   texts = decoder.decode(packed.subarray(4, at));
   from = 0;
-  author = device = time = undefined;
+  author = device = time = stemIndex = given = undefined;
 }
 
 function end(result) {
@@ -22,7 +24,7 @@ function end(result) {
 
 function many(read) {
   const list = new Array(varint());
-  for (let i = 0; i < list.length; i++) list[i] = read();
+  for (let i = 0; i < list.length; i++) list[i] = read(i);
   return list;
 }
 
@@ -87,21 +89,26 @@ const conflict = () => read(false);
 
 function read(whole) {
   const flags = bytes[at++];
-  const key = text();
+  const key = given ? given.keyOf(op) : text();
   const index = varint();
-  const op = varint();
+  const place = varint();
   if (!(flags & 64)) {
     author = text();
+    stemIndex = undefined;
     if (whole) device = bytes[at++] ? text() : undefined;
   }
   const writer = author;
   const name = device;
+  if (stemIndex !== index) {
+    stem = `${writer}/${index}/`;
+    stemIndex = index;
+  }
+  const version = stem + place;
   if (!(flags & 128)) time = varint();
   const when = new Date(time);
   const adopted = flags & 16 ? text() : undefined;
-  const value = flags & 1 ? stored() : undefined;
+  const value = given ? given.valueOf(op++) : flags & 1 ? stored() : undefined;
   const conflicts = flags & 32 ? many(conflict) : [];
-  const version = `${writer}/${index}/${op}`;
   const secret = (flags & 2) !== 0;
   if (!whole) return { key, value, conflicts, writer, time: when, version, private: secret, adopted };
   // All at once: what is added later takes room of its own.
@@ -126,10 +133,18 @@ export function takenOf(packed) {
   }));
 }
 
-/** What came of several writes: entries of each, or `{ code, message }`. */
-export function writtenOf(packed) {
+/** What came of several writes: entries of each, or `{ code, message }`. `writes`: what was written, where it is kept. */
+export function writtenOf(packed, writes) {
   begin(packed);
-  return end(many(() => (bytes[at++] ? many(entry) : { code: text(), message: text() })));
+  return end(many((n) => {
+    const kind = bytes[at++];
+    if (kind === 0) return { code: text(), message: text() };
+    given = kind === 2 ? writes[n].ops : undefined;
+    op = 0;
+    const entries = many(entry);
+    given = undefined;
+    return entries;
+  }));
 }
 
 /** Texts. */

@@ -5,14 +5,20 @@ const PING_MS = 250;
 
 export class LeaderWatch {
   #heard = Date.now();
+  #looked = Date.now();
   #timer;
 
   /** `ask()` is to make the leader say something; `silent()` says that it did not. `idle()`: there is none to watch. */
   constructor({ idle, ask, silent }) {
     this.#timer = setInterval(() => {
+      const now = Date.now();
+      const late = now - this.#looked - PING_MS;
+      this.#looked = now;
+      // Who was held up itself has not listened meanwhile: what was said is heard after this.
+      if (late > PING_MS) this.#heard = Math.min(now, this.#heard + late);
       // Timers of a hidden tab come too seldom to tell; a visible one, or the lock, will.
       if (idle() || document.hidden) return this.heard();
-      const since = Date.now() - this.#heard;
+      const since = now - this.#heard;
       // Not all tabs at the same moment.
       if (since > SILENCE_MS + Math.random() * PING_MS) {
         this.heard();

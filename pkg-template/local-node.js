@@ -167,15 +167,15 @@ export class LocalNode {
     try {
       if (!this.#core) throw closed();
       const { tab = NO_TAB, number = 0, again = false } = id ?? {};
-      const asked = [];
+      const [asked, parts] = [[], []];
       // All in this turn, so they go into one transaction.
       for (let from = 0; from < list.length;) {
-        const { bytes, count } = joined(list, from);
-        asked.push(this.#core.writeMany(space, bytes, tab, number + from, again));
-        from += count;
+        const { bytes, count, isKept } = joined(list, from);
+        asked.push(this.#core.writeMany(space, bytes, tab, number + from, again, isKept));
+        parts.push(list.slice(from, (from += count)));
       }
       const all = Promise.all(asked);
-      const answer = (await (restIsHere() ? all : unlessBroken(all))).flatMap(writtenOf);
+      const answer = (await (restIsHere() ? all : unlessBroken(all))).flatMap((packed, n) => writtenOf(packed, parts[n]));
       // The first write is done; others may follow at once.
       restWhenIdle();
       answer.forEach((found, n) => (Array.isArray(found) ? list[n].resolve(found) : list[n].reject(new HyphaError(found.code, found.message))));
@@ -231,14 +231,16 @@ const CALM_MS = 1000;
 // The bytes of the next writes, as many as stand in one buffer.
 function joined(list, from) {
   let to = from + 1;
-  if (list[from].ops instanceof Packed) {
-    while (to < list.length && list[to].ops instanceof Packed && list[to].ops.follows(list[to - 1].ops)) to++;
-    return { bytes: list[from].ops.through(list[to - 1].ops), count: to - from };
+  const { ops: first } = list[from];
+  if (first instanceof Packed) {
+    const goesOn = ({ ops }, before) => ops instanceof Packed && ops.isKept === first.isKept && ops.follows(before.ops);
+    while (to < list.length && goesOn(list[to], list[to - 1])) to++;
+    return { bytes: first.through(list[to - 1].ops), count: to - from, isKept: first.isKept };
   }
   // From other tabs, each in a buffer of its own.
   while (to < list.length && !(list[to].ops instanceof Packed)) to++;
   const each = list.slice(from, to).map(({ ops }) => ops);
   const bytes = new Uint8Array(each.reduce((length, one) => length + one.length, 0));
   each.reduce((at, one) => (bytes.set(one, at), at + one.length), 0);
-  return { bytes, count: each.length };
+  return { bytes, count: each.length, isKept: false };
 }

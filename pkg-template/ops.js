@@ -14,6 +14,8 @@ let bytes, view;
 let start = 0; // of this batch
 let at = 0;
 let busy = false; // a getter of what is packed may write, too
+let kept; // of this batch: what is not handed back by WebAssembly, see Packed
+let filled; // how much of it
 
 /** A batch packed, or undefined if it cannot be. */
 export function packedOps(ops) {
@@ -26,9 +28,11 @@ export function packedOps(ops) {
   }
   start = at;
   try {
+    kept = new Array(3 * ops.length);
+    filled = 0;
     varint(ops.length);
     for (let i = 0; i < ops.length; i++) if (!op(ops[i])) return void (at = start);
-    return new Packed(turn, start, at);
+    return new Packed(turn, start, at, filled === kept.length ? kept : undefined);
   } catch {
     at = start;
     return undefined;
@@ -37,16 +41,32 @@ export function packedOps(ops) {
   }
 }
 
-/** A packed batch. */
+/** A packed batch. What is a text or bytes need not come back: whoever gave it has it. */
 export class Packed {
   #turn;
   #from;
   #to;
+  #kept; // of each operation: key; text, or where bytes begin; where those end. Undefined if a value is of another kind
 
-  constructor(turn, from, to) {
+  constructor(turn, from, to, kept) {
     this.#turn = turn;
     this.#from = from;
     this.#to = to;
+    this.#kept = kept;
+  }
+
+  get isKept() {
+    return this.#kept !== undefined;
+  }
+
+  keyOf(op) {
+    return this.#kept[3 * op];
+  }
+
+  /** The value as it was given, as a copy of its own; undefined for a removal. */
+  valueOf(op) {
+    const [value, end] = [this.#kept[3 * op + 1], this.#kept[3 * op + 2]];
+    return end === undefined ? value : this.#turn.bytes.slice(this.#from + value, this.#from + end);
   }
 
   get bytes() {
@@ -74,7 +94,15 @@ function op(given) {
   bytes[at++] = (put ? 1 : 0) | (put && secret ? 2 : 0) | (expect === null ? 4 : 0);
   if (!text(key)) return false;
   const size = at - start;
-  return !put || (stored(value, 0) && at - start - size <= LARGEST);
+  if (put && !(stored(value, 0) && at - start - size <= LARGEST)) return false;
+  const isBytes = put && value instanceof Uint8Array;
+  if (!put || isBytes || typeof value === "string") {
+    kept[filled] = key;
+    kept[filled + 1] = isBytes ? at - start - value.length : put ? value : undefined;
+    kept[filled + 2] = isBytes ? at - start : undefined;
+    filled += 3;
+  }
+  return true;
 }
 
 function stored(value, depth) {

@@ -162,12 +162,12 @@ function fetchNow(source) {
 function join(part) {
   const { imports, exports } = parts;
   const mark = Object.keys(exports).find((name) => name.startsWith("build-"));
-  const lent = {};
-  for (const { module: from, name } of WebAssembly.Module.imports(modules[part])) {
+  for (const { module: from } of WebAssembly.Module.imports(modules[part])) {
     if (from.startsWith("build-") && from !== mark) throw gone("it is of another build");
-    // Functions go by where they stand in the table.
-    if (from === "f") lent[name] = exports._t.get(Number(name));
   }
+  // Functions are asked for in the order in which they stand in the table, by how many are left out before each.
+  let next = 0;
+  const lent = new Proxy({}, { get: (_, leftOut) => exports._t.get((next += Number(leftOut) + 1) - 1) });
   new WebAssembly.Instance(modules[part], { a: imports, b: { l: loadNow }, f: lent, [mark]: exports });
   level = part;
   performance.mark(["", "hypha-setup", "hypha-posts", "hypha-rest"][part]);

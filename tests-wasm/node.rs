@@ -15,7 +15,7 @@ use gloo_timers::future::TimeoutFuture;
 use hypha_node::browser::idb::Database;
 use hypha_node::js::core::Core;
 use hypha_node::js::words::{derive_root, encode_ops, request_words};
-use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
+use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -53,7 +53,7 @@ extern "C" {
     #[wasm_bindgen(js_name = entriesOf)]
     fn entries_of(packed: &JsValue) -> Array;
     #[wasm_bindgen(js_name = writtenOf)]
-    fn written_of(packed: &JsValue) -> Array;
+    fn written_of(packed: &JsValue, writes: &JsValue) -> Array;
 }
 
 #[wasm_bindgen(module = "/pkg-template/ops.js")]
@@ -109,7 +109,7 @@ impl Tab {
     }
 
     async fn until(&self, what: &str, done: impl Fn(&JsValue) -> bool) -> JsValue {
-        for _ in 0..1_000 {
+        for _ in 0..9_000 {
             let snapshot = self.snapshot();
             if done(&snapshot) {
                 return snapshot;
@@ -120,7 +120,7 @@ impl Tab {
     }
 
     async fn until_entry(&self, key: &str) -> JsValue {
-        for _ in 0..1_000 {
+        for _ in 0..9_000 {
             let entry = get(&self.core, key);
             if entry.is_object() {
                 return entry;
@@ -331,6 +331,7 @@ export const shown = (value) => JSON.stringify(value, (key, value) => {
     return value;
 });
 export const put = (key, value) => [{ type: "put", key, value }];
+export const calls = (ops) => [{ ops }];
 "#)]
 extern "C" {
     fn values() -> Array;
@@ -338,6 +339,7 @@ extern "C" {
     fn refused() -> Array;
     fn shown(value: &JsValue) -> String;
     fn put(key: &str, value: &JsValue) -> JsValue;
+    fn calls(ops: &JsValue) -> JsValue;
 }
 
 #[wasm_bindgen_test]
@@ -348,14 +350,24 @@ async fn values_are_the_same_however_they_come_in() {
         let packed = packed_ops(&put("packed", &value));
         assert!(packed.is_object(), "{} is packed", shown(&value));
         let bytes = Uint8Array::from(field(&packed, "bytes")).to_vec();
-        let written = tab.core.write_many(&JsValue::UNDEFINED, &bytes, &[], 0, false).unwrap();
-        let first = Array::from(&written_of(&done(written).await).get(0)).get(0);
+        let written = tab.core.write_many(&JsValue::UNDEFINED, &bytes, &[], 0, false, false).unwrap();
+        let first = Array::from(&written_of(&done(written).await, &JsValue::UNDEFINED).get(0)).get(0);
         let plain = encode_ops(&put("plain", &value)).unwrap();
         let second = entries_of(&done(tab.core.write(&JsValue::UNDEFINED, &plain).unwrap()).await).get(0);
         let expected = shown(&field(&second, "value"));
         assert_eq!(shown(&field(&first, "value")), expected);
         assert_eq!(shown(&field(&get(&tab.core, "packed"), "value")), expected);
         assert_eq!(field(&get(&tab.core, "packed"), "version"), field(&first, "version"));
+        // What need not come back is the same as what does.
+        if field(&packed, "isKept").is_truthy() {
+            let written = tab.core.write_many(&JsValue::UNDEFINED, &bytes, &[], 0, false, true).unwrap();
+            let kept = Array::from(&written_of(&done(written).await, &calls(&packed)).get(0)).get(0);
+            assert_eq!(string(&kept, "key"), "packed");
+            assert_eq!(shown(&field(&kept, "value")), expected);
+            assert_eq!(field(&get(&tab.core, "packed"), "version"), field(&kept, "version"));
+            let names = |entry: &JsValue| shown(&Object::keys(entry.unchecked_ref::<Object>()).into());
+            assert_eq!(names(&kept), names(&first));
+        }
         // −0 is 0, and a number that is no integer below 2^53 may be a BigInt: all else is as it was.
         if !value.as_f64().is_some_and(|number| number.abs() > 9e15) {
             assert_eq!(expected, shown(&value));

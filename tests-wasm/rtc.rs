@@ -36,7 +36,7 @@ fn node() -> (Links, Events) {
 
 /// Waits for an event that `pick` takes; others stay where they are.
 async fn wait<T>(events: &Events, what: &str, pick: impl Fn(&RtcEvent) -> Option<T>) -> T {
-    for _ in 0..2_000 {
+    for _ in 0..9_000 {
         let found = events.borrow().iter().enumerate().find_map(|(at, event)| Some((at, pick(event)?)));
         if let Some((at, found)) = found {
             events.borrow_mut().remove(at);
@@ -75,7 +75,7 @@ async fn connect(a: &(Links, Events), b: &(Links, Events)) {
     b.0.command(LINK, RtcCommand::MakeAnswer);
     let (sdp_type, sdp) = wait(&b.1, "answer", local).await;
     a.0.command(LINK, RtcCommand::SetRemote { sdp_type, sdp });
-    for _ in 0..2_000 {
+    for _ in 0..9_000 {
         pass(&a.1, &b.0);
         pass(&b.1, &a.0);
         if [&a.1, &b.1].iter().all(|events| events.borrow().contains(&RtcEvent::ChannelOpen)) {

@@ -28,7 +28,7 @@ fn sockets() -> (Sockets, Heard) {
 }
 
 async fn wait(heard: &Heard, count: usize) {
-    for _ in 0..1_000 {
+    for _ in 0..9_000 {
         if heard.borrow().len() >= count {
             break;
         }

@@ -8,7 +8,7 @@
 //! author    writer, hex │ u8 1 and the device's name, or 0     (in a conflict the writer alone)
 //! time      varint, ms since 1970
 //! taken     varint count │ (entry │ why)…
-//! written   varint count │ (u8 1 │ entries)… or (u8 0 │ code │ message)…
+//! written   varint count │ (u8 1 │ entries)… or (u8 2 │ entries without keys and values)… or (u8 0 │ code │ message)…
 //! ```
 
 use js_sys::{Array, Date, Uint8Array};
@@ -40,21 +40,14 @@ pub(super) fn taken(taken: &[(Found, Why)]) -> JsValue {
     entries.packed.finish().into()
 }
 
-/// What came of several writes.
-pub(super) fn written(results: &[Result<Reply, NodeError>]) -> Uint8Array {
-    let mut entries = Entries::default();
-    // At once: growing copies all that is there.
-    let value = |found: &Found| found.item.value.as_ref().map_or(0, Vec::len) + MOST_BESIDE;
-    let size = |result: &Result<Reply, NodeError>| match result {
-        Ok(Reply::Found(found)) => found.iter().map(value).sum(),
-        _ => 0,
-    };
-    entries.packed.tape.reserve(results.iter().map(size).sum());
+/// What came of several writes; without keys and values if those are kept where they were given.
+pub(super) fn written(results: &[Result<Reply, NodeError>], kept: bool) -> Uint8Array {
+    let mut entries = Entries { kept, ..Entries::default() };
     entries.packed.tape.count(results.len());
     for result in results {
         match result {
             Ok(Reply::Found(found)) => {
-                entries.packed.tape.u8(1);
+                entries.packed.tape.u8(1 + u8::from(kept));
                 entries.found(found.iter());
             }
             // Done by a node that could not say so, and hidden since.
@@ -105,15 +98,14 @@ pub(super) fn number(number: u64) -> JsValue {
     (number as f64).into()
 }
 
-/// Bytes of an entry beside its value and its texts, seldom more.
-const MOST_BESIDE: usize = 16;
-
 #[derive(Default)]
 struct Entries {
     packed: Packed,
     /// Who wrote the entry before: the key, and the device's name.
     author: Option<(PublicKey, Option<String>)>,
     time: Option<u64>,
+    /// Keys and values are left out.
+    kept: bool,
 }
 
 impl Entries {
@@ -130,7 +122,7 @@ impl Entries {
         };
         let same_author = self.author.as_ref().is_some_and(known);
         let flags = [
-            item.value.is_some(),
+            item.value.is_some() && !self.kept,
             item.private,
             found.is_some_and(|found| found.mine),
             found.is_some_and(|found| found.draft),
@@ -141,7 +133,9 @@ impl Entries {
         ];
         let flags = (0..).zip(flags).fold(0, |all, (bit, flag)| all | (u8::from(flag) << bit));
         self.packed.tape.u8(flags);
-        self.packed.text(&item.key);
+        if !self.kept {
+            self.packed.text(&item.key);
+        }
         self.packed.tape.varint(item.version.index).varint(item.version.op.into());
         if !same_author {
             self.packed.text(&hex(item.writer.as_bytes()));
@@ -162,7 +156,7 @@ impl Entries {
         if let Some(adopted) = item.adopted {
             self.packed.text(&adopted.to_string());
         }
-        if let Some(value) = &item.value {
+        if let Some(value) = item.value.as_ref().filter(|_| !self.kept) {
             self.packed.stored(value);
         }
         if !item.conflicts.is_empty() {

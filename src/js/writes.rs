@@ -25,7 +25,8 @@ use crate::space::{Expect, WriteOp};
 #[wasm_bindgen]
 impl Core {
     /// Carries out several writes as if each were called by itself; what came of each, packed, once all are durable or
-    /// refused. They are calls of `tab` (8 bytes; of none if it has another length) from number `first` on.
+    /// refused. They are calls of `tab` (8 bytes; of none if it has another length) from number `first` on. `kept`: keys and
+    /// values need not be handed back, the caller has them.
     #[wasm_bindgen(js_name = writeMany)]
     pub fn write_many(
         &self,
@@ -34,6 +35,7 @@ impl Core {
         tab: &[u8],
         first: u32,
         again: bool,
+        kept: bool,
     ) -> Result<Promise, JsValue> {
         let space = space_key(space)?;
         let mut reader = Reader::new(writes);
@@ -57,7 +59,7 @@ impl Core {
             for reply in replies {
                 results.push(reply.await);
             }
-            Ok(item::written(&results).into())
+            Ok(item::written(&results, kept).into())
         }))
     }
 }

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import test from "node:test";
 import { scenario } from "./harness.mjs";
+import { until } from "./lib/wait.mjs";
 
 const PAGE = `<!doctype html><meta charset="utf-8"><title>probe</title><link rel="icon" href="data:,">
 <input data-testid="name"><button data-testid="keep">keep</button><button data-testid="off" disabled>off</button>
@@ -66,6 +67,7 @@ for (const kind of ["chrome", "firefox"]) {
     const tab = await browser.open(await site(w));
     await tab.type("name", "fail");
     await tab.click("keep");
+    await until("the error", () => tab.errors.length > 0);
     await assert.rejects(tab.waitText("kept", "never", { timeout: 500 }), /waited 0.5 s .*as was asked/s);
     assert.throws(() => w.clean(), /as was asked/);
     tab.forgive(/as was asked/);

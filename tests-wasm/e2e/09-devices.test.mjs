@@ -7,7 +7,7 @@ import { scenario } from "./harness.mjs";
 import { legible } from "./lib/legible.mjs";
 import { MEETING, address, approve, askToSignIn, deviceAct, deviceSays, fillSignIn, inState, post, reads, setUp, unlock } from "./lib/person.mjs";
 
-const SLOW = { timeout: 90_000 };
+const SLOW = { timeout: 120_000 };
 
 /** Opens the page in a browser of its own, and is let in by `by`. */
 async function joins(w, kind, url, by, words, device, { remember = false } = {}) {

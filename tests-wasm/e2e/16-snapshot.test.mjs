@@ -157,7 +157,7 @@ test("what is altered on the host is refused and named, and the rest is read", s
 test("the page on a plain host shows the posts", scenario(async (w) => {
   const server = await host(w);
   const tab = await (await w.browser("chrome")).open(server.url);
-  const texts = await tab.waitCount("post-item", 100, { timeout: 30_000 });
+  const texts = await tab.waitCount("post-item", 100, { timeout: 90_000 });
   assert.ok(texts.some((text) => text.includes("The newest of all")));
   await tab.waitText("copy-note", /copy/);
   console.log(`the page, 100 posts: ${server.sent.bytes} bytes of the snapshot in ${server.sent.requests} requests`);

@@ -21,7 +21,7 @@ async function node(browser, server, options = {}) {
     window.Hypha = Hypha;
     window.hypha = await Hypha.open({ hubs: [], snapshot: false, transports: { tabs: false }, ...options });
     window.until = async (what, done) => {
-      for (let i = 0; i < 1500; i++) {
+      for (const end = Date.now() + 90_000; Date.now() < end; ) {
         const value = await done();
         if (value) return value;
         await new Promise((resolve) => setTimeout(resolve, 20));

@@ -10,6 +10,9 @@ import { until } from "./lib/wait.mjs";
 
 const CHROMIUM = process.env.HYPHA_CHROMIUM ?? "/usr/bin/chromium";
 
+/** Entries that are still to come when a way is cut, at least: ten seconds of the narrow way. */
+const MIDDLE = 6_000;
+
 /** Two networks, each with a Chrome on an empty page of the same server. */
 async function twoNetworks(w) {
   const networks = w.keep(await startNetworks());
@@ -63,8 +66,8 @@ const path = (tab) => tab.run(() => hypha.peers().find(({ state }) => state === 
 const frames = (tab) => tab.run(() => hypha.peers().find(({ state }) => state === "open")?.frames);
 const peers = (tab) => tab.run(() => JSON.stringify(hypha.peers().map(({ path, state, frames }) => ({ path, state, frames }))));
 
-const comes = (tab, what, timeout = 30_000) => until(`the path ${what}`, async () => (await path(tab)) === what, { timeout, told: () => peers(tab) });
-const has = (tab, count, timeout = 30_000) => until(`${count} entries`, async () => (await held(tab)) >= count, { timeout, told: async () => `${await held(tab)} and ${await peers(tab)}` });
+const comes = (tab, what, timeout = 120_000) => until(`the path ${what}`, async () => (await path(tab)) === what, { timeout, told: () => peers(tab) });
+const has = (tab, count, timeout = 120_000) => until(`${count} entries`, async () => (await held(tab)) >= count, { timeout, told: async () => `${await held(tab)} and ${await peers(tab)}` });
 
 /** Every entry once and in order, and both ends have counted the same frames. */
 async function whole(a, b, count) {
@@ -92,27 +95,34 @@ test("a sync of 10,000 entries begins on the hub, goes direct, survives blocked 
   await reader(b, { hubs: [hub], link });
   await has(b, 2);
   networks.narrow(300);
-  await comes(b, "direct", 60_000);
+  await comes(b, "direct");
   const wentDirect = await held(b);
+  // Whatever the hub has brought by then, much is still to come.
+  let total = 10_000;
+  if (total < wentDirect + MIDDLE) {
+    const more = wentDirect + MIDDLE - total;
+    await write(a, total, more);
+    total += more;
+  }
   await has(b, wentDirect + 200);
   networks.cut();
   const cutAt = Date.now();
   const before = await held(b);
-  assert.ok(before < 10_000, `cut in the middle, not after ${before} entries`);
+  assert.ok(before < total, `cut in the middle, not after ${before} entries`);
   await comes(b, "relay");
   const fellBack = Date.now() - cutAt;
-  await has(b, 10_000, 60_000);
+  await has(b, total);
   const [overRelay, firstOverRelay, paths] = [Date.now() - cutAt, await b.run(() => first), await b.run(() => paths)];
   // A machine that stalls for seconds may go to and fro once more; no other way is ever taken.
   assert.match(paths.join(" "), /^relay( direct relay)+$/);
 
   networks.direct();
   const opened = Date.now();
-  await Promise.all([comes(a, "direct", 60_000), comes(b, "direct", 60_000)]);
+  await Promise.all([comes(a, "direct"), comes(b, "direct")]);
   const back = Date.now() - opened;
-  await write(a, 10_000, 50);
-  await has(b, 10_051);
-  const { one, two } = await whole(a, b, 10_050);
+  await write(a, total, 50);
+  await has(b, total + 51);
+  const { one, two } = await whole(a, b, total + 50);
   assert.ok(one.moves >= 3 && two.repeated <= one.resent, JSON.stringify({ one, two }));
 
   // How long the first entry takes: over a hub that carries data, and over one that does not.
@@ -127,7 +137,7 @@ test("a sync of 10,000 entries begins on the hub, goes direct, survives blocked 
     assert.equal((await b.run(() => paths))[0], name === "without it" ? "direct" : "relay");
     took[name] = `${Math.round(await b.run(() => first))} ms ${name}`;
   }
-  t.diagnostic(`first entry: ${Object.values(took).join(", ")}; of the 10,000 after ${Math.round(firstOverRelay)} ms`);
+  t.diagnostic(`first entry: ${Object.values(took).join(", ")}; of the ${total} after ${Math.round(firstOverRelay)} ms`);
   t.diagnostic(`direct after ${wentDirect} entries, cut after ${before}: on the hub again ${fellBack} ms later, all there ${overRelay} ms later; direct ${back} ms after UDP passed again`);
   t.diagnostic(`frames: ${JSON.stringify({ sent: one.sent, resent: one.resent, moves: one.moves, repeated: two.repeated })}`);
 }));
@@ -150,8 +160,7 @@ test("a TURN server connects what two address translators keep apart", scenario(
   const again = await origin(a, { hubs: [plain], iceServers });
   await write(a, 0, 20);
   await reader(b, { hubs: [plain], link: again, iceServers });
-  // A busy machine may need a second attempt.
-  await has(b, 21, 90_000);
+  await has(b, 21);
   await Promise.all([comes(a, "turn"), comes(b, "turn")]);
   await whole(a, b, 20);
   t.diagnostic(`first entry through TURN after ${Math.round(await b.run(() => first))} ms`);
@@ -173,7 +182,7 @@ test("a network that goes away and comes back, and a browser that sleeps", scena
   assert.ok((await held(b)) < 11, "nothing came meanwhile");
   networks.cable("b", true);
   const plugged = Date.now();
-  await has(b, 11, 40_000);
+  await has(b, 11);
   const after = Date.now() - plugged;
   assert.ok((await frames(b)).received > session.received, "the same session: nothing was torn down");
 

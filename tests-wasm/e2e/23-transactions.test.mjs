@@ -22,7 +22,7 @@ const open = (tab, options) => tab.run(async (options) => {
   window.Hypha = Hypha;
   window.node = await Hypha.open(options);
   window.until = async (what, done) => {
-    for (const end = Date.now() + 30_000; Date.now() < end;) {
+    for (const end = Date.now() + 90_000; Date.now() < end;) {
       if (await done()) return;
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
@@ -269,7 +269,7 @@ function standStill() {
 
 for (const kind of ["chrome", "firefox"]) {
   test(`a transaction that the browser ended in its middle is begun once more: ${kind}`, scenario(async (w, t) => {
-    const server = w.keep(await startBlank({ "/slow": (_, response) => setTimeout(() => response.end(), 100) }));
+    const server = w.keep(await startBlank({ "/slow": (_, response) => setTimeout(() => response.end(), 300) }));
     const tab = await openRecorded(await w.browser(kind), server.url, [standStill]);
     await open(tab, { name: "ended" });
     await signUp(tab);

@@ -53,7 +53,7 @@ let browser;
 /** Runs a program; fails with all that it said. */
 async function run(program, args, cwd) {
   try {
-    const { stdout } = await running(program, args, { cwd, maxBuffer: 1 << 26, timeout: 240_000 });
+    const { stdout } = await running(program, args, { cwd, maxBuffer: 1 << 26, timeout: 600_000 });
     return stdout;
   } catch (error) {
     assert.fail(`${path.basename(program)} ${args.join(" ")}: ${error.message}\n${error.stdout}\n${error.stderr}`);
@@ -170,7 +170,7 @@ async function tried(url) {
   // A host that names no space yet is none of the app's errors, though the browser says so.
   tab.on("console", (message) => message.type() === "error" && !message.location()?.url?.includes("/.well-known/") && errors.push(message.text()));
   try {
-    await tab.goto(url, { waitUntil: "load", timeout: 60_000 });
+    await tab.goto(url, { waitUntil: "load", timeout: 120_000 });
     const found = await tab.evaluate(() => globalThis.tried).catch((error) => assert.fail(`${error.message}\n${errors.join("\n")}`));
     assert.deepEqual(errors, []);
     return found;

@@ -38,8 +38,8 @@ const LAZILY: &[&str] = &[
 ];
 
 const HOST: Duration = Duration::from_secs(40 * 60);
-const BROWSER_UNITS: Duration = Duration::from_secs(30 * 60);
-const SCRIPTS: Duration = Duration::from_secs(30 * 60);
+const BROWSER_UNITS: Duration = Duration::from_secs(40 * 60);
+const SCRIPTS: Duration = Duration::from_secs(60 * 60);
 
 /// Runs the rings; false if anything failed.
 pub fn run(args: &[String]) -> Result<bool> {
@@ -164,7 +164,7 @@ fn wasm() -> Result<Tally> {
         // no-install: the runner in front of PATH is the right one, nothing is fetched
         command.args(["test", "--headless", browser, option]).arg(driver).args(["--mode", "no-install"]);
         command.env("PATH", tools::path_with(&[bindgen.clone(), links(&found)?])?);
-        command.env("WASM_BINDGEN_TEST_TIMEOUT", "600").current_dir(paths::root());
+        command.env("WASM_BINDGEN_TEST_TIMEOUT", "1800").current_dir(paths::root());
         println!("▸ wasm-pack test --headless {browser}");
         let ran = counted(&mut command, BROWSER_UNITS)?;
         if ran == Tally::default() {

@@ -344,8 +344,8 @@ fn ended(transaction: &mut idb::Transaction) -> oneshot::Receiver<bool> {
 
 /// Version of the layout of stores.
 const VERSION: u32 = 1;
-/// An open or delete request that another tab blocks never ends by itself.
-const OPEN_TIMEOUT_MS: u32 = 5_000;
+/// An open or delete request that another tab blocks never ends by itself; one that a busy machine holds up takes seconds.
+const OPEN_TIMEOUT_MS: u32 = 20_000;
 const PAGES: &str = "pages";
 const JOURNAL: &str = "journal";
 const KEYS: &str = "keys";

@@ -67,7 +67,7 @@ export class Browser {
 
   async #start() {
     const launch = () => puppeteer.launch({
-      ...this.#options, headless: true, userDataDir: this.profile, protocolTimeout: 120_000, timeout: 90_000,
+      ...this.#options, headless: true, userDataDir: this.profile, protocolTimeout: 600_000, timeout: 180_000,
       defaultViewport: { width: 1100, height: 900 },
     });
     try {
@@ -106,7 +106,7 @@ export class Browser {
     const browser = this.#browser;
     if (!browser) return;
     this.#retire();
-    await within(20_000, "closing the browser", browser.close()).catch(() => this.#kill(browser));
+    await within(60_000, "closing the browser", browser.close()).catch(() => this.#kill(browser));
   }
 
   /** Ends the browser's processes at once, as a crash or an empty battery does; the profile stays. */
@@ -151,6 +151,6 @@ export class Browser {
     } catch {
       child.kill("SIGKILL");
     }
-    await within(10_000, "the end of the browser", ended);
+    await within(60_000, "the end of the browser", ended);
   }
 }

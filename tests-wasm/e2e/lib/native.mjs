@@ -42,7 +42,7 @@ export function nativePeer(w, { link, hub }) {
       const id = ++last;
       const answer = new Promise((resolve) => waiting.set(id, resolve));
       child.stdin.write(`${JSON.stringify({ id, call, ...more })}\n`);
-      const { result, error, code } = await within(60_000, `the native peer's answer to ${call} (${said})`, answer);
+      const { result, error, code } = await within(120_000, `the native peer's answer to ${call} (${said})`, answer);
       if (error) throw Object.assign(new Error(error), { code });
       return result;
     },
@@ -62,7 +62,7 @@ export function nativePeer(w, { link, hub }) {
     async stop() {
       if (child.exitCode === null && child.signalCode === null) {
         child.stdin.end();
-        await within(10_000, "the end of the native peer", ended).catch(() => (child.kill("SIGKILL"), ended));
+        await within(60_000, "the end of the native peer", ended).catch(() => (child.kill("SIGKILL"), ended));
       }
     },
   };

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { until } from "./wait.mjs";
 
 /** Deriving keys from a passphrase takes a second or two on purpose, and longer on a busy machine. */
-const DERIVING = { timeout: 60_000 };
+const DERIVING = { timeout: 120_000 };
 /** Finding each other through a hub, connecting, and the first exchange. */
-export const MEETING = { timeout: 60_000 };
+export const MEETING = { timeout: 120_000 };
 
 /** `server.url` or `server.claim` with query parameters, such as hubs: `address(server.claim, { hub: hub.url })`. */
 export function address(url, query = {}) {
@@ -36,12 +36,14 @@ export async function setUp(tab, { device, remember = false, before } = {}) {
   return words;
 }
 
-/** Writes a post and waits until it is in the list. */
+/** Writes a post and waits until it is in the list, and stored. */
 export async function post(tab, text, { secret = false } = {}) {
   await tab.type("composer", text);
   if (secret) await tab.click("composer-private");
   await tab.click("post");
   await tab.waitText("post-item", text);
+  // The field is cleared once it is: a page that is left before that may lose it.
+  await until("an empty composer", () => tab.run(() => [...document.querySelectorAll("[data-testid=composer]")].every(({ value }) => value === "")), { told: () => tab.seen() });
   if (secret) await tab.click("composer-private");
 }
 

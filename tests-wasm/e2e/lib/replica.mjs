@@ -11,13 +11,13 @@ export function oneLine(url, profile) {
   const line = {
     async start() {
       child = spawn(CHROME.executablePath, [...CHROME.args, "--headless=new", `--user-data-dir=${profile}`, url], { detached: true, stdio: "ignore" });
-      await within(10_000, "the start of Chromium", new Promise((resolve, reject) => child.once("spawn", resolve).once("error", reject)));
+      await within(60_000, "the start of Chromium", new Promise((resolve, reject) => child.once("spawn", resolve).once("error", reject)));
     },
     async kill() {
       if (!child || child.exitCode !== null || child.signalCode !== null) return;
       const ended = new Promise((resolve) => child.once("exit", resolve));
       process.kill(-child.pid, "SIGKILL"); // It leads a process group of its own.
-      await within(10_000, "the end of Chromium", ended);
+      await within(60_000, "the end of Chromium", ended);
     },
     stop: () => line.kill(),
   };
@@ -31,7 +31,7 @@ export async function replicaAt(browser, server, link, query = {}) {
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
   if (link) url.hash = `hold=${link}`;
   const tab = await browser.open(url.href);
-  await tab.waitAttribute("state", "data-state", "replica", { timeout: 60_000 });
+  await tab.waitAttribute("state", "data-state", "replica", { timeout: 120_000 });
   return tab;
 }
 
@@ -65,7 +65,7 @@ export async function watched(browser, server, link) {
   url.searchParams.set("hub", server.hub);
   url.hash = `hold=${link}`;
   await tab.goto(url.href);
-  await tab.waitAttribute("state", "data-state", "replica", { timeout: 60_000 });
+  await tab.waitAttribute("state", "data-state", "replica", { timeout: 120_000 });
   const session = await tab.page.createCDPSession();
   await session.send("Performance.enable");
   return { tab, sample };

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { PATIENCE, until } from "./wait.mjs";
 
 // What browsers themselves write when a test takes a hub or a peer away on purpose, or a file may be missing.
-const EXPECTED = [/WebSocket connection to|can.t establish a connection to the server at ws/i, /WebRTC: ICE failed/];
+const EXPECTED = [/WebSocket connection to|can.t establish a connection to the server at ws|The connection to ws\S+ was interrupted/i, /WebRTC: ICE failed/];
 const MAY_BE_MISSING = /\/(favicon\.ico|\.well-known\/(dat|hypha-claim|hypha-hub|hypha-snapshot\/head))$/;
 
 export class Tab {
@@ -30,11 +30,11 @@ export class Tab {
   }
 
   goto(url) {
-    return this.page.goto(url, { waitUntil: "load", timeout: 60_000 });
+    return this.page.goto(url, { waitUntil: "load", timeout: 120_000 });
   }
 
   reload() {
-    return this.page.reload({ waitUntil: "load", timeout: 60_000 });
+    return this.page.reload({ waitUntil: "load", timeout: 120_000 });
   }
 
   close() {

@@ -114,6 +114,6 @@ export async function openRecorded(browser, url, prepare = []) {
 /** What was asked since `from`, without what runs still; and all that was wrong. */
 export const recorded = (tab, from = 0) => tab.run(async (from) => {
   const { wrong, transactions, open } = window.idb;
-  for (const end = Date.now() + 10_000; open.size > 0 && Date.now() < end;) await new Promise((done) => setTimeout(done, 5));
+  for (const end = Date.now() + 60_000; open.size > 0 && Date.now() < end;) await new Promise((done) => setTimeout(done, 5));
   return { wrong, left: [...open], next: transactions.length, transactions: transactions.slice(from) };
 }, from);

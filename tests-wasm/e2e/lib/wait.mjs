@@ -1,7 +1,7 @@
 // Waiting without sleeping blindly: ask again until the answer is the one wanted.
 
-/** How long a page may take for anything that is not said to be slow, milliseconds. */
-export const PATIENCE = 30_000;
+/** How long a page may take for anything that is not said to be slow, milliseconds: the machine may have much else to do. */
+export const PATIENCE = 90_000;
 
 const BETWEEN = 40;
 

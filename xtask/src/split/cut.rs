@@ -7,14 +7,14 @@
 //!         exports what the module did, memory, tables and globals as `_m`, `_t` (of functions), `_t1` …, `_g0` …, and the
 //!         memory once more as the mark
 //! others  import what their functions need of the glue, and `b.l`; of the module called as the mark: `_m` … as above;
-//!         of `f` functions of parts before, by the slots where they stand; export nothing. When one is started, its slots
-//!         of the table are filled, its data is in the memory, and a global says which part it was.
+//!         of `f` functions of parts before in the order of their slots, each called by how many slots are left out before
+//!         it, or nothing if none are; export nothing. When one is started, its slots of the table are filled, its data
+//!         is in the memory, and a global says which part it was.
 //! ```
 
 use super::data::Layout;
 use super::module::Module;
 use super::plan::{Plan, Share, type_of};
-use super::record::all_of;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use wasm_encoder::reencode::{Error, Reencode, RoundtripReencoder, utils};
@@ -23,7 +23,7 @@ use wasm_encoder::{
     Function, FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction, MemorySection,
     StartSection, TableSection, TypeSection, ValType,
 };
-use wasmparser::Validator;
+use wasmparser::{FunctionBody, Operator, Validator};
 
 /// What came of it.
 pub struct Parts {
@@ -83,17 +83,17 @@ impl Cutting<'_> {
 
         let mut functions = FunctionSection::new();
         let mut code = CodeSection::new();
+        for part in share.waits.keys() {
+            functions.function(share.nothing);
+            code.function(&self.wait(i32::try_from(*part)?)?);
+        }
         for old in &share.own {
             let body = usize::try_from(*old)?.checked_sub(module.imported());
             let body = body.and_then(|at| module.bodies.get(at)).context("a function without a body")?;
             functions.function(by.type_index(type_of(module, *old))?);
             let mut function = by.new_function_with_parsed_locals(body)?;
-            all_of(by, body, &mut function)?;
+            self.all_of(by, body, &mut function)?;
             code.function(&function);
-        }
-        for part in share.waits.keys() {
-            functions.function(share.nothing);
-            code.function(&self.wait(i32::try_from(*part)?)?);
         }
         for old in &share.stubs {
             functions.function(by.type_index(type_of(module, *old))?);
@@ -147,10 +147,13 @@ impl Cutting<'_> {
         if share.loader.is_some() {
             imports.import(LOADER.0, LOADER.1, EntityType::Function(share.nothing + 1));
         }
+        let mut next = 0;
         for old in &share.lent {
             let slot = self.plan.slot(*old)?;
-            let ty = by.type_index(type_of(module, *old))?;
-            imports.import(LENT, &slot.to_string(), EntityType::Function(ty));
+            let between = Some(slot - next).filter(|between| *between > 0);
+            let name = between.map(|between| between.to_string()).unwrap_or_default();
+            imports.import(LENT, &name, EntityType::Function(by.type_index(type_of(module, *old))?));
+            next = slot + 1;
         }
         if at == 0 {
             return Ok(imports);
@@ -246,19 +249,39 @@ impl Cutting<'_> {
         ]))
     }
 
+    /// Puts the instructions of `body` behind what `function` has.
+    fn all_of(&self, by: &mut Renamed<'_>, body: &FunctionBody<'_>, function: &mut Function) -> Result<()> {
+        let mut reader = body.get_operators_reader()?;
+        while !reader.eof() {
+            match reader.read()? {
+                Operator::Call { function_index } if self.share.seldom.contains(&function_index) => {
+                    for instruction in self.later(function_index)? {
+                        function.instruction(&instruction);
+                    }
+                }
+                other => drop(function.instruction(&by.instruction(other)?)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls a function of a later part with what is on the stack.
+    fn later(&self, old: u32) -> Result<[Instruction<'static>; 3]> {
+        let wait = self.share.waits.get(&self.plan.part(old)).context("a part that is not waited for")?;
+        let type_index = Renamed(self.share).type_index(type_of(self.module, old))?;
+        Ok([
+            Instruction::Call(*wait),
+            Instruction::I32Const(i32::try_from(self.plan.slot(old)?)?),
+            Instruction::CallIndirect { type_index, table_index: self.module.table },
+        ])
+    }
+
     /// What stands for a function of a later part.
     fn stub(&self, old: u32) -> Result<Function> {
-        let (module, share) = (self.module, self.share);
-        let ty = type_of(module, old);
-        let params = module.types.get(usize::try_from(ty)?).context("a function without a type")?.params();
-        let wait =
-            share.waits.get(&self.plan.part(old)).context("a stub for a part that is not waited for")?;
-        let mut instructions = vec![Instruction::Call(*wait)];
-        instructions.extend((0..u32::try_from(params.len())?).map(Instruction::LocalGet));
-        instructions.push(Instruction::I32Const(i32::try_from(self.plan.slot(old)?)?));
-        let type_index = Renamed(share).type_index(ty)?;
-        instructions.push(Instruction::CallIndirect { type_index, table_index: module.table });
-        Ok(written(&instructions))
+        let ty = usize::try_from(type_of(self.module, old))?;
+        let params = self.module.types.get(ty).context("a function without a type")?.params();
+        let params = (0..u32::try_from(params.len())?).map(Instruction::LocalGet);
+        Ok(written(&params.chain(self.later(old)?).collect::<Vec<_>>()))
     }
 }
 

@@ -26,14 +26,16 @@ pub(super) struct Share {
     pub glue: Vec<u32>,
     /// Index here of the import that loads.
     pub loader: Option<u32>,
-    /// Functions of parts before that it calls.
-    pub lent: BTreeSet<u32>,
+    /// Functions of parts before that it calls, by where they stand in the table.
+    pub lent: Vec<u32>,
     /// Its own functions.
     pub own: Vec<u32>,
-    /// By part, the function here that a stub calls before all.
+    /// By part, the function here that is called before all that is in it.
     pub waits: BTreeMap<usize, u32>,
-    /// Functions of later parts that it names, those of one type beside each other: they are alike.
+    /// Functions of later parts that have a stub here, those of one type beside each other: they are alike.
     pub stubs: Vec<u32>,
+    /// Functions of later parts that are called so seldom that each call does what a stub would.
+    pub seldom: BTreeSet<u32>,
     /// What it puts into the table.
     pub slots: BTreeMap<u32, u32>,
     /// Indexes here of functions and types.
@@ -44,6 +46,9 @@ pub(super) struct Share {
     /// Index here of what is started; none in the first.
     pub start: u32,
 }
+
+/// How many calls, at most, are smaller than a stub.
+const SELDOM: usize = 2;
 
 impl Plan {
     pub(super) fn of(module: &Module<'_>, layout: &Layout) -> Result<Self> {
@@ -56,12 +61,16 @@ impl Plan {
             slots: BTreeMap::new(),
             parts: layout.functions.clone(),
         };
-        let mut named: Vec<BTreeSet<u32>> = vec![BTreeSet::new(); count];
+        // how often each part calls each function; what goes by its index has to be there as well
+        let mut named: Vec<BTreeMap<u32, usize>> = vec![BTreeMap::new(); count];
         let at = |part: usize| part.min(count - 1);
         let exports = module.exports.iter().filter(|one| one.kind == ExternalKind::Func);
-        named[0].extend(exports.map(|one| one.index));
+        named[0].extend(exports.map(|one| (one.index, usize::MAX)));
         for (body, calls) in (imported..).zip(module.calls()?) {
-            named[at(plan.part(body))].extend(calls);
+            for function in calls {
+                let calls = named[at(plan.part(body))].entry(function).or_default();
+                *calls = calls.saturating_add(1);
+            }
         }
         let old: BTreeMap<u32, u32> =
             module.slots.iter().rev().map(|(slot, function)| (*function, *slot)).collect();
@@ -70,7 +79,7 @@ impl Plan {
         let own = (0..count).map(|part| plan.in_order(module, part)).collect::<Result<Vec<_>>>()?;
         let mut fresh: BTreeSet<u32> = BTreeSet::new();
         for (part, named) in named.iter().enumerate() {
-            let others = named.iter().filter(|one| **one >= imported && plan.part(**one) != part);
+            let others = named.keys().filter(|one| **one >= imported && plan.part(**one) != part);
             fresh.extend(others.filter(|one| !old.contains_key(one)));
         }
         // those of one part one after the other, as they stand there: lists of them that only count up are the smallest
@@ -108,7 +117,7 @@ impl Plan {
         module: &Module<'_>,
         layout: &Layout,
         part: usize,
-        named: &BTreeSet<u32>,
+        named: &BTreeMap<u32, usize>,
         own: Vec<u32>,
     ) -> Result<Share> {
         let imported = u32::try_from(module.imported())?;
@@ -120,16 +129,20 @@ impl Plan {
             let first = layout.slots.get(slot).copied().unwrap_or(0);
             if owner == part || (first == part && part < owner) {
                 slots.insert(*slot, *function);
-                named.insert(*function);
+                named.insert(*function, usize::MAX);
             }
         }
         slots.extend(own.iter().filter_map(|one| Some((*self.slots.get(one)?, *one))));
-        let (glue, others): (Vec<u32>, Vec<u32>) = named.iter().partition(|one| **one < imported);
-        let lent: BTreeSet<u32> = others.iter().copied().filter(|one| self.part(*one) < part).collect();
-        let mut stubs: Vec<u32> = others.iter().copied().filter(|one| self.part(*one) > part).collect();
+        let (glue, others): (Vec<u32>, Vec<u32>) = named.keys().partition(|one| **one < imported);
+        let mut lent: Vec<u32> = others.iter().copied().filter(|one| self.part(*one) < part).collect();
+        lent.sort_by_key(|one| self.slots.get(one));
+        let is_seldom = |one: &u32| named.get(one).is_some_and(|calls| *calls <= SELDOM);
+        let later = others.iter().copied().filter(|one| self.part(*one) > part);
+        let (seldom, mut stubs): (Vec<u32>, Vec<u32>) = later.partition(is_seldom);
+        let seldom: BTreeSet<u32> = seldom.into_iter().collect();
         stubs.sort_by_key(|one| (self.part(*one), type_of(module, *one), *one));
         let mut used = BTreeSet::new();
-        let all = || glue.iter().chain(&lent).chain(&own).chain(&stubs).copied();
+        let all = || glue.iter().chain(&lent).chain(&own).chain(&stubs).chain(&seldom).copied();
         used.extend(all().map(|one| type_of(module, one)));
         for function in &own {
             used_types(module, usize::try_from(function - imported)?, &mut used)?;
@@ -148,21 +161,21 @@ impl Plan {
         for one in &glue {
             put(Some(*one));
         }
-        let loader = (!stubs.is_empty()).then(|| put(None));
+        let later: BTreeSet<usize> = stubs.iter().chain(&seldom).map(|one| self.part(*one)).collect();
+        let loader = (!later.is_empty()).then(|| put(None));
         for one in &lent {
             put(Some(*one));
         }
+        let waits = later.into_iter().map(|later| (later, put(None))).collect();
         for one in &own {
             put(Some(*one));
         }
-        let later: BTreeSet<usize> = stubs.iter().map(|one| self.part(*one)).collect();
-        let waits = later.into_iter().map(|later| (later, put(None))).collect();
         for one in &stubs {
             put(Some(*one));
         }
         let start = put(None);
         let nothing = u32::try_from(types.len())?;
-        Ok(Share { glue, loader, lent, own, waits, stubs, slots, functions, types, nothing, start })
+        Ok(Share { glue, loader, lent, own, waits, stubs, seldom, slots, functions, types, nothing, start })
     }
 }
 

@@ -10,7 +10,6 @@ use wasm_encoder::{
     FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction, MemorySection, RawSection,
     SectionId, TableSection, TypeSection, ValType,
 };
-use wasmparser::FunctionBody;
 
 /// Where the import that is added stands; all functions with bodies move up by one.
 struct Shifted {
@@ -136,16 +135,4 @@ fn telling(flag: u32, index: u32, ran: u32) -> Result<[Instruction<'static>; 8]>
         Instruction::Call(ran),
         Instruction::End,
     ])
-}
-
-/// Puts the instructions of `body` behind what `function` has.
-pub fn all_of<R: Reencode>(by: &mut R, body: &FunctionBody<'_>, function: &mut Function) -> Result<()>
-where
-    R::Error: std::error::Error + Send + Sync + 'static,
-{
-    let mut reader = body.get_operators_reader()?;
-    while !reader.eof() {
-        function.instruction(&by.parse_instruction(&mut reader)?);
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@ use wasm_encoder::{
     Function, FunctionSection, Instruction, MemorySection, MemoryType, RefType, TableSection, TableType,
     TypeSection, ValType,
 };
-use wasmparser::{Parser, Payload, Validator};
+use wasmparser::{Operator, Parser, Payload, Validator};
 
 /// ```text
 /// 0  exported `run`: (a, b) { c = a + b; if a { much with b; c = … } → c }
@@ -108,7 +108,8 @@ fn parts_stand_for_themselves_and_lend_each_other_what_they_need() {
     for file in &parts.files {
         Validator::new().validate_all(file).unwrap();
     }
-    // `run` calls what is in the last part; nobody looks into slot 1 before the second is there, and that one fills it
+    // `run` calls what is in the last part, so often that it has a stub; nobody looks into slot 1 before the second is
+    // there, and that one fills it
     assert_eq!(parts.counts, [[1, 1], [1, 0], [1, 0]]);
     let found: Vec<Found> = parts.files.iter().map(|file| Found::of(file)).collect();
     assert_eq!(
@@ -121,6 +122,39 @@ fn parts_stand_for_themselves_and_lend_each_other_what_they_need() {
         "the last part calls what is in slot 1"
     );
     assert!(["run", "build-0", "_t"].iter().all(|name| found[0].exports.iter().any(|one| one == name)));
+}
+
+#[test]
+fn a_function_of_a_later_part_that_is_called_once_needs_no_stub() {
+    let wasm = whole();
+    let module = Module::read(&wasm).unwrap();
+    let slots = BTreeMap::from([(1, 2)]);
+    let data = vec![Vec::new(); 3];
+    let parts = cut(&module, "build-0", &Layout { parts: 3, functions: vec![0, 1, 2], slots, data }).unwrap();
+    assert_eq!(parts.counts, [[1, 1], [1, 0], [1, 0]]);
+    // function 1 waits for the last part, then calls what is in its slot
+    let bodies: Vec<_> = Parser::new(0)
+        .parse_all(&parts.files[1])
+        .filter_map(|payload| match payload.unwrap() {
+            Payload::CodeSectionEntry(body) => Some(body),
+            _ => None,
+        })
+        .collect();
+    let operators: Vec<Operator<'_>> =
+        bodies[1].get_operators_reader().unwrap().into_iter().map(|one| one.unwrap()).collect();
+    assert!(
+        matches!(
+            operators.as_slice(),
+            [
+                Operator::LocalGet { local_index: 0 },
+                Operator::Call { .. },
+                Operator::I32Const { value: 1 },
+                Operator::CallIndirect { .. },
+                Operator::End
+            ]
+        ),
+        "{operators:?}"
+    );
 }
 
 /// What is in a part.
