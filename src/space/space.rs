@@ -266,7 +266,9 @@ impl Space {
         self.own = None;
         // Another key than before has named nothing yet.
         self.grown = self.feeds.keys().copied().collect();
-        self.open_private(files)
+        self.open_private(files)?;
+        // What came since it was stored may stand beside what was written long ago.
+        if self.has_asked() { self.settle(files, replay::Fresh::default()) } else { Ok(()) }
     }
 
     /// Wipes own keys and content keys; private entries leave the view.

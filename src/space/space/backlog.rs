@@ -76,6 +76,11 @@ pub(super) fn present<T, E: Into<SpaceError>>(result: Result<T, E>) -> Result<Op
 impl Space {
     /// Whether something waits for pages that are not in memory.
     pub fn is_waiting(&self) -> bool {
+        !self.backlog.is_empty() || self.view.is_spoiled() || self.has_asked()
+    }
+
+    /// Whether clocks were asked for that the access engine was not told, or are going to be.
+    pub(super) fn has_asked(&self) -> bool {
         // Of several message keys or secrets the last one counts, and who asks for it cannot wait.
         if self.message_keys.len() > 1 {
             self.message_keys.iter().for_each(|(writer, index, ..)| self.ask_order(*writer, *index));
@@ -83,7 +88,7 @@ impl Space {
         if self.notes.secrets.len() > 1 {
             self.notes.secrets.keys().for_each(|(writer, index, _)| self.ask_order(*writer, *index));
         }
-        !self.backlog.is_empty() || self.view.is_spoiled() || self.access.has_asked()
+        self.access.has_asked()
     }
 
     fn ask_order(&self, writer: u32, index: u64) {
@@ -100,7 +105,7 @@ impl Space {
         }
         let Backlog { moves, feeds, trees, kept, branches, seals, private, sealed, history, .. } =
             core::mem::take(&mut self.backlog);
-        if history || self.access.has_asked() {
+        if history || self.has_asked() {
             self.settle(files, Fresh::default())?;
         }
         kept.iter().for_each(|writer| self.keep_tree(files, writer));

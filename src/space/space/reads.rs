@@ -29,6 +29,10 @@ impl Space {
         files: &Files,
         read: &dyn Fn() -> Result<T, SpaceError>,
     ) -> Result<T, SpaceError> {
+        // What changed asked for some, and stands as it should only when that goes on.
+        if self.access.has_asked() {
+            return Err(StorageError::Absent { pages: Vec::new() }.into());
+        }
         let first = read();
         if self.asks_again(files)? { read() } else { first }
     }
