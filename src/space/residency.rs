@@ -6,7 +6,11 @@ use crate::storage::Residency;
 pub fn residency(name: &str) -> Residency {
     match name.split_once('/') {
         Some(("feed", rest)) if rest.ends_with("/data") || rest.ends_with("/tree") => Residency::Lazy,
-        Some(("space", rest)) if rest.contains("/view/run") || rest.contains("/view/sealed-") => {
+        Some(("space", rest))
+            if rest.contains("/view/run")
+                || rest.contains("/view/sealed-")
+                || rest.ends_with("/view/facts") =>
+        {
             Residency::Lazy
         }
         _ => Residency::Always,

@@ -151,6 +151,8 @@ pub struct Space {
     ledger: Ledger,
     /// The view stands as stored while statuses are told anew.
     restoring: bool,
+    /// The access engine is to be told all that is stored.
+    whole: bool,
     /// Only some entries are here: those that are said to be are taken in.
     sparse: bool,
     files: SpaceFiles,
@@ -178,7 +180,13 @@ impl Space {
 
     fn open_as(files: &mut Files, key: PublicKey, sparse: bool) -> Result<Self, SpaceError> {
         let mut space = Self::empty(files, key, sparse);
-        if space.load(files)? == Restored::Unfit {
+        let mut restored = space.load(files)?;
+        if restored == Restored::Changed {
+            space = Self::empty(files, key, sparse);
+            space.whole = true;
+            restored = space.load(files)?;
+        }
+        if restored == Restored::Unfit {
             Self::drop_checkpoint(files, &key);
             space = Self::empty(files, key, sparse);
             space.load(files)?;
@@ -230,6 +238,7 @@ impl Space {
             backlog: Backlog::default(),
             ledger: Ledger::new(files, &key),
             restoring: false,
+            whole: false,
             sparse,
             files: ids,
             #[cfg(any(test, feature = "hostile"))]
@@ -257,7 +266,9 @@ impl Space {
         self.own = None;
         // Another key than before has named nothing yet.
         self.grown = self.feeds.keys().copied().collect();
-        self.open_private(files)
+        self.open_private(files)?;
+        // What came since it was stored may stand beside what was written long ago.
+        if self.has_asked() { self.settle(files, replay::Fresh::default()) } else { Ok(()) }
     }
 
     /// Wipes own keys and content keys; private entries leave the view.
@@ -299,6 +310,10 @@ impl Space {
 
     /// The sign-in message key, once a private entry with it could be opened.
     pub fn message_key(&self) -> Option<&MessageKey> {
+        // Where there is nothing to choose, no clock is asked for.
+        if let [(.., key)] = self.message_keys.as_slice() {
+            return Some(key);
+        }
         let rank = |entry: &&(u32, u64, u32, MessageKey)| {
             let (writer, index, op, _) = entry;
             let judge = trees::Judge { access: &self.access, numbers: &self.numbers };

@@ -1,5 +1,8 @@
 //! Access operations as the engine keeps them: writers by small numbers, nothing that it does not judge by.
 
+use core::cell::Cell;
+use std::rc::Rc;
+
 use super::log::Log;
 use crate::{
     collections::Map,
@@ -56,11 +59,15 @@ pub(super) struct Logs {
     logs: Vec<Log>,
     /// Stands for a number that was never given out, so that looking up needs no error.
     none: Log,
+    /// Something was asked that a log does not know.
+    pub(super) wants: Rc<Cell<bool>>,
 }
 
 impl Logs {
     pub(super) fn new() -> Self {
-        Self { ids: Map::new(), logs: Vec::new(), none: Log::new(PublicKey([0; 32])) }
+        let wants = Rc::new(Cell::new(false));
+        let none = Log::new(PublicKey([0; 32]), Rc::clone(&wants));
+        Self { ids: Map::new(), logs: Vec::new(), none, wants }
     }
 
     /// The number of a key; made if new.
@@ -70,7 +77,7 @@ impl Logs {
         }
         let id = self.logs.len();
         self.ids.insert(*key, id);
-        self.logs.push(Log::new(*key));
+        self.logs.push(Log::new(*key, Rc::clone(&self.wants)));
         id
     }
 

@@ -70,7 +70,11 @@ impl Access {
             }
             (log.busy, log.stalled) = (true, false);
             self.outcome.touch(id);
-            match self.step(trees, id, forced) {
+            let step = self.step(trees, id, forced);
+            if self.wants_history() {
+                return;
+            }
+            match step {
                 Step::Judged(weighed) => self.enter(trees, id, weighed),
                 Step::Run(to) => self.logs.get_mut(id).judged = to,
                 Step::After(id, to) => stack.push(Frame { id, to, forced: true }),
@@ -213,8 +217,19 @@ impl Access {
             return false;
         }
         raised.insert(on, length);
+        let of = self.logs.get(on);
+        if has < of.base {
+            // The marks are not all here, but what they come to is: lengths never shrink.
+            for other in of.columns.keys().filter(|other| **other != id) {
+                let seen = of.other_at(*other, length - 1);
+                if seen > self.gathered(id, 0, raised, *other) {
+                    raised.insert(*other, seen);
+                }
+            }
+            return true;
+        }
         // What is gathered holds the pasts of its entries, so only what the new ones raised is to be added.
-        let marks = &self.logs.get(on).marks;
+        let marks = &of.marks;
         let new = marks.iter().skip(marks.partition_point(|mark| mark.from < has));
         for (other, length) in new.take_while(|mark| mark.from < length).flat_map(|mark| &mark.raised) {
             if *other != id && *length > self.gathered(id, 0, raised, *other) {
@@ -285,7 +300,7 @@ impl Access {
     }
 
     /// Judges the acts of an entry, all in the state of its past.
-    fn judge_acts(&mut self, trees: &dyn Trees, id: Id, index: u64, verdict: Verdict) {
+    pub(super) fn judge_acts(&mut self, trees: &dyn Trees, id: Id, index: u64, verdict: Verdict) {
         let past = Past::Of(id, index);
         let Some(fact) = self.logs.get(id).fact_at(index) else { return };
         let (mut granted, mut cuts, mut effective, mut headless) = (vec![], vec![], vec![], vec![]);

@@ -9,6 +9,10 @@ use super::{
     acts::{Act, Id},
     types::{CutVerdict, Prefix, Status},
 };
+use std::rc::Rc;
+
+use core::cell::Cell;
+
 use crate::collections::Map;
 use crate::crypto::{Hash, PublicKey};
 
@@ -17,6 +21,10 @@ pub(super) struct Log {
     pub(super) key: PublicKey,
     /// Somebody showed a head or a block of it, or a root record cuts it.
     pub(super) listed: bool,
+    /// Below this index of judged entries only part is known: facts with acts, and clocks where those are (see `shallow`).
+    pub(super) base: u64,
+    /// Something was asked that is not known.
+    pub(super) wants: Rc<Cell<bool>>,
     /// Entries given so far.
     pub(super) given: u64,
     /// Given entries that say something about others, ascending by index.
@@ -150,10 +158,12 @@ impl Fact {
 }
 
 impl Log {
-    pub(super) fn new(key: PublicKey) -> Self {
+    pub(super) fn new(key: PublicKey, wants: Rc<Cell<bool>>) -> Self {
         Self {
             key,
             listed: false,
+            base: 0,
+            wants,
             given: 0,
             facts: Vec::new(),
             acting: Vec::new(),
@@ -181,8 +191,21 @@ impl Log {
         self.given.min(self.place.length)
     }
 
+    /// Whether the clock at an index is known.
+    pub(super) fn is_known(&self, index: u64) -> bool {
+        index.saturating_add(1) >= self.base || self.fact_at(index).is_some()
+    }
+
+    /// Notes that the whole history is wanted, unless that is so.
+    pub(super) fn check(&self, is_known: bool) {
+        if !is_known {
+            self.wants.set(true);
+        }
+    }
+
     /// What the feed last named of a writer, at or before an index.
     pub(super) fn named_at(&self, writer: Id, index: u64) -> Option<Named> {
+        self.check(index >= self.base);
         let column = self.named.get(&writer)?;
         let after = column.partition_point(|named| named.from <= index);
         column.get(after.checked_sub(1)?).copied()
@@ -199,6 +222,7 @@ impl Log {
 
     /// Length of another writer's feed in the past of an entry (judged, or being judged with its mark made).
     pub(super) fn other_at(&self, writer: Id, index: u64) -> u64 {
+        self.check(self.is_known(index));
         self.columns.get(&writer).map_or(0, |column| {
             let after = column.partition_point(|(from, _)| *from <= index);
             after.checked_sub(1).and_then(|at| column.get(at)).map_or(0, |(_, length)| *length)
@@ -218,6 +242,7 @@ impl Log {
 
     /// Entries of all others in the past of an entry.
     pub(super) fn others_at(&self, index: u64) -> u64 {
+        self.check(self.is_known(index));
         let after = self.marks.partition_point(|mark| mark.from <= index);
         after.checked_sub(1).and_then(|at| self.marks.get(at)).map_or(0, |mark| mark.others)
     }
@@ -260,6 +285,7 @@ impl Log {
         if index >= self.judged {
             return;
         }
+        self.check(index >= self.base);
         if self.former.as_ref().is_none_or(|former| index < former.from) {
             self.keep_former(index);
         }
@@ -298,6 +324,7 @@ impl Log {
 
     /// Forgets given entries from an index on. Their judgements must be gone.
     pub(super) fn forget(&mut self, index: u64) {
+        self.check(index >= self.base);
         self.given = self.given.min(index);
         self.shown = self.shown.min(index);
         while self.runs.pop_if(|(from, _)| *from >= index).is_some() {}

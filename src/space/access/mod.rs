@@ -27,10 +27,12 @@ mod records;
 mod reference;
 mod rights;
 mod settle;
+mod shallow;
 #[cfg(test)]
 mod tests;
 mod types;
 
+use core::cell::{Cell, OnceCell};
 use std::collections::VecDeque;
 
 use acts::{Act, Id, Logs, has_unknown};
@@ -68,6 +70,12 @@ pub struct Access {
     /// By the target: entries with a cut that shows a head nobody knows.
     headless: Map<Id, Set<(Id, u64)>>,
     changes: VecDeque<Change>,
+    /// Not all facts were told: see `shallow`.
+    is_shallow: bool,
+    /// One that was told all, to ask about clocks that are not known here.
+    past: OnceCell<Box<Self>>,
+    /// Such a clock was asked for, and there was none to ask.
+    asked: Cell<bool>,
 }
 
 impl Access {
@@ -85,6 +93,9 @@ impl Access {
             waiting: Map::new(),
             headless: Map::new(),
             changes: VecDeque::new(),
+            is_shallow: false,
+            past: OnceCell::new(),
+            asked: Cell::new(false),
         }
     }
 
@@ -247,12 +258,18 @@ impl Access {
     /// judged.
     pub fn order(&self, writer: &PublicKey, index: u64) -> Option<u64> {
         let log = self.logs.find(writer);
+        if !log.is_known(index) {
+            return self.past().and_then(|past| past.order(writer, index));
+        }
         (index < log.judged).then(|| log.order(index))
     }
 
     /// Clipped past of an entry, itself not included; `None` if it was not judged.
     pub fn clock_of(&self, writer: &PublicKey, index: u64) -> Option<Clock> {
         let log = self.logs.find(writer);
+        if !log.is_known(index) {
+            return self.past().and_then(|past| past.clock_of(writer, index));
+        }
         (index < log.judged).then_some(())?;
         let others = log.columns.keys().map(|id| (self.logs.get(*id).key, log.other_at(*id, index)));
         Some(others.chain([(*writer, index)]).filter(|(_, length)| *length > 0).collect())
@@ -264,6 +281,9 @@ impl Access {
             return other.1 < entry.1;
         }
         let log = self.logs.find(entry.0);
+        if !log.is_known(entry.1) {
+            return self.past().is_some_and(|past| past.precedes(other, entry));
+        }
         entry.1 < log.judged && self.logs.id(other.0).is_some_and(|id| log.other_at(id, entry.1) > other.1)
     }
 

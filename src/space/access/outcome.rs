@@ -246,6 +246,7 @@ impl Access {
             return runs.push(end, Status::Ungranted);
         }
         let log = self.logs.get(id);
+        log.check(runs.end >= log.base);
         while runs.end < end {
             let past = Past::Of(id, runs.end);
             let counted = self.holding(id, past, &self.dead_in(past)).role.is_some();

@@ -8,6 +8,7 @@ use crate::{
 };
 
 /// The set of root records, and what follows from it.
+#[derive(Clone)]
 pub(super) struct Records {
     space: PublicKey,
     held: Map<Hash, Held>,
@@ -17,7 +18,7 @@ pub(super) struct Records {
 }
 
 /// What the records that count say.
-#[derive(Default, Eq, PartialEq)]
+#[derive(Clone, Default, Eq, PartialEq)]
 pub(super) struct Counted {
     /// Their hashes.
     pub(super) records: Set<Hash>,
@@ -33,6 +34,7 @@ pub(super) struct Counted {
     pub(super) unknown: bool,
 }
 
+#[derive(Clone)]
 struct Held {
     root: PublicKey,
     links: Vec<Hash>,

@@ -25,6 +25,9 @@ impl Access {
     }
 
     fn settle_to(&mut self, trees: &dyn Trees, all: bool) {
+        if self.wants_history() {
+            return;
+        }
         let mut fall = core::mem::take(&mut self.records_grew) && self.recount();
         fall |= core::mem::take(&mut self.anew);
         let grown = core::mem::take(&mut self.grown);
@@ -33,6 +36,10 @@ impl Access {
             let (falls, from) = self.place(trees, *id);
             fall |= falls;
             rewound.extend(from.map(|from| (*id, from)));
+        }
+        if fall && self.is_shallow {
+            self.logs.wants.set(true);
+            return;
         }
         if fall {
             self.fall_all();
@@ -59,6 +66,9 @@ impl Access {
         while let Some(id) = self.todo.pop_first() {
             self.judge(trees, id, all);
         }
+        if self.wants_history() {
+            return;
+        }
         if self.outcome.has_forks() && !grown.is_empty() {
             // Whatever is given of a forked feed, or of a key that it granted, may change what hangs on the fork.
             self.outcome.is_stale = true;
@@ -66,8 +76,13 @@ impl Access {
         self.report();
     }
 
+    /// Whether something was asked that only an engine can tell that was told all facts. Nothing is judged until then.
+    pub fn wants_history(&self) -> bool {
+        self.logs.wants.get()
+    }
+
     /// Works out anew which root records count; whether judgements fall by it.
-    fn recount(&mut self) -> bool {
+    pub(super) fn recount(&mut self) -> bool {
         let old = core::mem::take(&mut self.records.counted);
         self.records.recount();
         let cut: Set<_> = old.cuts.keys().chain(self.records.counted.cuts.keys()).copied().collect();
@@ -187,6 +202,10 @@ impl Access {
     fn fall(&mut self, id: Id, index: u64) {
         let mut work = vec![(id, index)];
         while let Some((id, index)) = work.pop() {
+            if index < self.logs.get(id).base {
+                self.logs.wants.set(true);
+                return;
+            }
             if index < self.logs.get(id).judged {
                 self.take_back(id, index);
             }

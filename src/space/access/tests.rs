@@ -5,6 +5,7 @@ mod history;
 mod large;
 mod node;
 mod real;
+mod shallow;
 pub(super) mod world;
 
 use std::collections::BTreeMap;

@@ -33,6 +33,8 @@ pub(super) struct Backlog {
     pub(super) private: Map<(u32, u64), bool>,
     /// The stored part of what came out of sealed parts could not be read: no seals are opened before it is.
     pub(super) sealed: bool,
+    /// The facts that the access engine was not told could not be read, and it cannot judge on without.
+    pub(super) history: bool,
     /// Another branch of this feed was put in the place of the main one: all is to be computed anew.
     pub(super) reopen: Option<PublicKey>,
 }
@@ -47,6 +49,7 @@ impl Backlog {
             && self.seals.is_empty()
             && self.private.is_empty()
             && !self.sealed
+            && !self.history
             && self.reopen.is_none()
     }
 }
@@ -73,7 +76,23 @@ pub(super) fn present<T, E: Into<SpaceError>>(result: Result<T, E>) -> Result<Op
 impl Space {
     /// Whether something waits for pages that are not in memory.
     pub fn is_waiting(&self) -> bool {
-        !self.backlog.is_empty() || self.view.is_spoiled()
+        !self.backlog.is_empty() || self.view.is_spoiled() || self.has_asked()
+    }
+
+    /// Whether clocks were asked for that the access engine was not told, or are going to be.
+    pub(super) fn has_asked(&self) -> bool {
+        // Of several message keys or secrets the last one counts, and who asks for it cannot wait.
+        if self.message_keys.len() > 1 {
+            self.message_keys.iter().for_each(|(writer, index, ..)| self.ask_order(*writer, *index));
+        }
+        if self.notes.secrets.len() > 1 {
+            self.notes.secrets.keys().for_each(|(writer, index, _)| self.ask_order(*writer, *index));
+        }
+        self.access.has_asked()
+    }
+
+    fn ask_order(&self, writer: u32, index: u64) {
+        let _ = self.access.order(&self.numbers.key(writer), index);
     }
 
     /// Goes on with what waited. To be called when the pages that the files want were supplied; more may be wanted after.
@@ -84,8 +103,11 @@ impl Space {
         if let Some(writer) = self.backlog.reopen {
             return self.reopen(files, writer);
         }
-        let Backlog { moves, feeds, trees, kept, branches, seals, private, sealed, .. } =
+        let Backlog { moves, feeds, trees, kept, branches, seals, private, sealed, history, .. } =
             core::mem::take(&mut self.backlog);
+        if history || self.has_asked() {
+            self.settle(files, Fresh::default())?;
+        }
         kept.iter().for_each(|writer| self.keep_tree(files, writer));
         if branches {
             self.access.judge_anew();

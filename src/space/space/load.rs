@@ -80,7 +80,7 @@ impl Space {
         // Whoever opens a space reads it first: only what happens later is news.
         self.view.set_quiet(true);
         let restored = self.take_checkpoint(files)?;
-        if restored == Restored::Unfit {
+        if matches!(restored, Restored::Unfit | Restored::Changed) {
             return Ok(restored);
         }
         self.replay(files)?;

@@ -17,30 +17,60 @@ impl Space {
     /// What a key holds: the winner, and the values it conflicts with. `None` if it holds nothing; an item without a
     /// value if the winner is a removal that has not seen some of the others.
     pub fn get(&self, files: &Files, key: &str) -> Result<Option<Item>, SpaceError> {
-        let Some(slot) = self.slot(files, key)? else { return Ok(None) };
-        Loader::new(self, files).item(key, &self.heads(&slot))
+        self.surely(files, &|| {
+            let Some(slot) = self.slot(files, key)? else { return Ok(None) };
+            Loader::new(self, files).item(key, &self.heads(&slot))
+        })
+    }
+
+    /// Reads again what asked for clocks that were not known, once they are.
+    pub(super) fn surely<T>(
+        &self,
+        files: &Files,
+        read: &dyn Fn() -> Result<T, SpaceError>,
+    ) -> Result<T, SpaceError> {
+        // What changed asked for some, and stands as it should only when that goes on.
+        if self.access.has_asked() {
+            return Err(StorageError::Absent { pages: Vec::new() }.into());
+        }
+        let first = read();
+        if self.asks_again(files)? { read() } else { first }
     }
 
     /// The keys of a range that hold a value.
     pub fn list(&self, files: &Files, range: &Range) -> Result<Vec<Item>, SpaceError> {
-        self.list_with(files, range, |slot| self.heads(slot))
+        self.surely(files, &|| self.list_with(files, range, |slot| self.heads(slot)))
     }
 
     /// What a key held at a clock (closed over the pasts of what is in it), under today's cuts.
     pub fn get_at(&self, files: &Files, clock: &Clock, key: &str) -> Result<Option<Item>, SpaceError> {
-        let Some(slot) = self.slot(files, key)? else { return Ok(None) };
-        let closure = self.closure(clock);
-        Loader::new(self, files).item(key, &self.heads_at(&slot, &closure))
+        self.surely(files, &|| {
+            let Some(slot) = self.slot(files, key)? else { return Ok(None) };
+            let closure = self.closure(clock);
+            Loader::new(self, files).item(key, &self.heads_at(&slot, &closure))
+        })
     }
 
     /// The keys of a range that held a value at a clock.
     pub fn list_at(&self, files: &Files, clock: &Clock, range: &Range) -> Result<Vec<Item>, SpaceError> {
-        let closure = self.closure(clock);
-        self.list_with(files, range, |slot| self.heads_at(slot, &closure))
+        self.surely(files, &|| {
+            let closure = self.closure(clock);
+            self.list_with(files, range, |slot| self.heads_at(slot, &closure))
+        })
     }
 
     /// Every operation that counts, of one key or of all, in order; those after `after`, at most `limit`.
     pub fn history(
+        &self,
+        files: &Files,
+        key: Option<&str>,
+        after: Option<&Version>,
+        limit: Option<usize>,
+    ) -> Result<Vec<Item>, SpaceError> {
+        self.surely(files, &|| self.history_once(files, key, after, limit))
+    }
+
+    fn history_once(
         &self,
         files: &Files,
         key: Option<&str>,

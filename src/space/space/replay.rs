@@ -1,6 +1,11 @@
 //! From blocks to view: entries go to the access engine in index order; what it says of them moves the view.
 
-use super::{Space, backlog::present, moves::Retracted, trees::FeedTrees};
+use super::{
+    Space,
+    backlog::present,
+    moves::Retracted,
+    trees::{FeedTrees, Judge},
+};
 use crate::{
     collections::Map,
     crypto::PublicKey,
@@ -168,7 +173,23 @@ impl Space {
         let (missed, branches) = trees.missed();
         self.backlog.trees.extend(missed);
         self.backlog.branches |= branches;
-        self.apply(files, &fresh)?;
+        if !self.access.wants_history() {
+            self.apply(files, &fresh)?;
+        }
+        if self.access.take_asked() {
+            self.access.want_history();
+        }
+        if self.access.wants_history() {
+            if !self.deepen(files)? {
+                return Ok(());
+            }
+            // What the view shows rightly stays, as when a checkpoint is taken, but orders may be other ones.
+            let restoring = core::mem::replace(&mut self.restoring, true);
+            let applied = self.apply(files, &fresh);
+            self.restoring = restoring;
+            applied?;
+            self.view.recompute(&Judge { access: &self.access, numbers: &self.numbers });
+        }
         drop(fresh);
         while core::mem::take(&mut self.stirred) {
             if self.events.back() != Some(&SpaceEvent::Writers) {

@@ -114,6 +114,13 @@ impl Device {
         self.space.unlock(&mut self.files, keys).unwrap();
     }
 
+    pub(super) fn lock(&mut self) {
+        self.space.lock();
+        while self.space.is_waiting() {
+            self.space.resume(&mut self.files).unwrap();
+        }
+    }
+
     pub(super) fn time(&mut self) -> u64 {
         self.now += 1;
         self.now

@@ -17,9 +17,12 @@ impl Space {
     /// The title; `None` if no admin gave one, or the last one is none that can be shown.
     pub fn title(&self, files: &Files) -> Result<Option<String>, SpaceError> {
         let judge = Judge { access: &self.access, numbers: &self.numbers };
-        let Some(slot) = self.view.slot(files, TITLE_KEY, &judge)? else { return Ok(None) };
+        let ranked = || {
+            let slot = self.view.slot(files, TITLE_KEY, &judge)?;
+            Ok(slot.map_or_else(Vec::new, |slot| slot.ranked(&judge)))
+        };
+        let places = self.surely(files, &ranked)?;
         let by_admin = |place: &Place| self.role(&self.numbers.key(place.writer)) == Some(Role::Admin);
-        let places = slot.ranked(&judge);
         let Some(place) = places.into_iter().find(by_admin).filter(|place| !place.delete) else {
             return Ok(None);
         };

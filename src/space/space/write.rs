@@ -208,6 +208,7 @@ impl Space {
             let slot = self.view.slot(files, op.key(), &judge)?;
             Ok(slot.and_then(|slot| slot.heads(&judge).first().copied()))
         };
+        let winner = || self.surely(files, &winner);
         let (fits, got) = match op.expect() {
             Expect::Any => return Ok(()),
             Expect::Absent => {
@@ -259,6 +260,10 @@ impl Space {
 
     /// Whether a key holds a value for those who read public entries only.
     fn is_public(&self, files: &Files, key: &str) -> Result<bool, SpaceError> {
+        self.surely(files, &|| self.is_public_once(files, key))
+    }
+
+    fn is_public_once(&self, files: &Files, key: &str) -> Result<bool, SpaceError> {
         let judge = Judge { access: &self.access, numbers: &self.numbers };
         let Some(slot) = self.view.public_slot(files, key, &judge)? else { return Ok(false) };
         if !slot.ops().iter().any(|place| !place.private && !place.delete) {

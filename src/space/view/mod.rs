@@ -38,7 +38,7 @@ use super::{Range, SpaceError};
 use crate::{
     collections::{LargeMap, Map},
     crypto::{PublicKey, SecretKey32},
-    storage::{Files, StorageError},
+    storage::{Damage, Files, StorageError},
 };
 
 /// What the view must know about entries; answered by the access engine.
@@ -231,6 +231,19 @@ impl View {
     /// Whether what is stored was found not to be what was written, so that it must be thrown away.
     pub(super) const fn is_spoiled(&self) -> bool {
         self.spoiled.get()
+    }
+
+    /// Throws what is stored away, as if it had been found damaged.
+    pub(super) fn spoil(&self, space: &PublicKey) -> Damage {
+        self.spoiled.set(true);
+        Damage::Page { file: format!("space/{space}/view/facts"), page: 0 }
+    }
+
+    /// Finds anew what heads what came since the last writing.
+    pub(super) fn recompute(&mut self, causality: &dyn Causality) {
+        for (_, delta) in self.overlay.iter_mut() {
+            delta.slot.recompute(causality);
+        }
     }
 
     /// Hands out the keys of a range with what they hold, in its direction, its limit aside, until `take` says that it

@@ -120,7 +120,7 @@ impl Slot {
     }
 
     /// Finds the heads anew.
-    fn recompute(&mut self, causality: &dyn Causality) {
+    pub(super) fn recompute(&mut self, causality: &dyn Causality) {
         if self.ops.len() < 2 {
             self.heads = self.ops.len();
             return;

@@ -49,14 +49,24 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) fn random(seed: u64, most: usize) -> World {
+        Self::of(seed, most, true)
+    }
+
+    /// Nobody is hostile, and nobody signs two histories.
+    pub(crate) fn kind(seed: u64, most: usize) -> World {
+        Self::of(seed, most, false)
+    }
+
+    fn of(seed: u64, most: usize, any: bool) -> World {
         let mut dice = Dice::new(seed);
         let size = dice.between(2, 6);
         let mut names: Vec<String> = ('a'..='y').rev().map(String::from).collect();
         let pool: Vec<String> = (0..size).filter_map(|_| names.pop()).collect();
-        let hostile = pool.iter().filter(|_| dice.chance(350)).cloned().collect();
+        let hostile = pool.iter().filter(|_| dice.chance(350) && any).cloned().collect();
         let (mixed, root_acts, forks) =
             (dice.chance(300), dice.pick(&[70, 40, 15, 0]), dice.pick(&[0, 20, 120]));
-        let drops = if dice.chance(300) { 100 } else { 0 };
+        let (root_acts, forks) = if any { (root_acts, forks) } else { (root_acts / 4, 0) };
+        let drops = if dice.chance(300) && any { 100 } else { 0 };
         let steps = dice.between(6, most);
         let mut h = Self {
             dice,

@@ -1,6 +1,8 @@
 //! What of entries the access engine keeps, and all else that opening a space reads from them.
 //!
-//! Entries of plain data are not among them. Writers are by number, as in the state.
+//! Entries of plain data are not among them. Writers are by number, as in the state. There are two files: *facts* holds
+//! those that only name others (kind 1), of which there may be as many as entries, and *acts* the others, which are told
+//! whenever the space is opened.
 //!
 //! ```text
 //! each: varint writer │ varint index │ flags u8 │ varint bytes of body │ body
@@ -24,9 +26,16 @@ const VOID: u8 = 3;
 const PROVED: u8 = 4;
 const FULL_CLOCK: u8 = 8;
 
-/// Facts that are not stored yet.
+/// Facts that are not stored yet, of both files.
 #[derive(Default)]
 pub(in crate::space::space) struct Facts {
+    naming: Part,
+    acting: Part,
+}
+
+/// Those of one file.
+#[derive(Default)]
+struct Part {
     /// Writer, index, flags, end of its body.
     heads: Vec<(u32, u64, u8, usize)>,
     bodies: Writer,
@@ -52,16 +61,18 @@ impl Facts {
         numbers: &mut Numbers,
     ) {
         let unknown = |op: &&Op| matches!(op, Op::Unknown { .. });
+        let names = |entry: &Entry| entry.access.is_empty() && !entry.public.iter().any(|op| unknown(&op));
+        let part = if entry.is_some_and(names) { &mut self.naming } else { &mut self.acting };
         let flags = match entry {
             None => {
-                self.bodies.raw(&hash.0);
+                part.bodies.raw(&hash.0);
                 MALFORMED
             }
-            Some(entry) if entry.access.is_empty() && !entry.public.iter().any(|op| unknown(&op)) => {
-                self.bodies.count(entry.deps.len());
+            Some(entry) if names(entry) => {
+                part.bodies.count(entry.deps.len());
                 for dep in &entry.deps {
                     let number = u64::from(numbers.number(&dep.writer));
-                    self.bodies.varint(number).varint(dep.length).raw(&dep.tree_hash.0);
+                    part.bodies.varint(number).varint(dep.length).raw(&dep.tree_hash.0);
                 }
                 DEPS | if entry.full_clock { FULL_CLOCK } else { 0 }
             }
@@ -73,20 +84,28 @@ impl Facts {
                     sealed: None,
                     ..*entry
                 };
-                self.bodies.raw(&hash.0).raw(&trimmed.encode());
+                part.bodies.raw(&hash.0).raw(&trimmed.encode());
                 ENTRY
             }
         };
-        self.heads.push((writer, index, flags, self.bodies.len()));
+        part.heads.push((writer, index, flags, part.bodies.len()));
     }
 
     /// From this index on another branch of a feed counts.
     pub(in crate::space::space) fn forget(&mut self, writer: u32, from: u64) {
-        self.heads.push((writer, from, VOID, self.bodies.len()));
+        for part in [&mut self.naming, &mut self.acting] {
+            part.heads.push((writer, from, VOID, part.bodies.len()));
+        }
     }
 
-    /// What is to be stored.
-    pub(super) fn encode(&self, proved: &dyn Fn(u32, u64) -> bool) -> Vec<u8> {
+    /// What is to be stored in the files of facts and of acts.
+    pub(super) fn encode(&self, proved: &dyn Fn(u32, u64) -> bool) -> [Vec<u8>; 2] {
+        [&self.naming, &self.acting].map(|part| part.encode(proved))
+    }
+}
+
+impl Part {
+    fn encode(&self, proved: &dyn Fn(u32, u64) -> bool) -> Vec<u8> {
         let (mut out, mut start) = (Writer::new(), 0);
         for (writer, index, flags, end) in &self.heads {
             let body = self.bodies.as_slice().get(start..*end).unwrap_or_default();

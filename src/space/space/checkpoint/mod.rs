@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! space/<key>/view/state   what the rest belongs to, written anew each time: `state.rs`
-//! space/<key>/view/facts   entries that say something about others, in the order they were given: `facts.rs`
+//! space/<key>/view/facts   entries that only name others, in the order they were given: `facts.rs`
+//! space/<key>/view/acts    the other ones that say something about others, or nothing: the same
 //! space/<key>/view/run-N   places of the view by key: `space/view/run.rs`
 //! space/<key>/view/sealed  the state of what came out of sealed parts, sealed itself: `sealed.rs`
 //! space/<key>/view/sealed-N   its places by key, in sealed runs
@@ -13,8 +14,9 @@
 //! It is written in the same batch as all else of its moment, and only when [`Space::is_checkpoint_due`]: a writing
 //! costs what changed since the last one, merging of runs aside, which makes that log n times as much in all.
 //!
-//! When it is read, root records, pins and proofs of forks may have come since: the access engine is told its facts and
-//! judges by what is known now. What it then shows otherwise than the checkpoint does is moved in the view entry by
+//! When it is read, the access engine takes the judgements that are in the state, and the acts; facts stay on the disk until
+//! somebody asks for more than that (`space/access/shallow.rs`). Root records, pins and proofs of forks may have come since:
+//! then it is told all facts and judges by what is known now. What it then shows otherwise than the checkpoint does is moved in the view entry by
 //! entry, as when it happens while the space is open. Entries past the checkpoint are taken in as ever. What came out
 //! of sealed parts is stored only sealed, and written only while the space is unlocked; which entries have one is told in
 //! clear, as it is in the feeds, so that what came or went in between is found when it is unlocked again.
@@ -28,6 +30,8 @@ mod restore;
 mod sealed;
 #[cfg(test)]
 mod sealed_tests;
+#[cfg(test)]
+mod shallow_tests;
 mod state;
 #[cfg(test)]
 pub(super) mod tests;
@@ -58,10 +62,12 @@ const PATIENCE: u8 = 4;
 pub(super) struct Ledger {
     state: FileId,
     facts_file: FileId,
+    acts_file: FileId,
     sealed_file: FileId,
     facts: Facts,
     /// Bytes of facts that are stored.
     facts_length: u64,
+    acts_length: u64,
     /// Bytes of state at the last writing.
     state_length: u64,
     /// Entries taken in since the last writing, and their bytes.
@@ -79,9 +85,11 @@ impl Ledger {
         Self {
             state: files.file(&format!("{}state", folder(space))),
             facts_file: files.file(&format!("{}facts", folder(space))),
+            acts_file: files.file(&format!("{}acts", folder(space))),
             sealed_file: files.file(&format!("{}sealed", folder(space))),
             facts: Facts::default(),
             facts_length: 0,
+            acts_length: 0,
             state_length: 0,
             entries: 0,
             bytes: 0,
@@ -151,9 +159,11 @@ impl Space {
         }
         let numbers = &self.numbers;
         let proved = |writer, index| self.access.is_proved(&numbers.key(writer), index);
-        let facts = self.ledger.facts.encode(&proved);
+        let [facts, acts] = self.ledger.facts.encode(&proved);
         files.write(self.ledger.facts_file, self.ledger.facts_length, &facts)?;
+        files.write(self.ledger.acts_file, self.ledger.acts_length, &acts)?;
         self.ledger.facts_length = files.len(self.ledger.facts_file);
+        self.ledger.acts_length = files.len(self.ledger.acts_file);
         let judge = Judge { access: &self.access, numbers: &self.numbers };
         self.view.write(files, &self.key, planned, &covered, &judge)?;
         self.store_sealed(files, &trees)?;

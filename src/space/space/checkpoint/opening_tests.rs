@@ -6,7 +6,7 @@ use crate::{
         Range, SpaceError, residency,
         space::{
             Space,
-            tests::{Device, put},
+            tests::{Device, meet, put},
         },
     },
     storage::{BUDGET, Files, MemoryBackend},
@@ -27,6 +27,8 @@ struct Opened {
     absent: usize,
     /// Sealed parts that were opened at unlocking.
     placed: u64,
+    /// Facts that the access engine knows.
+    facts: usize,
 }
 
 /// Which of a space's entries are sealed.
@@ -60,6 +62,42 @@ fn opened(entries: usize, private: Private) -> Opened {
             device.backend.compact(&compaction);
         }
     }
+    measured(device, entries, private)
+}
+
+/// The same of entries that two devices write, each after the one of the other, and a third now and then.
+fn answering(entries: usize) -> Opened {
+    let (mut a, mut b, mut c) = (Device::founder(1), Device::asker(2), Device::asker(3));
+    for other in [&mut b, &mut c] {
+        a.grant(other);
+        meet(&mut a, other);
+    }
+    let value = "v".repeat(80);
+    for n in 0..entries {
+        let (from, to) = if n % 2 == 0 { (&mut a, &mut b) } else { (&mut b, &mut a) };
+        from.put(&format!("n/{n:06}"), &value);
+        to.pull(from, &from.key(), u64::MAX);
+        if n % 100 == 50 {
+            c.pull_all(&a);
+            c.put(&format!("c/{n:06}"), &value);
+            a.pull(&c, &c.key(), u64::MAX);
+            b.pull(&c, &c.key(), u64::MAX);
+        }
+        if a.space.is_checkpoint_due() {
+            a.space.write_checkpoint(&mut a.files).unwrap();
+        }
+        if n % 200 == 0 {
+            a.commit();
+            if let Some(compaction) = a.files.compaction(false) {
+                a.backend.compact(&compaction);
+            }
+        }
+    }
+    measured(a, entries, Private::None)
+}
+
+/// Stores all of a device, and opens it from there.
+fn measured(mut device: Device, entries: usize, private: Private) -> Opened {
     device.space.write_checkpoint(&mut device.files).unwrap();
     if private == Private::Unstored {
         for name in device.files.names(&format!("space/{}/view/sealed", device.space.key())) {
@@ -125,8 +163,8 @@ fn opened(entries: usize, private: Private) -> Opened {
         }
         read(&mut files, &backend);
     };
-    let memory = files.memory();
-    Opened { open, first, fifty, bytes, resident: memory.resident, absent: memory.absent, placed }
+    let (memory, facts) = (files.memory(), space.access.facts());
+    Opened { facts, open, first, fifty, bytes, resident: memory.resident, absent: memory.absent, placed }
 }
 
 /// Opens a space with a thousand entries and one with many, and compares.
@@ -145,6 +183,17 @@ fn compare(private: Private) -> (Opened, Opened) {
 #[test]
 fn what_opening_reads_does_not_grow_with_the_history() {
     compare(Private::None);
+}
+
+#[test]
+fn what_opening_reads_does_not_grow_with_answers() {
+    let many = std::env::var("HYPHA_MANY").map_or(4_000, |many| many.parse().unwrap());
+    let (few, many) = (answering(1_000), answering(many));
+    println!("{few:?}\n{many:?}");
+    assert_eq!(few.facts, many.facts, "only acts are in memory");
+    assert!(many.open <= few.open + 24 && many.first <= few.first + 32, "{few:?} {many:?}");
+    assert!(many.fifty <= few.fifty + 40, "{few:?} {many:?}");
+    assert!(many.bytes < 1_500_000 && many.resident < 2_000_000, "{few:?} {many:?}");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn assert_same(device: &mut Device) {
     again.unlock();
     assert_eq!(readable(&again.space, &again.files), expected);
     for device in [&mut stored, &mut scratch, &mut again] {
-        device.space.lock();
+        device.lock();
     }
     let locked = readable(&scratch.space, &scratch.files);
     assert_eq!(readable(&stored.space, &stored.files), locked);
@@ -104,7 +104,7 @@ proptest! {
                     devices[*device] = again;
                 }
                 Turn::Step(step) => run(&mut devices, step, count),
-                Turn::Lock(device) => devices[*device].space.lock(),
+                Turn::Lock(device) => devices[*device].lock(),
                 Turn::Unlock(device) => devices[*device].unlock(),
                 Turn::Away { device, other, .. } if device == other => {}
                 Turn::Away { device, other, target, act } => {

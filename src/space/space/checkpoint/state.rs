@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! version u8 │ layout u8
-//! varint bytes of facts
+//! varint bytes of facts │ varint bytes of acts
 //! varint number of the next run │ varint runs │ each, the oldest first: varint number │ varint bytes of blocks │ varint bytes
 //! varint writers │ each: key 32, its number being its place here
 //! varint feeds │ each: varint writer │ varint length taken in │ tree hash there 32 │ varint 0 or 1 + time of the last
 //!                      entry, ms │ spans of entries in the view
 //! varint epochs │ each: id 32 │ varint writers │ each: varint writer │ spans of entries in the view with a part sealed
 //!                       under it
+//! varint bytes of judgements │ those, or none: `space/access/shallow.rs`
 //! spans      varint spans │ each: varint indexes since the last one │ varint its length
 //! ```
 
@@ -24,7 +25,7 @@ use crate::{
 };
 
 /// Changes with anything that is stored here or in facts and runs.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 
 /// A feed as far as the checkpoint goes.
 pub(super) struct FeedState {
@@ -38,6 +39,8 @@ pub(super) struct FeedState {
 /// The state, read.
 pub(super) struct State {
     pub(super) facts: u64,
+    pub(super) acts: u64,
+    pub(super) judged: Vec<u8>,
     pub(super) base: BaseNote,
     pub(super) writers: Vec<PublicKey>,
     pub(super) feeds: Vec<FeedState>,
@@ -46,10 +49,13 @@ pub(super) struct State {
 
 impl Space {
     /// The state now; `trees`: of each feed the tree hash where it was taken in to.
-    pub(super) fn encode_state(&self, trees: &Map<PublicKey, Hash>) -> Vec<u8> {
+    pub(super) fn encode_state(&mut self, trees: &Map<PublicKey, Hash>) -> Vec<u8> {
+        // First, since it may number keys.
+        let judged = self.access.summary(&mut |key| self.numbers.number(key)).unwrap_or_default();
         let mut out = Writer::versioned();
         let base = self.view.note();
-        out.u8(LAYOUT).varint(self.ledger.facts_length).varint(base.next).count(base.runs.len());
+        out.u8(LAYOUT).varint(self.ledger.facts_length).varint(self.ledger.acts_length);
+        out.varint(base.next).count(base.runs.len());
         for run in &base.runs {
             out.varint(run.number).varint(run.blocks).varint(run.length);
         }
@@ -76,6 +82,7 @@ impl Space {
                 spans.encode(&mut out);
             }
         }
+        out.bytes(&judged);
         out.finish()
     }
 }
@@ -87,7 +94,7 @@ impl State {
         if layout != LAYOUT {
             return Err(DecodeError::Unknown { what: "layout of a checkpoint", got: u64::from(layout) });
         }
-        let facts = reader.varint()?;
+        let (facts, acts) = (reader.varint()?, reader.varint()?);
         let mut base = BaseNote { next: reader.varint()?, runs: Vec::new() };
         for _ in 0..reader.count("runs", max)? {
             let (number, blocks, length) = (reader.varint()?, reader.varint()?, reader.varint()?);
@@ -115,8 +122,9 @@ impl State {
             }
             sealed.insert(epoch, at);
         }
+        let judged = reader.bytes("judgements", max)?.to_vec();
         reader.end()?;
-        Ok(Self { facts, base, writers, feeds, sealed })
+        Ok(Self { facts, acts, judged, base, writers, feeds, sealed })
     }
 }
 

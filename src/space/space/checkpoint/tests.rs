@@ -86,8 +86,8 @@ pub(crate) fn assert_as_from_scratch(device: &mut Device) {
         device.unlock();
     }
     assert_eq!(readable(&stored.space, &stored.files), readable(&scratch.space, &scratch.files));
-    stored.space.lock();
-    scratch.space.lock();
+    stored.lock();
+    scratch.lock();
     assert_eq!(readable(&stored.space, &stored.files), readable(&scratch.space, &scratch.files));
 }
 

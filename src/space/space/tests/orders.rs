@@ -247,7 +247,7 @@ proptest! {
         }
         let mut shown = Vec::new();
         for device in &mut devices {
-            device.space.lock();
+            device.lock();
             prop_assert_eq!(history(device), history(&visitor));
             shown.push(public(device));
             let again = device.reopened();
