@@ -187,12 +187,13 @@ fn what_opening_reads_does_not_grow_with_the_history() {
 
 #[test]
 fn what_opening_reads_does_not_grow_with_answers() {
-    let many = std::env::var("HYPHA_MANY").map_or(4_000, |many| many.parse().unwrap());
+    let many = std::env::var("HYPHA_MANY").map_or(10_000, |many| many.parse().unwrap());
     let (few, many) = (answering(1_000), answering(many));
     println!("{few:?}\n{many:?}");
     assert_eq!(few.facts, many.facts, "only acts are in memory");
-    assert!(many.open <= few.open + 24 && many.first <= few.first + 32, "{few:?} {many:?}");
-    assert!(many.fifty <= few.fifty + 40, "{few:?} {many:?}");
+    // As `compare`, but with two trees that become higher.
+    assert!(many.open <= few.open + 40 && many.first <= few.first + 48, "{few:?} {many:?}");
+    assert!(many.fifty <= few.fifty + 56, "{few:?} {many:?}");
     assert!(many.bytes < 1_500_000 && many.resident < 2_000_000, "{few:?} {many:?}");
 }
 
