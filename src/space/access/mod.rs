@@ -11,6 +11,7 @@
 //! judge     clipped past of the next entry (least fixpoint), its verdict, its acts
 //! rights    grants and cuts in a past: holdings, who may grant or cut, which right grants are dead
 //! outcome   the same over everything held: statuses, hides, what hangs on a fork
+//! shallow   judgements as they are stored, and an engine that goes on from them without its whole history
 //! ```
 //!
 //! The judgement of an entry depends only on its past and on what is in every past (root records, forks), so it

@@ -15,11 +15,12 @@
 //! costs what changed since the last one, merging of runs aside, which makes that log n times as much in all.
 //!
 //! When it is read, the access engine takes the judgements that are in the state, and the acts; facts stay on the disk until
-//! somebody asks for more than that (`space/access/shallow.rs`). Root records, pins and proofs of forks may have come since:
-//! then it is told all facts and judges by what is known now. What it then shows otherwise than the checkpoint does is moved in the view entry by
-//! entry, as when it happens while the space is open. Entries past the checkpoint are taken in as ever. What came out
-//! of sealed parts is stored only sealed, and written only while the space is unlocked; which entries have one is told in
-//! clear, as it is in the feeds, so that what came or went in between is found when it is unlocked again.
+//! somebody asks for more than that (`space/access/shallow.rs`). Root records, pins and proofs of forks may have come
+//! since: then it is told all facts and judges by what is known now. What it then shows otherwise than the checkpoint does
+//! is moved in the view entry by entry, as when it happens while the space is open. Entries past the checkpoint are taken
+//! in as ever. What came out of sealed parts is stored only sealed, and written only while the space is unlocked; which
+//! entries have one is told in clear, as it is in the feeds, so that what came or went in between is found when it is
+//! unlocked again.
 
 mod facts;
 #[cfg(test)]
