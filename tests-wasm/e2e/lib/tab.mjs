@@ -118,8 +118,15 @@ export class Tab {
     const says = async (element) => text === undefined || text === await element.evaluate((element) => element.textContent.replace(/\s+/g, " ").trim());
     await until(`[data-testid=${id}]${text ? ` with “${text}”` : ""} to click`, async () => {
       const element = await this.#find(id, says);
-      await element?.click();
-      return Boolean(element);
+      if (!element) return false;
+      const heard = await element.evaluateHandle((element) => {
+        const heard = { click: false };
+        element.addEventListener("click", () => (heard.click = true), { once: true, capture: true });
+        return heard;
+      });
+      await element.click();
+      // What moved away under the pointer, or was rendered anew just then, was not clicked. A page that was left by it was.
+      return heard.evaluate(({ click }) => click).catch(() => true);
     }, { ...options, told: () => this.seen() });
   }
 
