@@ -65,12 +65,12 @@ pub const MAX_PROOF_NODES: usize = 4 * 47;
 /// Most heads kept besides the latest.
 pub const MAX_KEPT_HEADS: usize = 65_536;
 
-/// A count in memory as a 64-bit number: `usize` is never wider.
 /// Blocks of whatever kind as bytes, for what is compiled once.
 fn slices<B: AsRef<[u8]>>(blocks: &[B]) -> Vec<&[u8]> {
     blocks.iter().map(AsRef::as_ref).collect()
 }
 
+/// A count in memory as a 64-bit number: `usize` is never wider.
 fn wide(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }

@@ -9,7 +9,6 @@ import { MEETING, address, inState, post, reads, setUp } from "./lib/person.mjs"
 import { oneLine, replicaAt, watched } from "./lib/replica.mjs";
 import { until } from "./lib/wait.mjs";
 
-
 /** Samples that the running on and on takes at least: thirds of them are compared. */
 const SAMPLES = 9;
 /** Connections that a replica has at once, at most. */

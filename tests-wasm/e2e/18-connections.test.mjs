@@ -182,7 +182,7 @@ test("a network that goes away and comes back, and a browser that sleeps", scena
   assert.ok((await held(b)) < 11, "nothing came meanwhile");
   networks.cable("b", true);
   const plugged = Date.now();
-  await has(b, 11);
+  await has(b, 11, 40_000);
   const after = Date.now() - plugged;
   assert.ok((await frames(b)).received > session.received, "the same session: nothing was torn down");
 
