@@ -25,6 +25,7 @@
 
 mod error;
 mod records;
+mod torn;
 
 use core::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -53,6 +54,8 @@ pub struct Database {
     fence: Cell<f64>,
     /// What else was there when it was opened; `None` once something was written.
     seen: RefCell<Option<Seen>>,
+    /// Resolves when a new log was begun; nobody waits for it but the first write.
+    renewing: Cell<Option<oneshot::Receiver<()>>>,
     closed: Rc<Cell<bool>>,
 }
 
@@ -105,7 +108,8 @@ impl Database {
             Err(_) => records::read_all(&connection, rule).await?,
         };
         let seen = RefCell::new(Some(seen));
-        Ok((Self { handle, connection, fence: Cell::new(fence), seen, closed }, snapshot))
+        let renewing = Cell::new(torn::begin_new_log(name));
+        Ok((Self { handle, connection, fence: Cell::new(fence), seen, renewing, closed }, snapshot))
     }
 
     /// Raises the fence at once: whoever opened it before writes nothing any more, though nothing is written yet here.
@@ -225,11 +229,18 @@ impl Database {
     /// until then may be stored: whole records, and none without those before it, for pages are folded only where all of the
     /// module is there. Asked for once more, it is all of them.
     async fn write(&self, durability: Durability, ask: Ask<'_>) -> Result<(), IdbError> {
-        match self.attempt(durability, ask).await {
-            Err(error) if !matches!(error, IdbError::Fenced | IdbError::Quota) => {
-                self.attempt(durability, ask).await
+        let writing = async {
+            match self.attempt(durability, ask).await {
+                Err(error) if !matches!(error, IdbError::Fenced | IdbError::Quota) => {
+                    self.attempt(durability, ask).await
+                }
+                result => result,
             }
-            result => result,
+        };
+        match self.renewing.take() {
+            // Nothing counts as stored before the next start of the browser would find it, too.
+            Some(renewing) => join(renewing, writing).await.1,
+            None => writing.await,
         }
     }
 

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 const PKG = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../../pkg");
 const TYPES = { ".js": "text/javascript", ".wasm": "application/wasm", ".json": "application/json" };
 
-/** `{ url, stop() }`. The port stays free for nobody else: an origin is an address with its port. `told`: path -> what is called with the query and an answer, which it may give. */
+/** `{ url, port, stop() }`. The port stays free for nobody else: an origin is an address with its port. `told`: path -> what is called with the query and an answer, which it may give. */
 export function startBlank(told = {}) {
   const server = createServer((request, response) => {
     const { pathname, search } = new URL(request.url, "http://localhost");
@@ -25,6 +25,7 @@ export function startBlank(told = {}) {
     server.once("error", reject);
     server.listen(0, "127.0.0.1", () => resolve({
       url: `http://localhost:${server.address().port}/`,
+      port: server.address().port,
       async stop() {
         server.closeAllConnections();
         await new Promise((done) => server.close(done));

@@ -1,0 +1,112 @@
+// Guards against what Chromium itself does to whoever is killed: if its log of an origin ends in half a record and is
+// written on, the start after that throws away all that the origin had stored (src/browser/idb/torn.rs). Here the log is
+// torn by hand after every kill, which a SIGKILL alone does once in some dozens of times.
+//
+// Beside it, in another origin, the same with nothing but transactions, to see whether the browser still does it.
+
+import assert from "node:assert/strict";
+import { appendFileSync, readdirSync, statSync } from "node:fs";
+import path from "node:path";
+import test from "node:test";
+import { scenario } from "./harness.mjs";
+import { startBlank } from "./lib/blank.mjs";
+import { until } from "./lib/wait.mjs";
+
+const BLOCK = 32_768; // of LevelDB's log; no part of a record crosses its end
+const HEADER = 7; // checksum, length in two bytes, type
+
+/** Half a record at the end of the origin's log, as if it had been killed in the middle of a write. */
+function tear(browser, { port }) {
+  const folder = path.join(browser.profile, "Default/IndexedDB", `http_localhost_${port}.indexeddb.leveldb`);
+  const logs = readdirSync(folder).filter((name) => name.endsWith(".log")).sort();
+  const log = path.join(folder, logs.at(-1));
+  const left = BLOCK - (statSync(log).size % BLOCK);
+  // Where no record has room the rest of the block is zeros.
+  const fill = left < HEADER + 64 ? left : 0;
+  const length = Math.min(3000, (fill ? BLOCK : left) - HEADER);
+  const torn = Buffer.alloc(fill + HEADER + (length >> 1), 0x5a).fill(0, 0, fill);
+  torn.writeUInt16LE(length, fill + 4);
+  torn.writeUInt8(1, fill + 6);
+  appendFileSync(log, torn);
+}
+
+const open = (tab, fresh = false) => tab.run(async (fresh) => {
+  const { Hypha } = await import("/pkg/index.js");
+  window.node = await Hypha.open({ name: "torn" });
+  if (fresh) await node.signUp(await Hypha.generatePassphrase(), { device: "Torn", remember: true });
+  return `${node.state}, ${(await indexedDB.databases()).map(({ name }) => name).filter((name) => name !== "torn (log)").join(" and ")}`;
+}, fresh);
+
+const keys = (tab) => tab.run(async () => {
+  const found = [];
+  for await (const { key } of node.home.list({ prefix: "log/" })) found.push(key);
+  return found;
+});
+
+/** Puts one value behind the others in a database of our own; how many are there then. */
+const raw = (tab) => tab.run(async () => {
+  const asked = (request) => new Promise((done, fail) => ([request.onsuccess, request.onerror] = [() => done(request.result), () => fail(request.error)]));
+  const opening = indexedDB.open("raw", 1);
+  opening.onupgradeneeded = () => opening.result.createObjectStore("values", { autoIncrement: true });
+  const database = await asked(opening);
+  const transaction = database.transaction("values", "readwrite", { durability: "strict" });
+  transaction.objectStore("values").put("x".repeat(3000));
+  await new Promise((done) => (transaction.oncomplete = done));
+  return asked(database.transaction("values").objectStore("values").count());
+});
+
+test("a browser whose log was torn by a kill keeps what was stored", { timeout: 600_000 }, scenario(async (w, t) => {
+  const [server, beside] = [w.keep(await startBlank()), w.keep(await startBlank())];
+  const browser = await w.browser("chrome");
+  let tab = await browser.open(server.url);
+  assert.equal(await open(tab, true), "writer, torn");
+  let other = await browser.open(beside.url);
+  const counts = [await raw(other)];
+  let written = 0;
+  for (let round = 0; round < 6; round++) {
+    // The first is what puts a record behind the torn one.
+    for (const end = written + 3; written < end; written++) await tab.run((n) => node.home.put(`log/${n}`, "x".repeat(3000)), written);
+    // However it ends now, the next start has to find it.
+    if (round % 3 === 2) await browser.close();
+    else await browser.kill();
+    for (const one of [server, beside]) tear(browser, one);
+    await browser.relaunch();
+    tab = await browser.open(server.url);
+    assert.equal(await open(tab), "writer, torn", `start ${round + 1}`);
+    assert.equal((await keys(tab)).length, written, `start ${round + 1}`);
+    other = await browser.open(beside.url);
+    counts.push(await raw(other));
+  }
+  const lost = counts.filter((count, at) => at > 0 && count <= counts[at - 1]).length;
+  t.diagnostic(lost > 0
+    ? `this browser lost a database of plain strict transactions in ${lost} of ${counts.length - 1} starts, and none of ours`
+    : "this browser lost no plain database either: it has learnt what src/browser/idb/torn.rs is for");
+}));
+
+test("one that only reads keeps it, too, and what it takes does not grow", { timeout: 600_000 }, scenario(async (w, t) => {
+  const server = w.keep(await startBlank());
+  const browser = await w.browser("chrome");
+  let tab = await browser.open(server.url);
+  assert.equal(await open(tab, true), "writer, torn");
+  await tab.run(async () => {
+    for (let n = 0; n < 20; n++) await node.home.put(`log/${n}`, "x".repeat(3000));
+  });
+  const folder = path.join(browser.profile, "Default/IndexedDB");
+  const files = () => readdirSync(folder, { recursive: true }).filter((name) => /\.(log|ldb)$/.test(name)).map((name) => path.basename(name));
+  const size = () => readdirSync(folder, { recursive: true }).filter((name) => /\.(log|ldb)$/.test(name))
+    .reduce((sum, name) => sum + statSync(path.join(folder, name)).size, 0);
+  const sizes = [size()];
+  for (let start = 1; start <= 10; start++) {
+    await browser.kill();
+    tear(browser, server);
+    const torn = files().filter((name) => name.endsWith(".log")).sort().at(-1);
+    await browser.relaunch();
+    tab = await browser.open(server.url);
+    assert.equal(await open(tab), "writer, torn", `start ${start}`);
+    assert.equal((await keys(tab)).length, 20, `start ${start}`);
+    await until("the end of the torn log", () => !files().includes(torn));
+    sizes.push(size());
+  }
+  t.diagnostic(`bytes of the origin after each start: ${sizes.join(" ")}`);
+  assert.ok(Math.max(...sizes) < sizes[0] + 30_000, `grows by being opened: ${sizes}`);
+}));
