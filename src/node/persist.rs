@@ -9,6 +9,13 @@ use crate::storage::Files;
 /// Makes `bytes` the whole content of a file.
 pub(super) fn replace(files: &mut Files, name: &str, bytes: &[u8]) {
     let file = files.file(name);
+    // What is as it was costs nothing: a page that is only opened stores nothing.
+    if files.len(file) == bytes.len().try_into().unwrap_or(u64::MAX)
+        && !bytes.is_empty()
+        && files.read(file, 0, bytes.len()).is_ok_and(|stored| stored == bytes)
+    {
+        return;
+    }
     files.truncate(file, 0);
     // Fails only past 2^53 bytes.
     let _ = files.write(file, 0, bytes);
@@ -127,6 +134,20 @@ mod tests {
                 error.message
             );
         }
+    }
+
+    #[test]
+    fn what_is_as_it_was_is_not_stored_again() {
+        let mut files = Files::new();
+        Account::default().save(&mut files);
+        let batch = files.take_batch().unwrap();
+        files.committed(batch.seq);
+        Account::default().save(&mut files);
+        assert!(!files.has_pending());
+        let changed = Account { asked: Some((1, 2)), ..Account::default() };
+        changed.save(&mut files);
+        assert!(files.has_pending());
+        assert_eq!(Account::load(&mut files).unwrap().asked, Some((1, 2)));
     }
 
     #[test]
