@@ -14,3 +14,12 @@ export function wasHere(database) {
     return false;
   }
 }
+
+/** Whether there is one of any database. */
+export function wasAnywhere() {
+  try {
+    return Object.keys(localStorage).some((name) => name.startsWith(NOTE));
+  } catch {
+    return false;
+  }
+}

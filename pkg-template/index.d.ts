@@ -119,7 +119,7 @@ export interface HyphaEventMap {
 export class Hypha extends EventTarget {
   private constructor();
 
-  /** Says from where WebAssembly comes; not needed where it lies beside this file. Call it before anything else. */
+  /** Loads WebAssembly now instead of on first use, and says from where, if it does not lie beside this file. Call it before anything else. */
   static init(
     source?: URL | string | Response | Promise<Response> | BufferSource | WebAssembly.Module,
     options?: {

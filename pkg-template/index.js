@@ -1,7 +1,7 @@
 // hypha-node: a complete peer-to-peer node in a browser tab. Importing this does nothing; WebAssembly loads on first use.
 
 import { HyphaError, closed, toError } from "./errors.js";
-import { wasHere } from "./here.js";
+import { wasAnywhere, wasHere } from "./here.js";
 import { claimNonce, domainOf, putClaim, wellKnown } from "./host.js";
 import { Request, SignIn } from "./people.js";
 import { compiled } from "./rest.js";
@@ -31,11 +31,14 @@ export class Hypha extends EventTarget {
   #stirred = new Set(); // keys of spaces whose safety changed and was not told
 
   /**
-   * Says from where WebAssembly comes: an address, a response, bytes or a module; `rest` is a list
-   * of its later parts, each an address or a module: set-up, posts, rest. Not needed beside a plain server.
+   * Loads WebAssembly, all that this browser will need of it, before anything asks for it. Or says from where it comes: an
+   * address, a response, bytes or a module; `rest` is a list of its later parts, each an address or a module: set-up,
+   * posts, rest. Not needed beside a plain server.
    */
   static async init(source, { rest } = {}) {
     await wasm(source, rest);
+    // What cannot be had now is asked for again when it is needed.
+    if (wasAnywhere()) await compiled().catch(() => {});
   }
 
   /** Draws a passphrase: 8 words are 103 bits. */

@@ -110,3 +110,20 @@ test("one that only reads keeps it, too, and what it takes does not grow", { tim
   t.diagnostic(`bytes of the origin after each start: ${sizes.join(" ")}`);
   assert.ok(Math.max(...sizes) < sizes[0] + 30_000, `grows by being opened: ${sizes}`);
 }));
+
+test("a database that somebody called like the one that is made and deleted for it stays", { timeout: 300_000 }, scenario(async (w) => {
+  const server = w.keep(await startBlank());
+  const tab = await (await w.browser("chrome")).open(server.url);
+  const left = await tab.run(async () => {
+    const asked = (request) => new Promise((done, fail) => ([request.onsuccess, request.onerror] = [() => done(request.result), () => fail(request.error)]));
+    const opening = indexedDB.open("torn (log)");
+    opening.onupgradeneeded = () => opening.result.createObjectStore("values").put("mine", 1);
+    (await asked(opening)).close();
+    const { Hypha } = await import("/pkg/index.js");
+    const node = await Hypha.open({ name: "torn" });
+    await node.signUp(await Hypha.generatePassphrase(), { device: "Torn" });
+    const database = await asked(indexedDB.open("torn (log)"));
+    return asked(database.transaction("values").objectStore("values").get(1));
+  });
+  assert.equal(left, "mine");
+}));

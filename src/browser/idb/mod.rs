@@ -20,6 +20,8 @@
 //! **Pages.** Opening reads what the last compaction wrote down of the page records, and those that are needed at once; the
 //! others are read when they are wanted ([`Database::pages`]). Where that cannot be read all names are listed.
 //!
+//! **Log.** Behind a page's first opening Chromium is made to begin a new log: after a kill it would lose all otherwise (`torn.rs`).
+//!
 //! rexie lays the stores out and deletes. It knows neither durability nor `versionchange`, so all else goes over a
 //! connection one layer below it.
 

@@ -5,21 +5,29 @@
 //! as opening any database does. From then on the log counts as damaged, and the next start throws away everything that the
 //! origin had stored, without a word (<https://github.com/google/leveldb/issues/1287>).
 //!
-//! A deleted database makes LevelDB write what it holds to a table and begin a new log. So behind every opening an empty one
-//! is made and deleted: some ten milliseconds, for which only the first write waits. A second kill within these can
-//! still do harm.
+//! A deleted database makes LevelDB write what it holds to a table and begin a new log. So behind the first opening of a page an
+//! empty one is made and deleted: some ten milliseconds, for which only the first write waits. A second kill within
+//! these can still do harm. Whether the browser was killed before cannot be known; its own notes grow by a kilobyte each
+//! time until it is started again.
+
+use core::cell::Cell;
 
 use futures_channel::oneshot;
-use futures_util::future::select;
+use futures_util::future::{Either, select};
 use gloo_timers::future::TimeoutFuture;
 use js_sys::{Reflect, global};
 use wasm_bindgen_futures::spawn_local;
 
 use super::IdbError;
 
+thread_local! {
+    /// Whether the log was begun by this page, so that no kill was before what is in it.
+    static IS_NEW: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Makes the browser begin a new log, if it is one that has to be made to; resolves when it has, or cannot.
 pub(super) fn begin_new_log(name: &str) -> Option<oneshot::Receiver<()>> {
-    if !keeps_a_log() {
+    if IS_NEW.get() || !keeps_a_log() {
         return None;
     }
     let (done, renewing) = oneshot::channel();
@@ -27,7 +35,9 @@ pub(super) fn begin_new_log(name: &str) -> Option<oneshot::Receiver<()>> {
     spawn_local(async move {
         let renewed = core::pin::pin!(make_and_delete(&scratch));
         // Where it fails, as on a full disk, the next write says why; nothing waits for ever for what only guards.
-        drop(select(renewed, TimeoutFuture::new(PATIENCE_MS)).await);
+        if let Either::Left((Ok(()), _)) = select(renewed, TimeoutFuture::new(PATIENCE_MS)).await {
+            IS_NEW.set(true);
+        }
         let _ = done.send(());
     });
     Some(renewing)
@@ -35,8 +45,14 @@ pub(super) fn begin_new_log(name: &str) -> Option<oneshot::Receiver<()>> {
 
 async fn make_and_delete(name: &str) -> Result<(), IdbError> {
     let factory = idb::Factory::new()?;
-    factory.open(name, None)?.await?.close();
-    Ok(factory.delete(name)?.await?)
+    let scratch = factory.open(name, None)?.await?;
+    // Somebody may have called a database of their own so.
+    let is_empty = scratch.store_names().is_empty();
+    scratch.close();
+    if is_empty {
+        factory.delete(name)?.await?;
+    }
+    Ok(())
 }
 
 /// Whether it is a browser built on Chromium: what it stores with cannot be asked.

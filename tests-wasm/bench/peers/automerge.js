@@ -11,9 +11,11 @@ let handle;
 const durable = () => repo.flush([handle.documentId]);
 const log = () => handle.doc().log;
 
+// As other systems' code, it comes with the page.
+await initializeWasm(fetch("/wasm/automerge.wasm"));
+
 offer({
   async open(name) {
-    await initializeWasm(fetch("/wasm/automerge.wasm"));
     repo = new Repo({ storage: new IndexedDBStorageAdapter(name) });
     const url = localStorage.getItem(name);
     if (url) {

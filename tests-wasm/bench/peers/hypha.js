@@ -7,6 +7,9 @@ const DEVICE = { device: "bench", remember: true };
 let hypha;
 let written = 0;
 
+// As other systems' code, it comes with the page.
+await Hypha.init();
+
 const key = (number) => `log/${String(number).padStart(9, "0")}`;
 const op = (value) => ({ type: "put", key: key(written++), value });
 

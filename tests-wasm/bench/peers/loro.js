@@ -16,9 +16,11 @@ function save() {
   return write(db, "updates", (store) => store.put(update));
 }
 
+// As other systems' code, it comes with the page.
+await init({ module_or_path: "/wasm/loro.wasm" });
+
 offer({
   async open(name) {
-    await init({ module_or_path: "/wasm/loro.wasm" });
     db = await openDb(name, { updates: { autoIncrement: true } });
     doc = new LoroDoc();
     const stored = await all(db, "updates");
