@@ -1,4 +1,4 @@
-// Bundles every system of peers/ by itself. Ours is not bundled but served as it is.
+// Bundles every system of peers/ by itself, ours as its README says: worker and WebAssembly beside the bundle.
 
 import { copyFileSync, mkdirSync, readdirSync } from "node:fs";
 import path from "node:path";
@@ -7,6 +7,7 @@ import { build } from "esbuild";
 
 const HERE = fileURLToPath(new URL("..", import.meta.url));
 const OUT = path.join(HERE, "node_modules/.bench");
+const PACKAGE = path.join(HERE, "../../pkg");
 const NOTHING = path.join(HERE, "lib/nothing.js");
 
 /** Makes the bundles; the folder they are in. */
@@ -17,7 +18,6 @@ export async function bundle() {
     bundle: true,
     conditions: ["browser", "production"],
     define: { "process.env.NODE_ENV": '"production"', global: "globalThis" },
-    external: ["/pkg/*"],
     format: "esm",
     logLevel: "error",
     mainFields: ["browser", "module", "main"],
@@ -28,7 +28,20 @@ export async function bundle() {
   };
   const peers = readdirSync(path.join(HERE, "peers")).map((file) => path.join("peers", file));
   const fromNode = (file) => file.endsWith("hypercore.js");
-  await build({ ...common, entryPoints: peers.filter((file) => !fromNode(file)) });
+  const ours = (file) => file.endsWith("hypha.js");
+  await build({ ...common, entryPoints: peers.filter((file) => !fromNode(file) && !ours(file)) });
+  await build({
+    ...common,
+    entryPoints: [...peers.filter(ours).map((file) => ({ in: file, out: path.basename(file, ".js") })), { in: path.join(PACKAGE, "worker.js"), out: "worker" }],
+    splitting: true,
+    plugins: [{
+      name: "the package as it was built",
+      setup: (esbuild) => esbuild.onResolve({ filter: /^\/pkg\// }, (asked) => ({ path: path.join(PACKAGE, asked.path.slice("/pkg/".length)) })),
+    }],
+  });
+  for (const name of readdirSync(path.join(PACKAGE, "wasm")).filter((name) => name.endsWith(".wasm"))) {
+    copyFileSync(path.join(PACKAGE, "wasm", name), path.join(OUT, "wasm", name));
+  }
   await build({
     ...common,
     entryPoints: peers.filter(fromNode),
