@@ -1,11 +1,9 @@
-// Serves the bundles, the package under test and an empty page for each system, isolated so that memory can be read.
+// Serves the bundles and an empty page for each system, isolated so that memory can be read.
 
 import { createReadStream, statSync } from "node:fs";
 import { createServer } from "node:http";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 
-const PACKAGE = fileURLToPath(new URL("../../../pkg", import.meta.url));
 const TYPES = { ".js": "text/javascript", ".wasm": "application/wasm" };
 
 /** Starts on a free port: `{ origin, close() }`. `/<name>.html` runs the bundle `<name>.js` of the folder. */
@@ -19,8 +17,7 @@ export async function serve(folder) {
       response.setHeader("content-type", "text/html; charset=utf-8");
       return response.end(`<!doctype html><title>${script}</title><link rel="icon" href="data:,"><script type="module" src="${script}.js"></script>`);
     }
-    const inPackage = pathname.startsWith("/pkg/");
-    const file = path.join(inPackage ? PACKAGE : folder, path.normalize(inPackage ? pathname.slice(4) : pathname));
+    const file = path.join(folder, path.normalize(pathname));
     if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
       response.statusCode = 404;
       return response.end();
