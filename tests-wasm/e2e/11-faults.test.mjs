@@ -125,7 +125,6 @@ const stopCompacting = (tab, committing) => tab.run((committing) => {
 
 /** Whether the journal still has what was to be folded. */
 const isUnfolded = (tab, name, through) => tab.run(async (name, through) => {
-  const asked = (request) => new Promise((done, fail) => ([request.onsuccess, request.onerror] = [() => done(request.result), () => fail(request.error)]));
   const database = await asked(indexedDB.open(name));
   const count = await asked(database.transaction("journal").objectStore("journal").count(IDBKeyRange.upperBound(through)));
   database.close();
@@ -137,6 +136,7 @@ for (const [which, times] of Object.entries(KILLS)) test(`${which} is killed ${t
   const server = w.keep(await startBlank({ "/compacting": (through) => compacts(Number(through)) }));
   const browser = await w.browser(which);
   const random = randomly(SEED);
+  const kinds = which === "chrome" ? KINDS : KINDS.filter((kind) => kind !== "taking over");
   let [name, known, base] = ["", 0, 0];
   let acknowledged = new Set();
   // Of the database of that round: what a killed tab still had to say may come when the next one has begun.
@@ -163,7 +163,6 @@ for (const [which, times] of Object.entries(KILLS)) test(`${which} is killed ${t
       stopped = undefined;
     }
     const fresh = round % PER_DATABASE === 0;
-    const kinds = which === "chrome" ? KINDS : KINDS.filter((kind) => kind !== "taking over");
     const kind = fresh ? "appending" : kinds[((round % PER_DATABASE) - 1) % kinds.length];
     counts[kind] += 1;
     if (kind === "opening") {

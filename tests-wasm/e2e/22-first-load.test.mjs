@@ -8,7 +8,9 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 import { gzipSync } from "node:zlib";
 import { scenario } from "./harness.mjs";
+import { startBlank } from "./lib/blank.mjs";
 import { MEETING, address, approve, askToSignIn, hide, inState, post, reads, setUp } from "./lib/person.mjs";
+import { startStatic } from "./lib/static.mjs";
 import { until } from "./lib/wait.mjs";
 
 const LARGEST = 158 * 1024; // bytes, gzip, until a set-up is confirmed
@@ -118,7 +120,43 @@ test("before the first write little is loaded; afterwards the rest, and all work
   await neverAtOnce(origin, visitor);
 }));
 
+/** Names of the module's parts that the page has asked for, and who asked. */
+const partsAsked = (tab) => tab.run(() => performance.getEntriesByType("resource")
+  .map(({ name, initiatorType }) => [name.match(/core_\w+(?=\.wasm$)/)?.[0], initiatorType]).filter(([part]) => part));
+
 for (const kind of ["chrome", "firefox"]) {
+  test(`the page's own markup fetches the module, once: ${kind}`, scenario(async (w) => {
+    const host = w.keep(await startStatic());
+    const tab = await (await w.browser(kind)).open(host.url);
+    await inState(tab, "uninitialised");
+    assert.deepEqual((await partsAsked(tab)).find(([part]) => part === "core_bg"), ["core_bg", "link"]);
+    assert.equal(host.paths.filter((path) => path.endsWith("/core_bg.wasm")).length, 1);
+  }));
+
+  test(`init fetches what will be needed, and a node that is opened then nothing more: ${kind}`, scenario(async (w) => {
+    const server = w.keep(await startBlank());
+    const tab = await (await w.browser(kind)).open(server.url);
+    const init = async () => {
+      await tab.run(async () => {
+        window.Hypha = (await import("/pkg/index.js")).Hypha;
+        await Hypha.init();
+      });
+      return (await partsAsked(tab)).map(([part]) => part).sort();
+    };
+    assert.deepEqual(await init(), ["core_bg"], "a browser that was never here");
+    await tab.run(async () => {
+      const hypha = await Hypha.open({ name: "early" });
+      await hypha.signUp(await Hypha.generatePassphrase(), { device: "one", remember: true });
+      await hypha.close();
+    });
+    await tab.reload();
+    const all = ["core_bg", "core_posts", "core_rest", "core_setup"];
+    assert.deepEqual(await init(), all, "one that was");
+    assert.equal(await tab.run(async () => (await Hypha.open({ name: "early" })).state), "writer");
+    assert.deepEqual((await partsAsked(tab)).map(([part]) => part).sort(), all);
+    await neverAtOnce(tab);
+  }));
+
   test(`the rest is fetched at once if it is missing in the middle of something: ${kind}`, scenario(async (w) => {
     const server = await w.server();
     // No page with a node of its own.

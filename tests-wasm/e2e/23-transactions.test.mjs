@@ -207,7 +207,6 @@ for (const kind of ["chrome", "firefox"]) {
       await open(tab, { name });
       await signUp(tab);
       const robbed = await tab.run(async (name, isCutOff) => {
-        const asked = (request) => new Promise((done, fail) => ([request.onsuccess, request.onerror] = [() => done(request.result), () => fail(request.error)]));
         const other = await asked(indexedDB.open(name));
         const journal = async () => {
           const transaction = other.transaction("journal");

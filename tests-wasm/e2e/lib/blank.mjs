@@ -8,12 +8,17 @@ import { fileURLToPath } from "node:url";
 const PKG = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../../pkg");
 const TYPES = { ".js": "text/javascript", ".wasm": "application/wasm", ".json": "application/json" };
 
+// `asked(request)` is the promise of an IndexedDB request, for tests that look at the database by themselves.
+const PAGE = `<!doctype html><title>blank</title><link rel=icon href=data:,><script>
+const asked = (request) => new Promise((done, fail) => ([request.onsuccess, request.onerror] = [() => done(request.result), () => fail(request.error)]));
+</script>`;
+
 /** `{ url, port, stop() }`. The port stays free for nobody else: an origin is an address with its port. `told`: path -> what is called with the query and an answer, which it may give. */
 export function startBlank(told = {}) {
   const server = createServer((request, response) => {
     const { pathname, search } = new URL(request.url, "http://localhost");
     if (Object.hasOwn(told, pathname)) return void told[pathname](search.slice(1), response);
-    if (pathname === "/") return void response.setHeader("content-type", "text/html").end("<!doctype html><title>blank</title><link rel=icon href=data:,>");
+    if (pathname === "/") return void response.setHeader("content-type", "text/html").end(PAGE);
     const file = path.join(PKG, path.normalize(pathname.replace(/^\/pkg\//, "/")));
     if (!pathname.startsWith("/pkg/") || !file.startsWith(PKG) || !existsSync(file) || !statSync(file).isFile()) {
       return void response.writeHead(404).end();

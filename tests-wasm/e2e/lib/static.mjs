@@ -8,11 +8,12 @@ import { fileURLToPath } from "node:url";
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
 const TYPES = { ".js": "text/javascript", ".wasm": "application/wasm", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml", ".json": "application/json" };
 
-/** `{ url, files, sent, stop() }`: `files` by path, which a test changes; `sent` counts bytes and requests of those. */
+/** `{ url, files, sent, paths, stop() }`: `files` by path, which a test changes; `sent` counts bytes and requests of those; `paths` of all requests. */
 export async function startStatic({ ranges = true } = {}) {
-  const host = { files: new Map(), ranges, sent: { bytes: 0, requests: 0 } };
+  const host = { files: new Map(), ranges, sent: { bytes: 0, requests: 0 }, paths: [] };
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
+    host.paths.push(pathname);
     const own = host.files.get(pathname);
     const body = own ?? fromDisk(pathname);
     if (!body) return void response.writeHead(404).end();
