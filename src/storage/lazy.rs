@@ -35,7 +35,7 @@ pub enum Residency {
 pub type Rule = fn(&str) -> Residency;
 
 /// Bytes of clean pages of lazy files that are kept, unless told otherwise.
-pub const BUDGET: u64 = 4 << 20;
+pub const BUDGET: u64 = 16 << 20;
 
 /// Most pages that are wanted at once: 8 MiB.
 const MOST_WANTED: usize = 512;
