@@ -205,23 +205,23 @@ test("who signs out is not told that something was lost; who may not be missed i
   const server = w.keep(await startBlank());
   const browser = await w.browser("chrome");
   const tab = await browser.open(server.url);
-  const asked = () => tab.run(() => {
-    window.asked = 0;
+  const countPersists = () => tab.run(() => {
+    window.persists = 0;
     const { storage } = navigator;
     const persist = storage.persist.bind(storage);
-    storage.persist = () => (window.asked++, persist());
+    storage.persist = () => (window.persists++, persist());
   });
-  await asked();
+  await countPersists();
   await open(tab, { name: "out" });
-  assert.equal(await tab.run(() => asked), 0, "a visitor has nothing to lose");
+  assert.equal(await tab.run(() => persists), 0, "a visitor has nothing to lose");
   await signUp(tab);
-  await tab.run(() => until("asked", () => asked === 1));
+  await tab.run(() => until("asked", () => persists === 1));
   assert.equal(typeof await tab.run(async () => (await node.stats()).storage.persisted), "boolean");
   await tab.reload();
-  await asked();
+  await countPersists();
   await open(tab, { name: "out" });
   await write(tab, ["a"]);
-  assert.equal(await tab.run(() => asked), 0, "once");
+  assert.equal(await tab.run(() => persists), 0, "once");
   await tab.run(() => node.forget());
   await tab.reload();
   await open(tab, { name: "out" });
