@@ -17,12 +17,12 @@ export type Version = string;
 export type ErrorCode =
   | "WRONG_PASSPHRASE"
   | "NOT_AUTHORISED"
-  | "LOCKED"
-  | "REVOKED"
+  | "LOCKED" | "REVOKED"
   | "BAD_LINK"
   | "BAD_INPUT"
   | "TOO_LARGE"
   | "CONFLICT"
+  /** The disk is full. What was refused is in no list any more, and the same again works once there is room. */
   | "QUOTA"
   | "STORAGE"
   | "CORRUPT"

@@ -3,6 +3,7 @@
 import { entriesOf, takenOf, textsOf, writtenOf } from "./entries.js";
 import { requestWords } from "./worker-client.js";
 import { HyphaError, closed, toError } from "./errors.js";
+import { FullDisk } from "./full-disk.js";
 import { wasHere } from "./here.js";
 import { lookUp } from "./host.js";
 import { Packed } from "./ops.js";
@@ -16,6 +17,10 @@ const ONCE = new Set(["adopt", "approve", "changePassphrase", "chooseRoot", "cre
 /** What other tabs may ask of a node. */
 export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "changePassphrase", "createSpace", "cut", "deny", "exportPiece", "finishSnapshot", "forget", "get", "hide", "history", "hold", "importPart", "invite", "join", "leave", "list", "lock", "otherBranches", "pair", "pairWith", "pin", "pinReplica", "planSnapshot",
   "quarantine", "recover", "removeHub", "revokeInvite", "send", "setPresence", "setTitle", "signIn", "signUp", "snapshotSegment", "sync", "syncPiece", "unhide", "unlock", "unpair", "unpinReplica", "write"]);
+
+// What a node does that can store nothing any more; all else is worth opening it anew.
+const GOES_ON = new Set(["exportPiece", "finishSnapshot", "get", "history", "list", "otherBranches", "planSnapshot", "quarantine", "send", "setPresence",
+  "snapshotSegment", "sync", "syncPiece"]);
 
 // Answers that come packed.
 const PACKED = { adopt: entriesOf, get: (packed) => entriesOf(packed)[0], history: entriesOf, list: entriesOf, otherBranches: takenOf, quarantine: takenOf, write: entriesOf };
@@ -31,15 +36,33 @@ export class LocalNode {
   #seen; // what was known at last
   #isFresh = false;
   #home; // [the key], as it was asked for in this turn
+  #options;
+  #page;
+  #listen;
+  #asked = 0; // how many that write are not answered
+  #changed = []; // what was told to have changed since the first of them
+  #refused = []; // the same of what was not stored
+  #fullDisk = new FullDisk(() => this.#reopen());
+  #kept; // keys of the unlocked node, while it is opened anew
+  #trouble; // why it could not be
+  #isClosed = false;
 
   /** `listen(name, detail)` hears what happens. */
   static async open(options, listen) {
     const node = new LocalNode();
     const { core } = await wasm();
-    const page = {
+    node.#module = core;
+    node.#options = options;
+    node.#listen = listen;
+    node.#page = {
       event: (name, detail) => {
         node.#isFresh = false;
         node.#home = undefined;
+        if (name === "changed" && node.#asked > 0) node.#changed.push(detail);
+        if (name === "failed" && detail.code === "QUOTA") {
+          node.#refused = node.#refused.concat(node.#changed);
+          node.#fullDisk.failed(node.#asked > 0);
+        }
         // What changed is unpacked by whoever watches it.
         if (name !== "changed" && detail?.keys instanceof Uint8Array) detail.keys = textsOf(detail.keys);
         // Plain, so that it can be handed to other tabs.
@@ -62,11 +85,10 @@ export class LocalNode {
       await rest()?.catch(() => {});
     }
     try {
-      node.#core = await core.Core.open(options, page);
+      node.#core = await core.Core.open(options, node.#page);
     } catch (error) {
       throw toError(error, "STORAGE");
     }
-    node.#module = core;
     // There is something already, so more than the beginning will be needed.
     if (node.snapshot.state !== "uninitialised") rest()?.catch(() => {});
     return node;
@@ -105,17 +127,24 @@ export class LocalNode {
    * could not say so; then the answer is what came of it.
    */
   async callAs(id, method, ...given) {
-    if (!this.#core) throw closed();
-    if (!this.#isReady(method)) await this.#untilReady(method);
-    if (!this.#core) throw closed();
+    const opening = this.#fullDisk.before(!this.#core || !GOES_ON.has(method));
+    if (opening) await opening;
+    if (!this.#core) throw this.#missing();
+    if (!this.#isReady(method)) {
+      await this.#untilReady(method);
+      if (!this.#core) return this.callAs(id, method, ...given);
+    }
     notBroken();
     if (method === "write" && !Array.isArray(given[1])) return this.#write(id, ...given);
     this.#flush();
     this.#home = undefined;
+    const core = this.#core;
+    const writes = ONCE.has(method);
+    if (writes) this.#asked++;
     try {
       // What comes of it is stored under this id, in the transaction of what it does.
-      if (id && ONCE.has(method)) this.#core.once(id.tab, id.number, id.again);
-      const asked = this.#core[method](...given);
+      if (id && writes) core.once(id.tab, id.number, id.again);
+      const asked = core[method](...given);
       const answer = await (restIsHere() ? asked : unlessBroken(asked));
       if (method === "signUp") {
         this.expect("write");
@@ -124,8 +153,20 @@ export class LocalNode {
       }
       return answer instanceof Uint8Array && PACKED[method] ? PACKED[method](answer) : answer;
     } catch (error) {
+      // Closed to be opened anew: what could not be answered is asked of that one.
+      if (error?.code === "CLOSED" && !this.#isClosed && this.#core !== core) return this.callAs(id, method, ...given);
       throw toError(error);
+    } finally {
+      if (writes) this.#answered();
     }
+  }
+
+  #answered() {
+    if (--this.#asked === 0) this.#changed = [];
+  }
+
+  #missing() {
+    return (!this.#isClosed && this.#trouble) || closed();
   }
 
   /** This will be asked for soon: what of the module it needs is brought in meanwhile. */
@@ -164,6 +205,7 @@ export class LocalNode {
   }
 
   async #writeAll(space, id, list) {
+    this.#asked++;
     try {
       if (!this.#core) throw closed();
       const { tab = NO_TAB, number = 0, again = false } = id ?? {};
@@ -181,12 +223,50 @@ export class LocalNode {
       answer.forEach((found, n) => (Array.isArray(found) ? list[n].resolve(found) : list[n].reject(new HyphaError(found.code, found.message))));
     } catch (error) {
       for (const { reject } of list) reject(toError(error));
+    } finally {
+      this.#answered();
     }
+  }
+
+  // Opened anew on what is stored, see FullDisk. None of what is given up with it was answered as done.
+  async #reopen() {
+    const core = this.#core;
+    if (core) {
+      await rest();
+      notBroken();
+      this.#flush();
+      this.#seen = core.snapshot();
+      // Who locked it stays locked, also where that could not be stored.
+      this.#kept = core.keys() ?? (this.#seen.state === "locked" ? new Uint8Array() : undefined);
+      this.#core = undefined;
+      await core.close();
+      core.free();
+    }
+    if (this.#isClosed) return;
+    try {
+      this.#core = await this.#module.Core.open({ ...this.#options, keys: this.#kept, takesOver: false }, this.#page);
+    } catch (error) {
+      throw (this.#trouble = toError(error, "STORAGE"));
+    }
+    this.#forgetKept();
+    this.#home = undefined;
+    this.#isFresh = false;
+    // What may be otherwise than it was.
+    const refused = this.#refused;
+    this.#refused = [];
+    this.#listen("state", this.snapshot.state);
+    for (const name of ["spaces", "writers", "requests"]) this.#listen(name);
+    for (const detail of refused) this.#listen("changed", detail);
+  }
+
+  #forgetKept() {
+    this.#kept?.fill(0);
+    this.#kept = undefined;
   }
 
   /** The keys of the unlocked node, for its other tabs; undefined while it is locked or has none. */
   get keys() {
-    return this.#core?.keys();
+    return this.#core ? this.#core.keys() : this.#kept?.slice();
   }
 
   async closeAll() {
@@ -204,6 +284,10 @@ export class LocalNode {
   }
 
   async close() {
+    this.#isClosed = true;
+    const opening = this.#fullDisk.stop();
+    if (opening) await opening;
+    this.#forgetKept();
     const core = this.#core;
     if (!core) return;
     if (!restIsHere()) {

@@ -200,6 +200,8 @@ impl Node {
             }
             Input::Loaded { pages } => self.loaded(pages),
             Input::LookedUp(answer) => self.looked_up(answer),
+            // It could not be stored, and would pile up in memory.
+            Input::Mesh(_) if self.is_full() => {}
             Input::Mesh(input) => self.mesh_input(input),
             Input::Tick => {
                 self.mesh.tick(now, self.entropy.as_mut());
@@ -434,12 +436,7 @@ impl Node {
 
     fn storage_failed(&mut self, quota: bool, error: &str) {
         let failure = if quota {
-            NodeError::new(
-                ErrorCode::Quota,
-                format!(
-                    "the browser's storage is full ({error}); free some space, then reload: nothing that was confirmed is lost"
-                ),
-            )
+            NodeError::new(ErrorCode::Quota, format!("{error}; nothing that was confirmed is lost"))
         } else {
             NodeError::new(
                 ErrorCode::Storage,
@@ -456,6 +453,11 @@ impl Node {
         self.broken = Some(failure.clone());
         self.finish_lock();
         self.event(Event::Failed(failure));
+    }
+
+    /// Whether something could not be stored for want of room: it is opened anew then.
+    fn is_full(&self) -> bool {
+        self.broken.as_ref().is_some_and(|broken| broken.code == ErrorCode::Quota)
     }
 
     pub(super) fn device(&self) -> Option<&Device> {

@@ -131,6 +131,25 @@ fn every_lock_is_answered_also_when_the_disk_is_full() {
 }
 
 #[test]
+fn whoever_has_a_full_disk_takes_in_nothing_that_would_pile_up() {
+    let mut world = World::new(15);
+    let (first, key) = sign_up(&mut world);
+    let second = world.browser(Some(key));
+    world.call(first, post("posts/a", "before")).unwrap();
+    world.until("read", |world| keys(world, second).len() == 1);
+    world.browsers[second].slow_disk = true;
+    world.call(first, post("posts/b", "not stored there")).unwrap();
+    world.until("on its way to the disk", |world| keys(world, second).len() == 2);
+    world.fail_disk(second);
+    world.call(first, post("posts/c", "later")).unwrap();
+    world.run(5_000);
+    assert_eq!(keys(&world, second).len(), 2);
+    world.browsers[second].slow_disk = false;
+    world.reload(second);
+    world.until("all", |world| keys(world, second).len() == 3);
+}
+
+#[test]
 fn a_wrong_passphrase_is_found_out_offline() {
     let mut world = World::new(1);
     let (_, key) = sign_up(&mut world);

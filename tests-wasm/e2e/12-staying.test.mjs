@@ -8,7 +8,8 @@ import path from "node:path";
 import test from "node:test";
 import { scenario } from "./harness.mjs";
 import { startBlank } from "./lib/blank.mjs";
-import { address, inState, setUp } from "./lib/person.mjs";
+import { address, inState, post, setUp } from "./lib/person.mjs";
+import { until } from "./lib/wait.mjs";
 
 /** Opens a node in a tab as `window.node`; every `storage` event is kept in `window.told`. */
 const open = (tab, options) => tab.run(async (options) => {
@@ -41,10 +42,10 @@ const signUp = (tab) => tab.run(async () => {
 const write = (tab, keys) => tab.run((keys) => Promise.all(keys.map((key) => node.home.put(key, key))).then(() => {}), keys);
 const names = (prefix, count) => Array.from({ length: count }, (_, n) => `${prefix}/${String(n).padStart(3, "0")}`);
 
-test("a full disk says QUOTA and leaves the node readable; what was confirmed is there, and nothing else", scenario(async (w) => {
+test("a full disk says QUOTA and leaves the node readable; what was confirmed is there, and nothing else, in each tab", scenario(async (w) => {
   const server = w.keep(await startBlank());
   const browser = await w.browser("chrome");
-  const tab = await browser.open(server.url);
+  const [tab, other] = [await browser.open(server.url), await browser.open(server.url)];
   const session = await tab.page.createCDPSession();
   const room = (quotaSize) => session.send("Storage.overrideQuotaForOrigin", { origin: new URL(server.url).origin, quotaSize });
   // Before the first database: the browser asks once how much room there is, and counts from there for a while.
@@ -52,28 +53,51 @@ test("a full disk says QUOTA and leaves the node readable; what was confirmed is
   await open(tab, { name: "full" });
   await signUp(tab);
   await write(tab, names("small", 10));
+  await open(other, { name: "full" });
+  for (const one of [tab, other]) {
+    await one.run(() => {
+      window.shown = new Map();
+      node.home.watch("large/", (changes) => changes.forEach(({ key, value }) => (value === undefined ? shown.delete(key) : shown.set(key, true))));
+    });
+  }
   const full = await tab.run(async () => {
     const outcome = (work) => work.then(() => "ok", ({ constructor, code }) => `${constructor.name} ${code}`);
     const confirmed = [];
     let failed;
-    for (let n = 0; n < 50 && !failed; n++) {
-      // Nothing that the browser could press together.
-      const bytes = new Uint8Array(200_000);
+    // Nothing that the browser could press together.
+    const noise = (length) => {
+      const bytes = new Uint8Array(length);
       for (let at = 0; at < bytes.length; at += 50_000) crypto.getRandomValues(bytes.subarray(at, at + 50_000));
-      const result = await outcome(node.home.put(`large/${n}`, bytes));
+      return bytes;
+    };
+    for (let n = 0; n < 50 && !failed; n++) {
+      const result = await outcome(node.home.put(`large/${n}`, noise(200_000)));
       if (result === "ok") confirmed.push(`large/${n}`);
       else failed = result;
     }
-    return { failed, confirmed, later: await outcome(node.home.put("later", 1)), read: (await node.home.get("small/003")).value, codes: told.map(({ code }) => code) };
+    const read = (await node.home.get("small/003")).value;
+    const again = await outcome(node.home.put(`large/${confirmed.length}`, noise(1_000_000)));
+    return { failed, again, confirmed, read, codes: told.map(({ code }) => code) };
   });
   assert.equal(full.failed, "HyphaError QUOTA", JSON.stringify(full));
-  assert.equal(full.later, "HyphaError QUOTA");
+  assert.equal(full.again, "HyphaError QUOTA", JSON.stringify(full));
   assert.equal(full.read, "small/003");
   assert.ok(full.codes.includes("QUOTA"), `${full.codes}`);
+  // What was refused is no longer listed, and who watches is told; nobody has to reload for it.
+  for (const one of [tab, other]) {
+    await one.run(async (confirmed) => until("withdrawn", async () => {
+      const listed = (await keys()).filter((key) => key.startsWith("large/"));
+      return node.state === "writer" && [listed, [...shown.keys()]].every((found) => `${found.sort()}` === `${confirmed}`);
+    }), [...full.confirmed].sort());
+  }
+  // The same works when there is room, in each of the tabs; the browser takes a while to see that there is.
   await room(500_000_000);
+  for (const [one, key] of [[tab, "large/x"], [other, "large/y"]]) {
+    await one.run((key) => until("room", () => node.home.put(key, new Uint8Array(500_000)).then(() => true, ({ code }) => (code === "QUOTA" ? false : Promise.reject(code)))), key);
+  }
   await tab.reload();
   assert.equal(await open(tab, { name: "full" }), "writer");
-  assert.deepEqual(await tab.run(() => keys()), [...full.confirmed, ...names("small", 10)].sort());
+  assert.deepEqual(await tab.run(() => keys()), [...full.confirmed, ...names("small", 10), "large/x", "large/y"].sort());
   await write(tab, ["after"]);
 }));
 
@@ -148,8 +172,8 @@ test("Chromium tells of no room that ends, and the page is told all the same bef
     }
     const before = told.map(({ kind, level }) => `${kind} ${level}`);
     for (let n = 0; n < 400 && !failed; n++) await put(200_000).catch(({ code }) => (failed = code));
-    return { far: quota - usage > 1e9, early, at, before, failed, confirmed, text: told[0].text, later: await node.home.put("later", 1).catch(({ code }) => code),
-      read: (await node.home.get("n/3")).value.length, listed: await keys() };
+    return { far: quota - usage > 1e9, early, at, before, failed, confirmed, text: told[0].text,
+      later: await node.home.put("later", new Uint8Array(1_000_000)).catch(({ code }) => code), read: (await node.home.get("n/3")).value.length, listed: await keys() };
   }, quotaSize);
   t.diagnostic(`told at ${Object.entries(filled.at).map(([level, at]) => `${level}: ${at.toFixed(3)} of the room used`).join(", ")}; ${filled.confirmed.length} entries`);
   assert.ok(filled.far, "Chromium does say how much there is: then nobody has to ask otherwise");
@@ -157,11 +181,58 @@ test("Chromium tells of no room that ends, and the page is told all the same bef
   assert.match(filled.text, /\d\d % of the room/);
   assert.equal(filled.read, 400_000);
   assert.deepEqual(filled.confirmed.filter((key) => !filled.listed.includes(key)), [], "what was confirmed stays readable");
-  await tab.run(async () => (await navigator.storage.getDirectory()).removeEntry("other"));
+  // The same page goes on once there is room; the browser takes a while to see that there is.
+  await tab.run(async () => {
+    await (await navigator.storage.getDirectory()).removeEntry("other");
+    await until("room", () => node.home.put("freed", new Uint8Array(1_000_000)).then(() => true, ({ code }) => (code === "QUOTA" ? false : Promise.reject(code))));
+  });
+  await write(tab, names("after", 5));
   await tab.reload();
   assert.equal(await open(tab, { name: "fills" }), "writer");
-  assert.deepEqual(await tab.run(() => keys()), [...filled.confirmed].sort(), "what was confirmed, and nothing else");
-  await write(tab, names("after", 5));
+  assert.deepEqual(await tab.run(() => keys()), [...filled.confirmed, "freed", ...names("after", 5)].sort(), "what was confirmed, and nothing else");
+}));
+
+test("a reader whose disk is full stays readable, tries now and then, and has all when there is room", scenario(async (w, t) => {
+  const server = await w.server();
+  const blank = new URL("/icon.svg", server.url).href;
+  const writer = await (await w.browser("chrome")).open(blank);
+  await open(writer, { name: "writer", hubs: [server.hub] });
+  await signUp(writer);
+  const link = await writer.run(() => node.home.link);
+  const reader = await (await w.browser("chrome")).open(blank);
+  const session = await reader.page.createCDPSession();
+  const room = (quotaSize) => session.send("Storage.overrideQuotaForOrigin", { origin: new URL(server.url).origin, quotaSize });
+  await room(2_000_000);
+  await reader.run(() => {
+    window.opens = [];
+    const { open } = IDBFactory.prototype;
+    IDBFactory.prototype.open = function (name, ...rest) {
+      // A node opens its database by two requests at once.
+      if (name === "reader" && !(performance.now() - opens.at(-1) < 200)) opens.push(performance.now());
+      return open.call(this, name, ...rest);
+    };
+  });
+  await open(reader, { name: "reader", hubs: [server.hub], link });
+  const written = await writer.run(async () => {
+    let n = 0;
+    for (const end = Date.now() + 15_000; Date.now() < end; n++) {
+      const bytes = new Uint8Array(200_000);
+      for (let at = 0; at < bytes.length; at += 50_000) crypto.getRandomValues(bytes.subarray(at, at + 50_000));
+      await node.home.put(`n/${String(n).padStart(3, "0")}`, bytes);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    return n;
+  });
+  const { codes, gaps, listed } = await reader.run(async () => ({
+    codes: [...new Set(told.map(({ code }) => code))], listed: (await keys()).length, gaps: opens.slice(1).map((at, n) => Math.round(at - opens[n])),
+  }));
+  t.diagnostic(`${written} written, ${listed} listed; opened anew after ${gaps.join(", ")} ms`);
+  assert.deepEqual(codes, ["QUOTA"]);
+  assert.ok(listed < written, "it is full");
+  // At once, and then after two seconds and more, ever longer.
+  assert.ok(gaps.length >= 2 && gaps.length <= 6 && gaps.slice(1).every((gap) => gap >= 1_900), `${gaps}`);
+  await room(500_000_000);
+  await reader.run((written) => until("all", async () => (await keys()).length === written), written);
 }));
 
 test("a database that was taken away under an open node fails what it cannot keep, and is missed afterwards", scenario(async (w) => {
@@ -346,6 +417,40 @@ test("an old profile that wrote alone is a fork: both histories are kept, and it
   for (const deadline = Date.now() + 120_000; Date.now() < deadline && (await kept()).length < all.length;);
   assert.deepEqual(await kept(), all, "what is shown and what is in the quarantine");
   await reader.run(() => until("the new one's", async () => (await keys()).includes("again")));
+}));
+
+test("the page says that the disk is full, keeps what was typed and shows no post that is not kept; once there is room it is posted", scenario(async (w) => {
+  const server = await w.server();
+  const tab = await (await w.browser("chrome")).open(server.url);
+  const session = await tab.page.createCDPSession();
+  const room = (quotaSize) => session.send("Storage.overrideQuotaForOrigin", { origin: new URL(server.url).origin, quotaSize });
+  await room(2_000_000);
+  await setUp(tab, { device: "First" });
+  await post(tab, "there is room");
+  /** Posts what is in the field; whether it was. */
+  const submit = async () => {
+    await tab.click("post");
+    return until("an answer", () => tab.run(() => {
+      const { readOnly, value } = document.querySelector("[data-testid=composer]");
+      return !readOnly && { posted: value === "", told: /no room left/.test(document.body.innerText) };
+    }));
+  };
+  let [posts, answer] = [1, { posted: true }];
+  for (; answer.posted && posts < 40; posts += answer.posted ? 1 : 0) {
+    await tab.run(() => {
+      const field = document.querySelector("[data-testid=composer]");
+      field.value = Array.from(crypto.getRandomValues(new Uint32Array(16_000)), (n) => n.toString(36)).join(" ");
+      field.dispatchEvent(new Event("input"));
+    });
+    answer = await submit();
+  }
+  assert.deepEqual(answer, { posted: false, told: true });
+  await tab.waitCount("post-item", posts);
+  await inState(tab, "writer");
+  // The browser takes a while to see that there is room.
+  await room(500_000_000);
+  await until("room", async () => (await submit()).posted);
+  await tab.waitCount("post-item", posts + 1);
 }));
 
 test("the page says that its browser lost what it kept, and shows the way back", scenario(async (w) => {

@@ -33,7 +33,7 @@ pub enum IdbError {
     },
     /// No room left.
     #[error(
-        "the browser has no room left for this site; free some disk space or delete data of other sites, then reload"
+        "the browser has no room left for this site; free some disk space or delete data of other sites, then try again"
     )]
     Quota,
     /// A record that no version of this program wrote.
