@@ -3,7 +3,6 @@
 import { entriesOf, takenOf, textsOf, writtenOf } from "./entries.js";
 import { requestWords } from "./worker-client.js";
 import { HyphaError, closed, toError } from "./errors.js";
-import { FullDisk } from "./full-disk.js";
 import { wasHere } from "./here.js";
 import { lookUp } from "./host.js";
 import { Packed } from "./ops.js";
@@ -42,7 +41,8 @@ export class LocalNode {
   #asked = 0; // how many that write are not answered
   #changed = []; // what was told to have changed since the first of them
   #refused = []; // the same of what was not stored
-  #fullDisk = new FullDisk(() => this.#reopen());
+  #fullDisk; // there once something could not be stored for want of room; until it is loaded, #loading
+  #loading;
   #kept; // keys of the unlocked node, while it is opened anew
   #trouble; // why it could not be
   #isClosed = false;
@@ -59,10 +59,7 @@ export class LocalNode {
         node.#isFresh = false;
         node.#home = undefined;
         if (name === "changed" && node.#asked > 0) node.#changed.push(detail);
-        if (name === "failed" && detail.code === "QUOTA") {
-          node.#refused = node.#refused.concat(node.#changed);
-          node.#fullDisk.failed(node.#asked > 0);
-        }
+        if (name === "failed" && detail.code === "QUOTA") node.#isFull(node.#asked > 0);
         // What changed is unpacked by whoever watches it.
         if (name !== "changed" && detail?.keys instanceof Uint8Array) detail.keys = textsOf(detail.keys);
         // Plain, so that it can be handed to other tabs.
@@ -127,7 +124,7 @@ export class LocalNode {
    * could not say so; then the answer is what came of it.
    */
   async callAs(id, method, ...given) {
-    const opening = this.#fullDisk.before(!this.#core || !GOES_ON.has(method));
+    const opening = this.#fullDisk ? this.#fullDisk.before(!this.#core || !GOES_ON.has(method)) : this.#loading;
     if (opening) await opening;
     if (!this.#core) throw this.#missing();
     if (!this.#isReady(method)) {
@@ -228,7 +225,18 @@ export class LocalNode {
     }
   }
 
-  // Opened anew on what is stored, see FullDisk. None of what is given up with it was answered as done.
+  #isFull(isAwaited) {
+    this.#refused = this.#refused.concat(this.#changed);
+    if (this.#fullDisk) return this.#fullDisk.failed(isAwaited);
+    this.#loading = import("./full-disk.js").then(({ FullDisk }) => {
+      if (this.#isClosed) return undefined;
+      this.#fullDisk = new FullDisk(() => this.#reopen());
+      this.#fullDisk.failed(isAwaited);
+      return this.#fullDisk.before();
+    }).catch(() => {}); // Offline: a reload does the same.
+  }
+
+  // Opened anew on what is stored, see full-disk.js. None of what is given up with it was answered as done.
   async #reopen() {
     const core = this.#core;
     if (core) {
@@ -285,7 +293,7 @@ export class LocalNode {
 
   async close() {
     this.#isClosed = true;
-    const opening = this.#fullDisk.stop();
+    const opening = this.#fullDisk?.stop();
     if (opening) await opening;
     this.#forgetKept();
     const core = this.#core;

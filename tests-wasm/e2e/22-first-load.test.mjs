@@ -157,6 +157,20 @@ for (const kind of ["chrome", "firefox"]) {
     await neverAtOnce(tab);
   }));
 
+  test(`words with hyphens or none, short or long, are set up with what is there for it: ${kind}`, scenario(async (w) => {
+    const server = w.keep(await startBlank());
+    const tab = await (await w.browser(kind)).open(server.url);
+    for (const words of ["yo-yo t-shirt felt-tip drop-down ".repeat(2), "abdomen-abdominal-abide-ability-".repeat(4), "acid acre afar aged ahoy alarm acid acre"]) {
+      await tab.reload();
+      await tab.run(async (words) => {
+        const { Hypha } = await import("/pkg/index.js");
+        const hypha = await Hypha.open({ storage: "memory" });
+        await hypha.signUp(words, { device: "one" });
+      }, words);
+      await neverAtOnce(tab);
+    }
+  }));
+
   test(`the rest is fetched at once if it is missing in the middle of something: ${kind}`, scenario(async (w) => {
     const server = await w.server();
     // No page with a node of its own.

@@ -18,7 +18,8 @@ const RECORD: Duration = Duration::from_secs(5 * 60);
 const HEAD: &str = "\
 # What a page runs until its first write, and when it is opened again: functions with the places that ran, by the stage
 # that reached them first, which is the part of the module that they are in; all others are in the last part. Written by
-# `cargo xtask profile`; do it again when a build says that this list is of another one.
+# `cargo xtask profile`; do it again when a build says that this list is of another one. What ran in an earlier recording
+# stays for as long as its function has as many places.
 
 ";
 
@@ -31,6 +32,8 @@ pub fn run() -> Result<()> {
     let module = Module::read(&wasm)?;
     let pkg = recording(&module, &fs::read_to_string(whole.join("core.js"))?)?;
     let ran = step("Sign up, write and reload in a browser", || watched(&pkg))?;
+    // What ran once may run again, while the function is as it was: which way some code goes differs with keys and words.
+    let before = fs::read_to_string(package::first_load()).map_or_else(|_| Ok(Names::default()), |list| Names::read(&list))?;
     let mut names = Names::default();
     let mut base = 0;
     let mut functions = 0;
@@ -39,6 +42,7 @@ pub fn run() -> Result<()> {
         let reached = ran.range(base..base + count);
         functions += usize::from(reached.clone().next().is_some());
         reached.for_each(|(place, stage)| names.add(name, count, place - base, *stage));
+        before.places(name, count).for_each(|(place, stage)| names.add(name, count, place, stage));
         base += count;
     }
     fs::write(package::first_load(), format!("{HEAD}{}", names.text()))?;

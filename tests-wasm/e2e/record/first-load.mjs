@@ -15,6 +15,9 @@ const IDLE_MS = 4000;
 const FINAL_MS = 100;
 const passes = (ms) => new Promise((done) => setTimeout(done, ms));
 
+// Words are shorter and longer than most, some have a hyphen of their own, and people put others between them.
+const PHRASES = ["acid acre afar aged ahoy alarm acid acre", "yo-yo t-shirt felt-tip drop-down ".repeat(2), "abdomen-abdominal-abide-ability-".repeat(3), " Unrevised  UNREVISED unrevised".repeat(4)];
+
 const LIVES = 6;
 const ran = new Map(); // place -> stage
 try {
@@ -62,10 +65,12 @@ async function byScript(browser, server, options) {
 
 /** As it begins, and before anything comes, the words are looked at. */
 async function confirming(tab) {
-  await tab.run(async () => {
-    const [{ wasm }, { Hypha }] = await Promise.all([import("/pkg/wasm.js"), import("/pkg/index.js")]);
-    (await wasm()).core.checkPassphrase(await Hypha.generatePassphrase());
-  });
+  await tab.run(async (phrases) => {
+    const [{ wasm }, { Hypha }, { deriveRoot }] = await Promise.all([import("/pkg/wasm.js"), import("/pkg/index.js"), import("/pkg/worker-client.js")]);
+    const { core } = await wasm();
+    core.checkPassphrase(await Hypha.generatePassphrase());
+    for (const phrase of phrases) await deriveRoot(core.checkPassphrase(phrase), core.checkDomain("localhost"));
+  }, PHRASES);
   await told(tab, 0, "about to be set up");
 }
 

@@ -61,6 +61,12 @@ impl Names {
         Some((0..count).map(|place| all.get(&place).copied()).collect())
     }
 
+    /// The places of a function with so many that are listed, and their stages.
+    pub fn places(&self, name: &str, count: usize) -> impl Iterator<Item = (usize, usize)> {
+        let all = self.0.get(&plain(name)).and_then(|counts| counts.get(&count));
+        all.into_iter().flatten().map(|(place, stage)| (*place, *stage))
+    }
+
     /// How many of the functions listed are none of these, each with its count of places: the list is of another build.
     pub fn strange<'a>(&self, functions: impl Iterator<Item = (&'a str, usize)>) -> usize {
         let here: BTreeSet<(String, usize)> = functions.map(|(name, count)| (plain(name), count)).collect();
