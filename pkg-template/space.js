@@ -18,6 +18,7 @@ export class Space extends EventTarget {
   #last; // what the node's snapshot said of this space: { key, link, discoveryKey, writable, level, writers, clock }
   #domain;
   #watches = new Set();
+  #secrets = new Set(); // keys of private entries that were given out: whoever watches is told when a lock takes them away
   #snapshot; // promise of a static copy, read until all that it has is here; undefined where none is looked for
 
   constructor(node, about, domain) {
@@ -54,7 +55,13 @@ export class Space extends EventTarget {
 
   async get(key) {
     const copy = await this.#copy();
-    return copy ? this.#copied(copy.get(key)) : this.#call("get", key);
+    return copy ? this.#copied(copy.get(key)) : this.#get(key);
+  }
+
+  async #get(key) {
+    const found = await this.#call("get", key);
+    if (found?.private) this.#secrets.add(key);
+    return found;
   }
 
   async delete(key, { expect } = {}) {
@@ -92,6 +99,7 @@ export class Space extends EventTarget {
       const page = await (copy ? this.#copied(copy.list(asked)) : this.#call("list", asked, clock));
       limit = page.length < count ? 0 : limit - count;
       if (page.length === 0) return undefined;
+      if (!clock) for (const entry of page) if (entry.private) this.#secrets.add(entry.key);
       // Whoever goes on reading gets more at a time.
       most = Math.min(2 * most, MOST);
       const last = page.at(-1).key;
@@ -304,31 +312,36 @@ export class Space extends EventTarget {
     let keys;
     const all = () => (keys ??= textsOf(packed));
     space.dispatchEvent(Object.defineProperty(new CustomEvent("change"), "detail", { get: all }));
+    if (space.#watches.size === 0) return;
+    const any = all().length === 0;
+    const known = any ? [...space.#secrets] : all();
+    if (any) space.#secrets.clear();
     for (const watch of space.#watches) {
-      const mine = all().filter((key) => key.startsWith(watch.prefix));
-      if (mine.length > 0 || all().length === 0) watch.turn = watch.turn.then(() => space.#tell(watch, mine));
+      const mine = known.filter((key) => key.startsWith(watch.prefix));
+      if (mine.length > 0 || any) watch.turn = watch.turn.then(() => space.#tell(watch, mine, any));
     }
   }
 
-  async #tell(watch, keys) {
+  async #tell(watch, keys, any) {
     if (!this.#watches.has(watch)) return;
     try {
-      const changes = await this.#read(watch.prefix, keys);
+      const changes = await this.#read(watch.prefix, keys, any);
       if (this.#watches.has(watch) && changes.length > 0) guarded(watch.callback, changes);
     } catch (error) {
       if (error.code !== "CLOSED") reportError(error);
     }
   }
 
-  async #read(prefix, keys) {
+  // With `any`, all that there is and what of the keys is not.
+  async #read(prefix, keys, any) {
     const found = new Map();
-    if (keys.length > 0 && keys.length < MANY) {
-      for (const key of keys) found.set(key, await this.#call("get", key));
+    if (!any && keys.length < MANY) {
+      for (const key of keys) found.set(key, await this.#get(key));
     } else {
       for await (const entry of this.#pages({ prefix }, undefined, true)) found.set(entry.key, entry);
     }
-    if (keys.length === 0) return [...found.values()];
-    return keys.map((key) => found.get(key) ?? { key, value: undefined, conflicts: [] });
+    const told = any ? new Set([...found.keys(), ...keys]) : keys;
+    return Array.from(told, (key) => found.get(key) ?? { key, value: undefined, conflicts: [] });
   }
 }
 

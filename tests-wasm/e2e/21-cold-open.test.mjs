@@ -119,24 +119,30 @@ test("what is private goes with a lock, is there again with an unlock, and is ne
       for await (const { private: secret } of node.home.list({ prefix: "n/" })) found += secret ? 1 : 0;
       return found;
     };
-    const told = new Set();
-    let all;
-    const heard = new Promise((resolve) => (all = resolve));
+    // What somebody shows who listed it and watches.
+    const [shown, gone] = [new Set(), new Set()];
+    const [waits, heard] = [[], []];
+    for (const n of [0, 1]) heard.push(new Promise((resolve) => (waits[n] = resolve)));
     node.home.watch("n/", (changes) => {
-      for (const { key, value } of changes) value !== undefined && told.add(key);
-      if (told.size === 1500) all();
+      for (const { key, value } of changes) {
+        shown[value === undefined ? "delete" : "add"](key);
+        gone[value === undefined ? "add" : "delete"](key);
+      }
+      if (gone.size === 1500) waits[0]();
+      if (shown.size === 1500) waits[1]();
     });
     const before = await count();
     await node.lock();
     const locked = [await count(), (await node.home.get("n/000007")) === undefined];
-    const told0 = told.size;
+    await heard[0];
+    const shown0 = shown.size;
     await node.unlock(passphrase);
     const after = [await count(), (await node.home.get("n/000007")).value.length];
-    await heard;
+    await heard[1];
     await node.close();
-    return { before, locked, told0, after };
+    return { before, locked, shown0, after };
   }, passphrase);
-  assert.deepEqual(seen, { before: 1500, locked: [0, true], told0: 0, after: [1500, 80] });
+  assert.deepEqual(seen, { before: 1500, locked: [0, true], shown0: 0, after: [1500, 80] });
   const found = await tab.run(async () => {
     const done = (request) => new Promise((resolve, reject) => {
       request.onsuccess = () => resolve(request.result);
