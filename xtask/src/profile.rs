@@ -33,7 +33,8 @@ pub fn run() -> Result<()> {
     let pkg = recording(&module, &fs::read_to_string(whole.join("core.js"))?)?;
     let ran = step("Sign up, write and reload in a browser", || watched(&pkg))?;
     // What ran once may run again, while the function is as it was: which way some code goes differs with keys and words.
-    let before = fs::read_to_string(package::first_load()).map_or_else(|_| Ok(Names::default()), |list| Names::read(&list))?;
+    let before = fs::read_to_string(package::first_load())
+        .map_or_else(|_| Ok(Names::default()), |list| Names::read(&list))?;
     let mut names = Names::default();
     let mut base = 0;
     let mut functions = 0;

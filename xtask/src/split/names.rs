@@ -161,6 +161,8 @@ mod tests {
         let of = [Some(0), Some(0), Some(0), None, Some(2), Some(0), None];
         assert_eq!(read.reached(name, 7), Some(of.to_vec()));
         assert_eq!((read.reached(name, 8), read.reached("memcpy", 7)), (None, None));
+        assert_eq!(read.places(name, 7).collect::<Vec<_>>(), [(0, 0), (1, 0), (2, 0), (4, 2), (5, 0)]);
+        assert_eq!(read.places(name, 8).next(), None);
         assert_eq!(read.strange([(name, 7), (name, 8), ("memcpy", 1)].into_iter()), 0);
         assert_eq!(read.strange([(name, 8), ("memcpy", 7)].into_iter()), 1);
         assert!(Names::read("memcpy").is_err());
