@@ -7,6 +7,7 @@ import { Request, SignIn } from "./people.js";
 import { compiled } from "./rest.js";
 import { Space, refusing } from "./space.js";
 import { Staying } from "./staying.js";
+import { Presence } from "./talk.js";
 import { openNode } from "./tabs.js";
 import { wasm } from "./wasm.js";
 import { deriveRoot } from "./worker-client.js";
@@ -338,7 +339,10 @@ export class Hypha extends EventTarget {
       const space = this.#spaces.get(detail.space);
       return space && Space.changed(space, detail.keys);
     }
-    if (name === "state") return this.#stateChanged(detail) && fire("statechange", detail);
+    if (name === "state") {
+      for (const space of this.#spaces.values()) Presence.again(space.presence);
+      return this.#stateChanged(detail) && fire("statechange", detail);
+    }
     if (name === "requests") return fire("request", this.requests());
     if (name === "denied") return this.#signIn && SignIn.end(this.#signIn, SignIn.ended());
     if (name === "failed") {

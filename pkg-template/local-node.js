@@ -252,7 +252,8 @@ export class LocalNode {
     }
     if (this.#isClosed) return;
     try {
-      this.#core = await this.#module.Core.open({ ...this.#options, keys: this.#kept, takesOver: false }, this.#page);
+      const hubs = this.#seen.hubs.map(({ url }) => url);
+      this.#core = await this.#module.Core.open({ ...this.#options, hubs, keys: this.#kept, takesOver: false }, this.#page);
     } catch (error) {
       throw (this.#trouble = toError(error, "STORAGE"));
     }

@@ -35,6 +35,7 @@ class SharedNode {
   #local; // LocalNode, in the tab that leads
   #leader; // id of the tab that leads, in the others
   #seen; // its snapshot
+  #hubs; // what this one joins when it leads, besides those that the node has
   #keys; // keys of the unlocked node, or undefined
   #calls = new TabCalls((message) => this.#post(message));
   #tabs = new Set(); // tabs that listen to this one
@@ -49,6 +50,7 @@ class SharedNode {
   constructor(options, listen) {
     this.#options = options;
     this.#listen = listen;
+    this.#hubs = options.hubs;
     this.#lock = `hypha/node/${options.database}`;
     this.opened = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.#channel = new BroadcastChannel(this.#lock);
@@ -143,7 +145,8 @@ class SharedNode {
     this.#post({ type: "taking" });
     let local;
     try {
-      const options = { ...this.#options, keys: this.#keys, takesOver };
+      const hubs = [...new Set([...urls(this.#seen), ...this.#hubs])];
+      const options = { ...this.#options, hubs, keys: this.#keys, takesOver };
       local = await LocalNode.open(options, (name, detail) => this.#term === term && this.#happened(name, detail));
     } finally {
       clearInterval(taking);
@@ -199,13 +202,21 @@ class SharedNode {
     const again = this.#leader !== undefined && this.#leader !== from;
     const known = this.#leader === from;
     this.#leader = from;
-    this.#seen = snapshot;
+    this.#see(snapshot);
     this.#keep(keys);
     this.#settle.resolve();
     if (known) return;
     this.#post({ type: "hello" });
     this.#calls.resend();
     if (again) this.#listen("state", snapshot.state);
+  }
+
+  #see(snapshot) {
+    // A hub that was left does not come back when this tab leads.
+    const here = urls(snapshot);
+    const left = urls(this.#seen).filter((url) => !here.includes(url));
+    this.#hubs = this.#hubs.filter((url) => !left.includes(url));
+    this.#seen = snapshot;
   }
 
   #post(message) {
@@ -224,7 +235,7 @@ class SharedNode {
     if (message.type === "lead") this.#follow(message);
     if (message.type === "reply") this.#calls.settle(message);
     if (message.type === "events" && message.from === this.#leader) {
-      this.#seen = message.snapshot;
+      this.#see(message.snapshot);
       this.#keep(message.keys);
       for (const { name, detail } of message.events) this.#listen(name, detail);
     }
@@ -262,3 +273,5 @@ class SharedNode {
     this.#keys = undefined;
   }
 }
+
+const urls = (snapshot) => (snapshot?.hubs ?? []).map(({ url }) => url);

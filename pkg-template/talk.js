@@ -30,6 +30,7 @@ export class Presence extends EventTarget {
   onchange;
   #say;
   #all;
+  #said; // what was said last, packed
 
   constructor(space, say, all) {
     super();
@@ -44,7 +45,14 @@ export class Presence extends EventTarget {
 
   /** Says this of the node until something else is said; `undefined`: nothing any more. */
   async set(state) {
-    await this.#say(state === undefined ? undefined : await encoded(state));
+    const said = state === undefined ? undefined : await encoded(state);
+    await this.#say(said);
+    this.#said = said;
+  }
+
+  /** Called by the owner of the space when another node may have taken the place of the one that was told. */
+  static again(presence) {
+    if (presence.#said) presence.#say(presence.#said).catch(() => {});
   }
 
   /** What others say, by their keys. */

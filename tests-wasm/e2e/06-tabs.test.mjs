@@ -14,14 +14,14 @@ async function tabs(w, count) {
   const all = [];
   for (let i = 0; i < count; i++) {
     const tab = await browser.open(server.url);
-    await opened(tab);
+    await shared(tab);
     all.push(tab);
   }
   return { server, browser, all };
 }
 
 /** Opens the node of this test in a tab, beside the page's own. */
-const opened = (tab) => tab.run(async () => {
+const shared = (tab) => tab.run(async () => {
   const { Hypha } = await import("/pkg/index.js");
   window.Hypha = Hypha;
   window.node = await Hypha.open({ name: "shared by tabs" });
@@ -217,4 +217,63 @@ test("locking locks every tab, and nobody is let in by a take-over", scenario(as
   await two.run((passphrase) => node.unlock(passphrase), passphrase);
   assert.equal(await two.run(() => node.state), "writer");
   assert.ok((await two.run(() => states)).every((state, at, all) => state !== all[at - 1]), "no state is told twice");
+}));
+
+/** Opens a node with these options in a tab beside the page's own. */
+async function opened(tab, options) {
+  await tab.run(async (options) => {
+    const { Hypha } = await import("/pkg/index.js");
+    window.Hypha = Hypha;
+    window.node = await Hypha.open(options);
+    window.hubs = async () => (await node.stats()).hubs.map(({ url }) => url);
+    window.leads = async () => (await node.stats()).memory > 0;
+    window.until = async (what, done) => {
+      for (const end = Date.now() + 90_000; Date.now() < end; ) {
+        if (await done()) return;
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      throw new Error(`never ${what}: ${node.state}`);
+    };
+  }, options);
+  return tab;
+}
+
+test("what a tab says of the node while it is open is said again by the next tab that runs it", scenario(async (w) => {
+  const server = await w.server();
+  const blank = new URL("/icon.svg", server.url).href;
+  const home = await opened(await (await w.browser("firefox")).open(blank), { hubs: [server.hub] });
+  await signUp(home);
+  const link = await home.run(() => node.home.link);
+  const browser = await w.browser("chrome");
+  const visitor = { name: "said", hubs: [server.hub], link };
+  const [first, second] = [await opened(await browser.open(blank), visitor), await opened(await browser.open(blank), visitor)];
+  await home.run(() => {
+    window.sizes = [];
+    node.home.presence.onchange = (map) => sizes.push(map.size);
+  });
+  await second.run(() => node.home.presence.set({ reads: "page 7" }));
+  const shown = () => home.run(() => until("said", () => [...node.home.presence.get().values()].some((state) => state?.reads === "page 7")));
+  await shown();
+  // It says goodbye, and what it said is gone with it.
+  await first.run(() => node.close());
+  await second.run(() => until("taken over", leads));
+  await home.run(() => until("gone", () => sizes.includes(0)));
+  await shown();
+}));
+
+test("hubs that were joined or left stay so when another tab runs the node", scenario(async (w) => {
+  const server = await w.server();
+  const added = await w.hub("embedded");
+  const browser = await w.browser("chrome");
+  const blank = new URL("/icon.svg", server.url).href;
+  const mine = { name: "hubs", hubs: [server.hub] };
+  const [first, second] = [await opened(await browser.open(blank), mine), await opened(await browser.open(blank), mine)];
+  await first.run(async (left, added) => {
+    await node.addHub(added);
+    await node.removeHub(left);
+  }, server.hub, added.url);
+  await second.run((url) => until("known", async () => `${await hubs()}` === url), added.url);
+  await first.run(() => node.close());
+  await second.run(() => until("taken over", leads));
+  assert.deepEqual(await second.run(() => hubs()), [added.url]);
 }));

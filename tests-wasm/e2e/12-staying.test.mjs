@@ -192,6 +192,45 @@ test("Chromium tells of no room that ends, and the page is told all the same bef
   assert.deepEqual(await tab.run(() => keys()), [...filled.confirmed, "freed", ...names("after", 5)].sort(), "what was confirmed, and nothing else");
 }));
 
+test("Firefox, full: what was refused is withdrawn, and the same page goes on when there is room", scenario(async (w, t) => {
+  const server = w.keep(await startBlank());
+  // In KiB, for all sites; one of them gets a fifth.
+  const tab = await (await w.browser("firefox", { prefs: { "dom.quotaManager.temporaryStorage.fixedLimit": 100_000 } })).open(server.url);
+  await tab.run(async () => {
+    const request = indexedDB.open("other");
+    request.onupgradeneeded = () => request.result.createObjectStore("bytes");
+    const other = await asked(request);
+    for (let n = 0; n < 12; n++) {
+      const bytes = new Uint8Array(500_000);
+      for (let at = 0; at < bytes.length; at += 50_000) crypto.getRandomValues(bytes.subarray(at, at + 50_000));
+      await asked(other.transaction("bytes", "readwrite").objectStore("bytes").put(bytes, n));
+    }
+    other.close();
+  });
+  await open(tab, { name: "full" });
+  await signUp(tab);
+  const { confirmed, failed, withdrawn } = await tab.run(async () => {
+    const confirmed = [];
+    let failed;
+    for (let n = 0; n < 50 && !failed; n++) {
+      const bytes = new Uint8Array(400_000);
+      for (let at = 0; at < bytes.length; at += 50_000) crypto.getRandomValues(bytes.subarray(at, at + 50_000));
+      await node.home.put(`large/${n}`, bytes).then(() => confirmed.push(`large/${n}`), ({ code }) => (failed = code));
+    }
+    return { confirmed: confirmed.sort(), failed, withdrawn: (await node.home.get(`large/${confirmed.length}`)) === undefined };
+  });
+  t.diagnostic(`${confirmed.length} entries of 400 KB until it was full`);
+  assert.deepEqual([failed, withdrawn], ["QUOTA", true]);
+  assert.deepEqual(await tab.run(() => keys()), confirmed);
+  await tab.run(async () => {
+    await asked(indexedDB.deleteDatabase("other"));
+    await until("room", () => node.home.put("freed", new Uint8Array(500_000)).then(() => true, ({ code }) => (code === "QUOTA" ? false : Promise.reject(code))));
+  });
+  await tab.reload();
+  assert.equal(await open(tab, { name: "full" }), "writer");
+  assert.deepEqual(await tab.run(() => keys()), ["freed", ...confirmed].sort());
+}));
+
 test("a reader whose disk is full stays readable, tries now and then, and has all when there is room", scenario(async (w, t) => {
   const server = await w.server();
   const blank = new URL("/icon.svg", server.url).href;
@@ -224,7 +263,7 @@ test("a reader whose disk is full stays readable, tries now and then, and has al
     return n;
   });
   const { codes, gaps, listed } = await reader.run(async () => ({
-    codes: [...new Set(told.map(({ code }) => code))], listed: (await keys()).length, gaps: opens.slice(1).map((at, n) => Math.round(at - opens[n])),
+    codes: [...new Set(told.filter(({ kind }) => kind !== "filling").map(({ code }) => code))], listed: (await keys()).length, gaps: opens.slice(1).map((at, n) => Math.round(at - opens[n])),
   }));
   t.diagnostic(`${written} written, ${listed} listed; opened anew after ${gaps.join(", ")} ms`);
   assert.deepEqual(codes, ["QUOTA"]);

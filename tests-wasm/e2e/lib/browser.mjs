@@ -38,9 +38,10 @@ const FIREFOX = {
 const all = new Set();
 
 export class Browser {
-  /** `program`: another way to start it (Chrome only), such as in another network. */
-  static async launch(kind, { program } = {}) {
+  /** `program`: another way to start it (Chrome only), such as in another network; `prefs`: settings (Firefox only). */
+  static async launch(kind, { program, prefs } = {}) {
     const browser = new Browser(kind);
+    if (prefs) browser.#options = { ...browser.#options, extraPrefsFirefox: { ...browser.#options.extraPrefsFirefox, ...prefs } };
     // Over a pipe: a port of another network is out of reach.
     if (program) browser.#options = { ...browser.#options, executablePath: program, pipe: true };
     await browser.#start();
