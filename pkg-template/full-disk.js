@@ -15,6 +15,7 @@ export class FullDisk {
   #wait = 0;
   #isFull = false; // whether that was said while it was opened
   #opened = -Infinity; // when it was opened last
+  #isStopped = false;
 
   /** `reopen()` opens the node anew; what it rejects with counts as one more failure. */
   constructor(reopen) {
@@ -24,7 +25,7 @@ export class FullDisk {
   /** Something could not be stored. `isAwaited`: somebody waits for it. */
   failed(isAwaited) {
     if (this.#opening) this.#isFull = true;
-    if (this.#opening || this.#timer !== undefined) return;
+    if (this.#opening || this.#timer !== undefined || this.#isStopped) return;
     const since = performance.now() - this.#opened;
     if (since > LONGEST_MS) this.#wait = 0;
     else if (!isAwaited) this.#wait = Math.min(Math.max(2 * this.#wait, LEAST_MS), LONGEST_MS);
@@ -41,7 +42,7 @@ export class FullDisk {
 
   /** Opens it no more; what is under way, if anything. */
   stop() {
-    this.failed = () => {};
+    this.#isStopped = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     return this.#opening;

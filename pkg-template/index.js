@@ -339,10 +339,8 @@ export class Hypha extends EventTarget {
       const space = this.#spaces.get(detail.space);
       return space && Space.changed(space, detail.keys);
     }
-    if (name === "state") {
-      for (const space of this.#spaces.values()) Presence.again(space.presence);
-      return this.#stateChanged(detail) && fire("statechange", detail);
-    }
+    if (name === "anew") return this.#spaces.forEach(({ presence }) => Presence.again(presence));
+    if (name === "state") return this.#stateChanged(detail) && fire("statechange", detail);
     if (name === "requests") return fire("request", this.requests());
     if (name === "denied") return this.#signIn && SignIn.end(this.#signIn, SignIn.ended());
     if (name === "failed") {

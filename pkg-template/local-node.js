@@ -7,6 +7,7 @@ import { wasHere } from "./here.js";
 import { lookUp } from "./host.js";
 import { Packed } from "./ops.js";
 import { ALL, POSTS, SETUP, has, isBroken, notBroken, rest, restInTime, restIsHere, restWhenIdle, unlessBroken, upTo } from "./rest.js";
+import { Unstored } from "./unstored.js";
 import { wasm } from "./wasm.js";
 
 // What is done once, however often it is asked for: all that a second time would do twice, or refuse.
@@ -17,7 +18,7 @@ const ONCE = new Set(["adopt", "approve", "changePassphrase", "chooseRoot", "cre
 export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "changePassphrase", "createSpace", "cut", "deny", "exportPiece", "finishSnapshot", "forget", "get", "hide", "history", "hold", "importPart", "invite", "join", "leave", "list", "lock", "otherBranches", "pair", "pairWith", "pin", "pinReplica", "planSnapshot",
   "quarantine", "recover", "removeHub", "revokeInvite", "send", "setPresence", "setTitle", "signIn", "signUp", "snapshotSegment", "sync", "syncPiece", "unhide", "unlock", "unpair", "unpinReplica", "write"]);
 
-// What a node does that can store nothing any more; all else is worth opening it anew.
+// What is not worth opening a node anew that can store nothing any more: reads, which it still does, and what is said again and again.
 const GOES_ON = new Set(["exportPiece", "finishSnapshot", "get", "history", "list", "otherBranches", "planSnapshot", "quarantine", "send", "setPresence",
   "snapshotSegment", "sync", "syncPiece"]);
 
@@ -38,9 +39,8 @@ export class LocalNode {
   #options;
   #page;
   #listen;
-  #asked = 0; // how many that write are not answered
-  #changed = []; // what was told to have changed since the first of them
-  #refused = []; // the same of what was not stored
+  #unstored = new Unstored();
+  #refused = []; // what was told to have changed, and was not stored
   #fullDisk; // there once something could not be stored for want of room; until it is loaded, #loading
   #loading;
   #kept; // keys of the unlocked node, while it is opened anew
@@ -58,8 +58,8 @@ export class LocalNode {
       event: (name, detail) => {
         node.#isFresh = false;
         node.#home = undefined;
-        if (name === "changed" && node.#asked > 0) node.#changed.push(detail);
-        if (name === "failed" && detail.code === "QUOTA") node.#isFull(node.#asked > 0);
+        if (name === "changed") node.#unstored.add(detail);
+        if (name === "failed" && detail.code === "QUOTA") node.#isFull(!node.#unstored.isEmpty);
         // What changed is unpacked by whoever watches it.
         if (name !== "changed" && detail?.keys instanceof Uint8Array) detail.keys = textsOf(detail.keys);
         // Plain, so that it can be handed to other tabs.
@@ -136,11 +136,10 @@ export class LocalNode {
     this.#flush();
     this.#home = undefined;
     const core = this.#core;
-    const writes = ONCE.has(method);
-    if (writes) this.#asked++;
+    const writing = ONCE.has(method) ? this.#unstored.begin() : undefined;
     try {
       // What comes of it is stored under this id, in the transaction of what it does.
-      if (id && writes) core.once(id.tab, id.number, id.again);
+      if (id && writing) core.once(id.tab, id.number, id.again);
       const asked = core[method](...given);
       const answer = await (restIsHere() ? asked : unlessBroken(asked));
       if (method === "signUp") {
@@ -154,12 +153,8 @@ export class LocalNode {
       if (error?.code === "CLOSED" && !this.#isClosed && this.#core !== core) return this.callAs(id, method, ...given);
       throw toError(error);
     } finally {
-      if (writes) this.#answered();
+      if (writing) this.#unstored.end(writing);
     }
-  }
-
-  #answered() {
-    if (--this.#asked === 0) this.#changed = [];
   }
 
   #missing() {
@@ -202,7 +197,7 @@ export class LocalNode {
   }
 
   async #writeAll(space, id, list) {
-    this.#asked++;
+    const writing = this.#unstored.begin();
     try {
       if (!this.#core) throw closed();
       const { tab = NO_TAB, number = 0, again = false } = id ?? {};
@@ -221,12 +216,12 @@ export class LocalNode {
     } catch (error) {
       for (const { reject } of list) reject(toError(error));
     } finally {
-      this.#answered();
+      this.#unstored.end(writing);
     }
   }
 
   #isFull(isAwaited) {
-    this.#refused = this.#refused.concat(this.#changed);
+    this.#refused = this.#refused.concat(this.#unstored.changes);
     if (this.#fullDisk) return this.#fullDisk.failed(isAwaited);
     this.#loading = import("./full-disk.js").then(({ FullDisk }) => {
       if (this.#isClosed) return undefined;
@@ -258,13 +253,14 @@ export class LocalNode {
       throw (this.#trouble = toError(error, "STORAGE"));
     }
     this.#forgetKept();
+    this.#trouble = undefined;
     this.#home = undefined;
     this.#isFresh = false;
     // What may be otherwise than it was.
     const refused = this.#refused;
     this.#refused = [];
     this.#listen("state", this.snapshot.state);
-    for (const name of ["spaces", "writers", "requests"]) this.#listen(name);
+    for (const name of ["anew", "spaces", "writers", "requests"]) this.#listen(name);
     for (const detail of refused) this.#listen("changed", detail);
   }
 

@@ -28,7 +28,7 @@ export class Space extends EventTarget {
     this.#domain = domain;
     Object.defineProperty(this, "blobs", { value: refusing("blobs") });
     this.messages = new Messages(this, (...given) => this.#call("send", ...given));
-    this.presence = new Presence(this, (state) => this.#call("setPresence", state), () => this.#about.presence);
+    this.presence = new Presence(this, (state) => this.#call("setPresence", state), () => this.#about.presence, () => this.#about.writable);
   }
 
   // What was true at last stays readable when the space is left.

@@ -156,7 +156,8 @@ class SharedNode {
     this.#keep(local.keys);
     this.#post({ type: "lead", snapshot: this.#local.snapshot, keys: this.#keys });
     this.#settle.resolve();
-    if (this.#seen) this.#listen("state", this.#local.snapshot.state);
+    this.#hubs = []; // The node has them.
+    if (this.#seen) this.#tellAnew(local.snapshot);
     for (const call of this.#calls.take()) this.#answer(local, call).then(call.resolve, call.reject);
     await new Promise((resolve) => (this.#release = resolve));
   }
@@ -208,7 +209,12 @@ class SharedNode {
     if (known) return;
     this.#post({ type: "hello" });
     this.#calls.resend();
-    if (again) this.#listen("state", snapshot.state);
+    if (again) this.#tellAnew(snapshot);
+  }
+
+  #tellAnew({ state }) {
+    this.#listen("state", state);
+    this.#listen("anew");
   }
 
   #see(snapshot) {

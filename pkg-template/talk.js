@@ -30,12 +30,15 @@ export class Presence extends EventTarget {
   onchange;
   #say;
   #all;
-  #said; // what was said last, packed
+  #isDevice;
+  #said; // what was said last, packed, and whether as a device
+  #asDevice;
 
-  constructor(space, say, all) {
+  constructor(space, say, all, isDevice) {
     super();
     this.#say = say;
     this.#all = all;
+    this.#isDevice = isDevice;
     space.addEventListener("presence", () => {
       const map = this.get();
       if (this.onchange) guarded(this.onchange, map);
@@ -46,13 +49,15 @@ export class Presence extends EventTarget {
   /** Says this of the node until something else is said; `undefined`: nothing any more. */
   async set(state) {
     const said = state === undefined ? undefined : await encoded(state);
+    const asDevice = this.#isDevice();
     await this.#say(said);
-    this.#said = said;
+    [this.#said, this.#asDevice] = [said, asDevice];
   }
 
-  /** Called by the owner of the space when another node may have taken the place of the one that was told. */
+  /** Called by the owner of the space when another node has taken the place of the one that was told. */
   static again(presence) {
-    if (presence.#said) presence.#say(presence.#said).catch(() => {});
+    // What was said as a device, for devices, is not for everybody when the keys are gone.
+    if (presence.#said && presence.#asDevice === presence.#isDevice()) presence.#say(presence.#said).catch(() => {});
   }
 
   /** What others say, by their keys. */

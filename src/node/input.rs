@@ -18,7 +18,7 @@ pub enum Input {
         /// What it asks.
         call: Call,
     },
-    /// A batch could not be stored: the node writes no more.
+    /// A batch could not be stored: the node writes no more, and for want of room it takes nothing more from peers.
     CommitFailed {
         /// Which.
         seq: u64,

@@ -277,3 +277,40 @@ test("hubs that were joined or left stay so when another tab runs the node", sce
   await second.run(() => until("taken over", leads));
   assert.deepEqual(await second.run(() => hubs()), [added.url]);
 }));
+
+test("what a device said to devices is not said to everybody when it is locked, nor by the tab that runs it then", scenario(async (w) => {
+  const server = await w.server();
+  const blank = new URL("/icon.svg", server.url).href;
+  const browser = await w.browser("chrome");
+  const mine = { name: "said in private", hubs: [server.hub] };
+  const [first, second] = [await opened(await browser.open(blank), mine), await opened(await browser.open(blank), mine)];
+  await signUp(first);
+  const link = await first.run(() => node.home.link);
+  const visitor = await opened(await (await w.browser("firefox")).open(blank), { hubs: [server.hub], link });
+  await visitor.run(() => {
+    window.seen = [];
+    window.heard = new Set();
+    node.home.presence.onchange = (map) => seen.push(...map.values());
+    node.home.messages.onmessage = ({ data }) => heard.add(data);
+  });
+  for (const tab of [first, second]) {
+    await tab.run(() => until("writer", () => node.state === "writer" && node.home).then(() => node.home.presence.set({ writes: "in private" })));
+  }
+  // What is said comes in order: whoever heard so many messages would have heard of it before.
+  const talk = async (tab, from) => {
+    for (let n = from; n < from + 12; n++) {
+      await visitor.run((n) => until("a round trip", () => node.peers().length > 0), n);
+      await tab.run((n) => until("said", async () => (await node.home.messages.send(n, { private: false }), true)), n);
+      await tab.run(() => new Promise((resolve) => setTimeout(resolve, 300)));
+    }
+    await visitor.run((last) => until("heard", () => heard.has(last)), from + 11);
+  };
+  await first.run(() => node.lock());
+  await second.run(() => until("locked", () => node.state === "locked"));
+  await talk(first, 0);
+  await first.run(() => node.close());
+  await second.run(() => until("taken over", leads));
+  await second.run(() => until("a peer", () => node.peers().length > 0));
+  await talk(second, 100);
+  assert.deepEqual(await visitor.run(() => seen), []);
+}));
