@@ -14,27 +14,32 @@ async function tabs(w, count) {
   const all = [];
   for (let i = 0; i < count; i++) {
     const tab = await browser.open(server.url);
-    await shared(tab);
+    await opened(tab);
     all.push(tab);
   }
   return { server, browser, all };
 }
 
-/** Opens the node of this test in a tab, beside the page's own. */
-const shared = (tab) => tab.run(async () => {
-  const { Hypha } = await import("/pkg/index.js");
-  window.Hypha = Hypha;
-  window.node = await Hypha.open({ name: "shared by tabs" });
-  window.states = [];
-  node.addEventListener("statechange", ({ detail }) => states.push(detail));
-  window.until = async (what, done) => {
-    for (const end = Date.now() + 90_000; Date.now() < end; ) {
-      if (await done()) return;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    throw new Error(`never ${what}: ${node.state} after ${states}`);
-  };
-});
+/** Opens a node in a tab beside the page's own: that of these tests, or one with these options. */
+async function opened(tab, options = { name: "shared by tabs" }) {
+  await tab.run(async (options) => {
+    const { Hypha } = await import("/pkg/index.js");
+    window.Hypha = Hypha;
+    window.node = await Hypha.open(options);
+    window.states = [];
+    node.addEventListener("statechange", ({ detail }) => states.push(detail));
+    window.hubs = async () => (await node.stats()).hubs.map(({ url }) => url);
+    window.leads = async () => (await node.stats()).memory > 0;
+    window.until = async (what, done) => {
+      for (const end = Date.now() + 90_000; Date.now() < end; ) {
+        if (await done()) return;
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      throw new Error(`never ${what}: ${node.state} after ${states}`);
+    };
+  }, options);
+  return tab;
+}
 
 /** Signs up in a tab, without staying signed in. */
 const signUp = (tab) => tab.run(async () => {
@@ -218,25 +223,6 @@ test("locking locks every tab, and nobody is let in by a take-over", scenario(as
   assert.equal(await two.run(() => node.state), "writer");
   assert.ok((await two.run(() => states)).every((state, at, all) => state !== all[at - 1]), "no state is told twice");
 }));
-
-/** Opens a node with these options in a tab beside the page's own. */
-async function opened(tab, options) {
-  await tab.run(async (options) => {
-    const { Hypha } = await import("/pkg/index.js");
-    window.Hypha = Hypha;
-    window.node = await Hypha.open(options);
-    window.hubs = async () => (await node.stats()).hubs.map(({ url }) => url);
-    window.leads = async () => (await node.stats()).memory > 0;
-    window.until = async (what, done) => {
-      for (const end = Date.now() + 90_000; Date.now() < end; ) {
-        if (await done()) return;
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-      throw new Error(`never ${what}: ${node.state}`);
-    };
-  }, options);
-  return tab;
-}
 
 test("what a tab says of the node while it is open is said again by the next tab that runs it", scenario(async (w) => {
   const server = await w.server();

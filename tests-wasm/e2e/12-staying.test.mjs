@@ -25,6 +25,14 @@ const open = (tab, options) => tab.run(async (options) => {
     }
     throw new Error(`never ${what}: ${node.state} ${JSON.stringify(told)}`);
   };
+  // Nothing that the browser could press together.
+  window.noise = (length) => {
+    const bytes = new Uint8Array(length);
+    for (let at = 0; at < length; at += 50_000) crypto.getRandomValues(bytes.subarray(at, Math.min(length, at + 50_000)));
+    return bytes;
+  };
+  // The browser takes a while to see that there is room.
+  window.putWithRoom = (key) => until("room", () => node.home.put(key, noise(500_000)).then(() => true, ({ code }) => (code === "QUOTA" ? false : Promise.reject(code))));
   window.keys = async (space = node.home) => {
     const keys = [];
     for await (const { key } of space.list()) keys.push(key);
@@ -64,12 +72,6 @@ test("a full disk says QUOTA and leaves the node readable; what was confirmed is
     const outcome = (work) => work.then(() => "ok", ({ constructor, code }) => `${constructor.name} ${code}`);
     const confirmed = [];
     let failed;
-    // Nothing that the browser could press together.
-    const noise = (length) => {
-      const bytes = new Uint8Array(length);
-      for (let at = 0; at < bytes.length; at += 50_000) crypto.getRandomValues(bytes.subarray(at, at + 50_000));
-      return bytes;
-    };
     for (let n = 0; n < 50 && !failed; n++) {
       const result = await outcome(node.home.put(`large/${n}`, noise(200_000)));
       if (result === "ok") confirmed.push(`large/${n}`);
@@ -90,10 +92,10 @@ test("a full disk says QUOTA and leaves the node readable; what was confirmed is
       return node.state === "writer" && [listed, [...shown.keys()]].every((found) => `${found.sort()}` === `${confirmed}`);
     }), [...full.confirmed].sort());
   }
-  // The same works when there is room, in each of the tabs; the browser takes a while to see that there is.
+  // The same works when there is room, in each of the tabs.
   await room(500_000_000);
   for (const [one, key] of [[tab, "large/x"], [other, "large/y"]]) {
-    await one.run((key) => until("room", () => node.home.put(key, new Uint8Array(500_000)).then(() => true, ({ code }) => (code === "QUOTA" ? false : Promise.reject(code)))), key);
+    await one.run((key) => putWithRoom(key), key);
   }
   await tab.reload();
   assert.equal(await open(tab, { name: "full" }), "writer");
@@ -147,9 +149,7 @@ test("Chromium tells of no room that ends, and the page is told all the same bef
     const used = async () => (await navigator.storage.estimate()).usage;
     const confirmed = [];
     const put = async (length) => {
-      const bytes = new Uint8Array(length);
-      for (let at = 0; at < length; at += 50_000) crypto.getRandomValues(bytes.subarray(at, Math.min(length, at + 50_000)));
-      await node.home.put(`n/${confirmed.length}`, bytes);
+      await node.home.put(`n/${confirmed.length}`, noise(length));
       confirmed.push(`n/${confirmed.length}`);
     };
     const { quota, usage } = await navigator.storage.estimate();
@@ -181,10 +181,10 @@ test("Chromium tells of no room that ends, and the page is told all the same bef
   assert.match(filled.text, /\d\d % of the room/);
   assert.equal(filled.read, 400_000);
   assert.deepEqual(filled.confirmed.filter((key) => !filled.listed.includes(key)), [], "what was confirmed stays readable");
-  // The same page goes on once there is room; the browser takes a while to see that there is.
+  // The same page goes on once there is room.
   await tab.run(async () => {
     await (await navigator.storage.getDirectory()).removeEntry("other");
-    await until("room", () => node.home.put("freed", new Uint8Array(1_000_000)).then(() => true, ({ code }) => (code === "QUOTA" ? false : Promise.reject(code))));
+    await putWithRoom("freed");
   });
   await write(tab, names("after", 5));
   await tab.reload();
@@ -213,9 +213,7 @@ test("Firefox, full: what was refused is withdrawn, and the same page goes on wh
     const confirmed = [];
     let failed;
     for (let n = 0; n < 50 && !failed; n++) {
-      const bytes = new Uint8Array(400_000);
-      for (let at = 0; at < bytes.length; at += 50_000) crypto.getRandomValues(bytes.subarray(at, at + 50_000));
-      await node.home.put(`large/${n}`, bytes).then(() => confirmed.push(`large/${n}`), ({ code }) => (failed = code));
+      await node.home.put(`large/${n}`, noise(400_000)).then(() => confirmed.push(`large/${n}`), ({ code }) => (failed = code));
     }
     return { confirmed: confirmed.sort(), failed, withdrawn: (await node.home.get(`large/${confirmed.length}`)) === undefined };
   });
@@ -224,7 +222,7 @@ test("Firefox, full: what was refused is withdrawn, and the same page goes on wh
   assert.deepEqual(await tab.run(() => keys()), confirmed);
   await tab.run(async () => {
     await asked(indexedDB.deleteDatabase("other"));
-    await until("room", () => node.home.put("freed", new Uint8Array(500_000)).then(() => true, ({ code }) => (code === "QUOTA" ? false : Promise.reject(code))));
+    await putWithRoom("freed");
   });
   await tab.reload();
   assert.equal(await open(tab, { name: "full" }), "writer");
@@ -255,9 +253,7 @@ test("a reader whose disk is full stays readable, tries now and then, and has al
   const written = await writer.run(async () => {
     let n = 0;
     for (const end = Date.now() + 15_000; Date.now() < end; n++) {
-      const bytes = new Uint8Array(200_000);
-      for (let at = 0; at < bytes.length; at += 50_000) crypto.getRandomValues(bytes.subarray(at, at + 50_000));
-      await node.home.put(`n/${String(n).padStart(3, "0")}`, bytes);
+      await node.home.put(`n/${String(n).padStart(3, "0")}`, noise(200_000));
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
     return n;
