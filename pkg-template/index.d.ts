@@ -398,7 +398,7 @@ export interface Messages extends EventTarget {
   onmessage: ((message: Message) => unknown) | undefined;
   /**
    * At most about 15 KiB. `to`: the key of a writer or visitor. `private`: for devices of this space only (`NOT_AUTHORISED`
-   * where there is no key that only they have); unless given, private where it can be. At most 10 a second leave.
+   * while there is no key that only they have); unless given, true for a device once devices share keys. At most 10 a second leave.
    */
   send(data: Value, o?: { to?: string; private?: boolean }): Promise<void>;
 }
@@ -416,7 +416,7 @@ export interface Message {
 
 export interface Presence extends EventTarget {
   onchange: ((present: Map<string, any>) => unknown) | undefined;
-  /** Said again and again, until something else is said; `undefined`: nothing any more. */
+  /** Said again and again, until something else is said; `undefined`: nothing any more. As private as a message. */
   set(state: Value | undefined): Promise<void>;
   /** What others say, by their keys. */
   get(): Map<string, any>;

@@ -47,8 +47,8 @@ export class LocalNode {
   #trouble; // why it could not be
   #isClosed = false;
 
-  /** `listen(name, detail)` hears what happens. */
-  static async open(options, listen) {
+  /** `listen(name, detail)` hears what happens; `isOver()`: another one has the database by now. */
+  static async open(options, listen, isOver) {
     const node = new LocalNode();
     const { core } = await wasm();
     node.#module = core;
@@ -81,6 +81,7 @@ export class LocalNode {
     if (options.link || options.replica || options.hubs?.some((url) => /^(?!y-webrtc)[a-z0-9-]+\+/i.test(url)) || wasHere(options.database)) {
       await rest()?.catch(() => {});
     }
+    if (isOver?.()) throw closed();
     try {
       node.#core = await core.Core.open(options, node.#page);
     } catch (error) {
@@ -286,6 +287,15 @@ export class LocalNode {
   /** Bytes of memory that the node has taken. */
   get memory() {
     return this.#module?.memoryBytes() ?? 0;
+  }
+
+  /** Another one has the database: nothing is stored any more, not even what closing would. */
+  async abandon() {
+    this.#isClosed = true;
+    const core = this.#core;
+    this.#core = undefined;
+    await core.abandon();
+    core.free();
   }
 
   async close() {

@@ -143,15 +143,18 @@ class SharedNode {
     const term = this.#term;
     const taking = setInterval(() => this.#post({ type: "taking" }), TAKING_MS);
     this.#post({ type: "taking" });
+    const isOver = () => this.#abort.signal.aborted || this.#term !== term;
     let local;
     try {
       const hubs = [...new Set([...urls(this.#seen), ...this.#hubs])];
       const options = { ...this.#options, hubs, keys: this.#keys, takesOver };
-      local = await LocalNode.open(options, (name, detail) => this.#term === term && this.#happened(name, detail));
+      local = await LocalNode.open(options, (name, detail) => this.#term === term && this.#happened(name, detail), isOver);
     } finally {
       clearInterval(taking);
     }
-    if (this.#abort.signal.aborted || this.#term !== term) return local.close();
+    // Robbed meanwhile, as it was frozen: what it stored would shut the one that leads out.
+    if (this.#term !== term) return local.abandon();
+    if (isOver()) return local.close();
     this.#local = local;
     this.#keep(local.keys);
     this.#post({ type: "lead", snapshot: this.#local.snapshot, keys: this.#keys });

@@ -212,6 +212,12 @@ impl Driver {
         self.calls.borrow_mut().clear();
     }
 
+    /// The same, but what is not stored yet is not stored any more.
+    pub async fn abandon(&self) {
+        self.store.give_up();
+        self.close().await;
+    }
+
     /// Takes an input in and runs a turn.
     fn take(&self, input: Input) {
         if self.closed.get() && !matches!(input, Input::Committed { .. } | Input::CommitFailed { .. }) {

@@ -53,6 +53,13 @@ impl Store {
         })
     }
 
+    /// Stores nothing any more but what runs; all else fails.
+    pub fn give_up(&self) {
+        if let Some(database) = &self.database {
+            database.close();
+        }
+    }
+
     /// Stores a commit after all that came before.
     pub fn commit(self: &Rc<Self>, commit: Commit) {
         self.add(Job::Commit(commit));

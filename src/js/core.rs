@@ -277,6 +277,15 @@ impl Core {
         })
     }
 
+    /// Lets go of everything and stores nothing more: another node has the database by now.
+    pub fn abandon(&self) -> Promise {
+        let driver = Rc::clone(&self.driver);
+        future_to_promise(async move {
+            driver.abandon().await;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
     /// Reads the node: a value, or a promise of it while the disk is asked.
     pub(super) fn look(&self, read: Reading) -> Result<JsValue, JsValue> {
         match self.driver.look(read) {

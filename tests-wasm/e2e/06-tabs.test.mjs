@@ -50,6 +50,12 @@ const signUp = (tab) => tab.run(async () => {
 
 const leads = (tab) => tab.run(async () => (await node.stats()).memory > 0);
 
+/** Ends the process of a tab. */
+async function crash(tab) {
+  const session = await tab.page.createCDPSession();
+  session.send("Page.crash").catch(() => {});
+}
+
 /** How long this machine takes now, on the average, to open a node on an empty database, in ms: what a take-over is measured by where many run. */
 const opening = (tab) => tab.run(async () => {
   let took = 0;
@@ -182,8 +188,7 @@ test("a tab that crashes is followed by another within a second", scenario((w, t
     return { versions, longest };
   }, MANY);
   await two.run(() => until("some", async () => (await node.home.get("crashed/10")) !== undefined));
-  const session = await one.page.createCDPSession();
-  session.send("Page.crash").catch(() => {});
+  await crash(one);
   const { versions, longest } = await writing;
   await whole(two, "crashed", versions, before);
   return { took: longest, limit };
@@ -210,6 +215,59 @@ test("a tab that hangs is replaced, and its own writes go through the one that t
   assert.deepEqual([await leads(one), await leads(two)], [false, true]);
   return { took, limit: Math.max(4000, 20 * measured) };
 })));
+
+test("a tab that was robbed while it opened the node does not shut out the one that took over", scenario(async (w) => {
+  const server = await w.server();
+  const browser = await w.browser("chrome");
+  const blank = new URL("/icon.svg", server.url).href;
+  let last = await opened(await browser.open(blank), { name: "robbed" });
+  const passphrase = await signUp(last);
+  // It has the lock and is slow, at either of two places: what it needs does not come, or comes when it is too late.
+  for (const stalls of ["the module", "the database"]) {
+    // It leaves a journal, which whoever closes a node folds.
+    await crash(last);
+    const slow = await browser.open(blank);
+    await slow.run(async (stalls) => {
+      const { Hypha } = await import("/pkg/index.js");
+      // As if frozen: it does not say that it is at it.
+      const say = BroadcastChannel.prototype.postMessage;
+      BroadcastChannel.prototype.postMessage = () => {};
+      const until = new Promise((resolve) => (window.goOn = () => {
+        BroadcastChannel.prototype.postMessage = say;
+        resolve();
+      }));
+      if (stalls === "the module") {
+        const real = fetch;
+        window.fetch = async (...given) => (/core_(posts|rest|setup)/.test(String(given[0])) && (window.stalled = true, await until), real(...given));
+      } else {
+        const real = IDBFactory.prototype.open;
+        IDBFactory.prototype.open = function (...given) {
+          const asked = real.apply(this, given);
+          let heard;
+          Object.defineProperty(asked, "onsuccess", { set: (listener) => (heard = listener) });
+          asked.addEventListener("success", async (event) => {
+            window.stalled = true;
+            await until;
+            heard?.call(asked, event);
+          });
+          return asked;
+        };
+      }
+      window.opening = Hypha.open({ name: "robbed" }).then((node) => (window.node = node, "open"), ({ code }) => code);
+      while (!window.stalled) await new Promise((resolve) => setTimeout(resolve, 20));
+    }, stalls);
+    const next = await opened(await browser.open(blank), { name: "robbed" });
+    await next.run((passphrase) => node.unlock(passphrase), passphrase);
+    const before = await length(next);
+    await slow.run(() => void goOn());
+    assert.equal(await slow.run(() => opening), "open", "it reads through the other");
+    const versions = await write(next, stalls, 3);
+    await whole(next, stalls, versions, before);
+    assert.deepEqual([await leads(slow), await leads(next)], [false, true]);
+    await slow.close();
+    last = next;
+  }
+}));
 
 test("locking locks every tab, and nobody is let in by a take-over", scenario(async (w) => {
   const { all: [one, two] } = await tabs(w, 2);

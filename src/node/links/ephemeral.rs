@@ -102,10 +102,11 @@ impl Party<'_> {
         self.space.writer().filter(|writer| self.space.is_active(writer))
     }
 
-    /// Devices if there is a key that they share, else everybody.
+    /// Devices, if this is one of several that keep keys, else everybody. Whether there is a key just now is another
+    /// question: after two removals at once there may be none for a while, and nothing is said more loudly for that.
     fn audience(&self) -> Audience {
-        let epoch = self.active().and_then(|_| self.space.usable_epoch());
-        epoch.map_or(Audience::Everybody, Audience::Devices)
+        let among = self.active().is_some() && self.space.has_epochs();
+        if among { Audience::Devices } else { Audience::Everybody }
     }
 
     fn message_key(&self) -> Option<SecretKey32> {
@@ -114,9 +115,10 @@ impl Party<'_> {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Eq, PartialEq)]
 enum Audience {
-    Devices(Hash),
+    /// Whoever holds the key that is for writing when it is said.
+    Devices,
     Everybody,
     One(PublicKey),
 }
@@ -137,6 +139,8 @@ pub(in crate::node) struct Ephemeral {
     /// Messages delivered, by sender and their own id.
     once: Once,
     presence: Presence,
+    /// Whether the presence was set among devices: then it is for them alone, also when this is none any more.
+    presence_is_private: bool,
     heads: KnownHeads,
     /// Seed of the key that signs what a visitor says, until the page is closed.
     session: Zeroizing<[u8; 32]>,
@@ -180,6 +184,7 @@ impl Ephemeral {
             peers: Set::new(),
             once: Once::new(MAX_DELIVERED),
             presence: Presence::default(),
+            presence_is_private: false,
             heads,
             session_key: Signer::from_seed(&session).public(),
             session,

@@ -208,14 +208,7 @@ impl Space {
         let mut drafts = Vec::new();
         let held: Vec<Hash> = self.content.ids().collect();
         self.reseal(entropy, &held, &others, true, &mut drafts)?;
-        let before = drafts.len();
-        self.new_epoch(entropy, &mut drafts)?;
-        let new: Vec<_> = drafts.iter().skip(before).flat_map(Draft::new_epochs).collect();
-        if let Err(error) = self.append(files, now, entropy, drafts) {
-            new.iter().for_each(|epoch| self.content.discard(epoch));
-            return Err(error);
-        }
-        Ok(())
+        self.append_with_epoch(files, now, entropy, drafts)
     }
 
     pub(super) fn sealed_grant(

@@ -22,6 +22,11 @@ impl Space {
         self.content.ids()
     }
 
+    /// Whether devices share keys here at all, whether or not this one holds them.
+    pub fn has_epochs(&self) -> bool {
+        !self.access.epochs().is_empty()
+    }
+
     /// The epoch to seal under: the last usable one whose key is held; `None` if a new one must be made.
     pub fn usable_epoch(&self) -> Option<Hash> {
         let newcomers = self.newcomers();
@@ -118,7 +123,9 @@ impl Space {
         Ok(())
     }
 
-    /// Seals what active writers lack, if this device is an admin; returns whether an entry was written.
+    /// Seals what active writers lack, if this device is an admin, and makes an epoch if none is fit for writing: two
+    /// who remove somebody at the same time each make one that names whom the other removed. Returns whether an entry was
+    /// written.
     pub fn maintain(
         &mut self,
         files: &mut Files,
@@ -141,11 +148,33 @@ impl Space {
                 drafts.extend(seal_drafts(epoch, seals, None));
             }
         }
-        if drafts.is_empty() {
+        let epochs = self.access.epochs();
+        if !epochs.is_empty() && epochs.iter().all(|epoch| !epoch.usable) {
+            self.append_with_epoch(files, now, entropy, drafts)?;
+        } else if drafts.is_empty() {
             return Ok(false);
+        } else {
+            self.append(files, now, entropy, drafts)?;
         }
-        self.append(files, now, entropy, drafts)?;
         Ok(true)
+    }
+
+    /// Appends these entries, and an epoch for all active writers after them.
+    pub(super) fn append_with_epoch(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        mut drafts: Vec<Draft>,
+    ) -> Result<(), SpaceError> {
+        let before = drafts.len();
+        self.new_epoch(entropy, &mut drafts)?;
+        let new: Vec<_> = drafts.iter().skip(before).flat_map(Draft::new_epochs).collect();
+        if let Err(error) = self.append(files, now, entropy, drafts) {
+            new.iter().for_each(|epoch| self.content.discard(epoch));
+            return Err(error);
+        }
+        Ok(())
     }
 
     /// Writers whose entries count and who are not cut, ascending.

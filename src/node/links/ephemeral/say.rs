@@ -29,16 +29,15 @@ impl Ephemeral {
             (Some(_), _) => return Err(NodeError::bad_input("this is not the key of a writer or a visitor")),
             (None, Some(false)) => Audience::Everybody,
             (None, None) => party.audience(),
-            (None, Some(true)) => match party.audience() {
-                Audience::Everybody => {
-                    return Err(NodeError::new(
-                        ErrorCode::NotAuthorised,
-                        "there is no key yet that only the devices of this space have; sign in, or write something private first",
-                    ));
-                }
-                devices => devices,
-            },
+            (None, Some(true)) => Audience::Devices,
         };
+        if audience == Audience::Devices && party.space.usable_epoch().is_none() {
+            return Err(NodeError::new(
+                ErrorCode::NotAuthorised,
+                "there is no key that only the devices of this space have: sign in, or write something private first; \
+                 `private: false` sends it to everybody",
+            ));
+        }
         self.queue(topic::APP, data, audience)
     }
 
@@ -64,16 +63,23 @@ impl Ephemeral {
         Ok(())
     }
 
-    /// Says this of the node from now on, or nothing any more.
+    /// Says this of the node from now on, or nothing any more: to devices if this is one of several, else to everybody,
+    /// and never to more than those whom it was meant for when it was set.
     pub(in crate::node) fn set_presence(
         &mut self,
         state: Option<Vec<u8>>,
+        party: &Party<'_>,
         now: u64,
     ) -> Result<(), NodeError> {
         if let Some(state) = state.as_ref().filter(|state| state.len() > MAX_STATE) {
             return Err(too_large("a presence", MAX_STATE, state.len()));
         }
         self.presence.set(state, now);
+        let private = party.audience() == Audience::Devices;
+        if core::mem::replace(&mut self.presence_is_private, private) != private {
+            // The same value may be meant for others now.
+            self.presence.newcomer(now);
+        }
         Ok(())
     }
 
@@ -124,7 +130,9 @@ impl Ephemeral {
             }
             self.presence.newcomer(now);
         }
-        if let Some(state) = self.presence.next(now) {
+        if let Some(state) = self.presence.next(now)
+            && self.may_be_present(party)
+        {
             self.said_as = (!state.is_empty()).then(|| (self.own_key(party), party.space.writer()));
             self.say_as_self(topic::PRESENCE, state, party.audience(), party, entropy, now);
         }
@@ -142,10 +150,18 @@ impl Ephemeral {
 
     /// This node goes, or its keys do: tells those who saw it.
     pub(in crate::node) fn leave(&mut self, party: &Party<'_>, entropy: &mut dyn Entropy, now: u64) {
-        if self.presence.leave() {
+        if self.presence.leave() && self.may_be_present(party) {
             self.said_as = None;
             self.say_as_self(topic::PRESENCE, Vec::new(), party.audience(), party, entropy, now);
         }
+    }
+
+    /// Whether the presence would be heard by those alone whom it is for. From then on it is for no others: who becomes
+    /// a device with it speaks as one.
+    fn may_be_present(&mut self, party: &Party<'_>) -> bool {
+        let devices = party.audience() == Audience::Devices;
+        self.presence_is_private |= devices;
+        devices || !self.presence_is_private
     }
 
     fn say_as_self(
@@ -183,7 +199,7 @@ impl Ephemeral {
         self.time = now.max(self.time.saturating_add(1));
         let life = if topic == topic::PRESENCE { LIFE_MS } else { MESSAGE_LIFE_MS };
         let (kind, recipient) = match audience {
-            Audience::Devices(_) => (EnvelopeKind::Epoch, None),
+            Audience::Devices => (EnvelopeKind::Epoch, None),
             Audience::Everybody => (EnvelopeKind::Public, None),
             Audience::One(key) => (EnvelopeKind::Addressed, Some(key)),
         };
@@ -198,9 +214,9 @@ impl Ephemeral {
                 let key = public_key(&self.space);
                 Envelope::seal(kind, self.discovery, expiry, &key, &plain, entropy)
             }
-            Audience::Devices(epoch) => {
-                // Locked meanwhile: then nobody hears it.
-                let Some(key) = space.content_key(&epoch) else { return };
+            Audience::Devices => {
+                // Not the key of when it was queued: somebody may have been removed since. Without one nobody hears it.
+                let Some(key) = space.usable_epoch().and_then(|epoch| space.content_key(&epoch)) else { return };
                 Envelope::seal(kind, self.discovery, expiry, key, &plain, entropy)
             }
         };

@@ -298,7 +298,8 @@ impl Net {
 
     fn set(&mut self, at: usize, state: Option<&str>) {
         let now = self.time(at);
-        self.nodes[at].channel.set_presence(state.map(cbor), now).unwrap();
+        let (channel, party, _) = self.nodes[at].parts();
+        channel.set_presence(state.map(cbor), &party, now).unwrap();
         self.settle();
     }
 

@@ -132,6 +132,94 @@ fn a_visitor_that_is_let_in_is_not_here_twice() {
 }
 
 #[test]
+fn what_was_said_among_devices_is_not_said_to_everybody_by_one_that_was_removed() {
+    let mut net = Net::new(2, 1);
+    net.full_mesh();
+    net.set(1, Some("at home"));
+    assert_eq!(net.here(0), [(net.nodes[1].key(), "at home".into())]);
+    let Node { files, space, entropy, .. } = &mut net.nodes[0];
+    space.cut(files, START, entropy, device(2).public(), false).unwrap();
+    net.level(0, 1);
+    net.level(0, 2);
+    let visits = net.nodes[1].key();
+    assert_ne!(visits, device(2).public());
+    net.run(2 * LIFE_MS);
+    assert!(net.here(2).is_empty() && net.here(0).is_empty());
+    // Nor does it say goodbye to people who never saw it.
+    let sent = |net: &Net| net.log.iter().filter(|(from, ..)| *from == 1).count();
+    let (before, now) = (sent(&net), net.now);
+    let (channel, party, entropy) = net.nodes[1].parts();
+    channel.leave(&party, entropy, now);
+    net.drain(1);
+    net.settle();
+    assert_eq!(sent(&net), before);
+    // What it says from then on it says as anybody, be it the same.
+    net.set(1, Some("at home"));
+    net.run(1_000);
+    assert_eq!(net.here(2), [(visits, "at home".into())]);
+    net.send(1, "and hello", None, None).unwrap();
+    net.settle();
+    assert_eq!(net.heard(2), ["and hello"]);
+}
+
+#[test]
+fn the_same_presence_is_said_to_whom_it_is_for_when_it_is_set_again() {
+    let mut net = Net::new(2, 1);
+    net.full_mesh();
+    net.set(1, Some("here"));
+    let Node { files, space, entropy, .. } = &mut net.nodes[0];
+    space.cut(files, START, entropy, device(2).public(), false).unwrap();
+    net.level(0, 1);
+    net.run(30_000);
+    assert!(net.here(2).is_empty());
+    net.set(1, Some("here"));
+    net.run(1_000);
+    assert_eq!(net.here(2), [(net.nodes[1].key(), "here".into())]);
+}
+
+#[test]
+fn while_devices_have_no_key_in_common_nothing_of_theirs_is_said_to_everybody() {
+    // Two devices remove one each, at the same time: each makes a key that whom the other removed can open.
+    let mut net = Net::new(4, 1);
+    net.full_mesh();
+    net.set(0, Some("at home"));
+    net.send(1, "from before", None, None).unwrap();
+    for (by, target) in [(0, 3), (1, 4)] {
+        let Node { files, space, entropy, .. } = &mut net.nodes[by];
+        space.cut(files, START, entropy, device(target).public(), false).unwrap();
+    }
+    net.level(0, 1);
+    net.level(1, 0);
+    net.level(0, 4);
+    let fit = |net: &Net, at: usize| net.nodes[at].space.usable_epoch().is_some();
+    assert!(!fit(&net, 0) && !fit(&net, 1));
+    assert_eq!(net.send(0, "x", None, None), Err(ErrorCode::NotAuthorised));
+    assert_eq!(net.send(0, "x", None, Some(true)), Err(ErrorCode::NotAuthorised));
+    net.set(1, Some("here too"));
+    net.run(LIFE_MS);
+    assert!(net.here(4).is_empty() && net.heard(4).is_empty());
+    assert!(net.heard(2).is_empty() && net.heard(3).is_empty(), "removed before it was said");
+    net.send(0, "for all", None, Some(false)).unwrap();
+    net.settle();
+    assert_eq!(net.heard(4), ["for all"]);
+    // One of them makes a key, without having anything to write.
+    let Node { files, space, entropy, .. } = &mut net.nodes[0];
+    assert!(space.maintain(files, START, entropy).unwrap());
+    net.level(0, 1);
+    assert!(fit(&net, 0) && fit(&net, 1));
+    for at in [0, 1] {
+        let Node { files, space, entropy, .. } = &mut net.nodes[at];
+        assert!(!space.maintain(files, START, entropy).unwrap(), "once is enough");
+    }
+    net.send(0, "among us", None, None).unwrap();
+    net.run(30_000);
+    assert_eq!(net.heard(1), ["for all", "among us"]);
+    assert_eq!(net.here(0), [(net.nodes[1].key(), "here too".into())]);
+    assert_eq!(net.here(1), [(net.nodes[0].key(), "at home".into())]);
+    assert!(net.here(4).is_empty() && net.here(2).is_empty() && net.here(3).is_empty());
+}
+
+#[test]
 fn a_tail_that_a_relay_holds_back_shows() {
     // Two devices that only meet through a relay which passes messages on, but no entries.
     let mut net = Net::new(2, 1);
