@@ -143,9 +143,13 @@ export class Hypha extends EventTarget {
   /** Asks this person's other devices to let this one in. */
   async signIn(passphrase, { device, remember = false } = {}) {
     await this.#withRoot(passphrase, "signIn", device, remember);
-    this.#signIn = new SignIn(this.#node);
-    if (this.state === "writer") SignIn.end(this.#signIn, this.home);
-    return this.#signIn;
+    // There already where the state was heard of first: both are one.
+    const asked = (this.#signIn ??= new SignIn(this.#node));
+    if (this.state === "writer") {
+      SignIn.end(asked, this.home);
+      this.#signIn = undefined;
+    }
+    return asked;
   }
 
   /** Takes this device's keys into memory. */

@@ -15,7 +15,7 @@ const ONCE = new Set(["adopt", "approve", "changePassphrase", "chooseRoot", "cre
   "pinReplica", "recover", "revokeInvite", "setTitle", "signUp", "unhide", "unpinReplica", "write"]);
 
 /** What other tabs may ask of a node. */
-export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "changePassphrase", "createSpace", "cut", "deny", "exportPiece", "finishSnapshot", "forget", "get", "hide", "history", "hold", "importPart", "invite", "join", "leave", "list", "lock", "otherBranches", "pair", "pairWith", "pin", "pinReplica", "planSnapshot",
+export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "changePassphrase", "chooseRoot", "createSpace", "cut", "deny", "exportPiece", "finishSnapshot", "forget", "get", "hide", "history", "hold", "importPart", "invite", "join", "leave", "list", "lock", "otherBranches", "pair", "pairWith", "pin", "pinReplica", "planSnapshot",
   "quarantine", "recover", "removeHub", "revokeInvite", "send", "setPresence", "setTitle", "signIn", "signUp", "snapshotSegment", "sync", "syncPiece", "unhide", "unlock", "unpair", "unpinReplica", "write"]);
 
 // What is not worth opening a node anew that can store nothing any more: reads, which it still does, and what is said again and again.
@@ -294,8 +294,14 @@ export class LocalNode {
     this.#isClosed = true;
     const core = this.#core;
     this.#core = undefined;
-    await core.abandon();
-    core.free();
+    try {
+      await rest();
+      notBroken();
+      await core.abandon();
+      core.free();
+    } catch {
+      // Not to be had: then it does nothing any more either.
+    }
   }
 
   async close() {

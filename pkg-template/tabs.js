@@ -117,6 +117,7 @@ class SharedNode {
     this.#release?.();
     this.#channel.close();
     this.#channel = undefined;
+    this.#settle.reject(closed());
     for (const { reject } of this.#calls.take()) reject(closed());
   }
 
@@ -132,7 +133,10 @@ class SharedNode {
     } catch (error) {
       if (this.#abort.signal.aborted) return;
       if (error?.name === "AbortError") return this.#robbed();
-      this.#settle.reject(toError(error, "STORAGE"));
+      const { code, message } = toError(error, "STORAGE");
+      this.#settle.reject(new HyphaError(code, message));
+      // Who has it open already is told.
+      if (this.#seen) this.#listen("failed", { code, message });
       // Nobody can open it here, so nobody should wait for this tab.
       await this.close();
     }
@@ -141,8 +145,14 @@ class SharedNode {
   async #lead(takesOver) {
     this.#leader = undefined;
     const term = this.#term;
-    const taking = setInterval(() => this.#post({ type: "taking" }), TAKING_MS);
-    this.#post({ type: "taking" });
+    // However long it takes: this tab does not hear what it says, and must not take itself for silent.
+    const say = () => {
+      if (this.#term !== term) return clearInterval(taking);
+      this.#watch.heard();
+      this.#post({ type: "taking" });
+    };
+    const taking = setInterval(say, TAKING_MS);
+    say();
     const isOver = () => this.#abort.signal.aborted || this.#term !== term;
     let local;
     try {
@@ -169,7 +179,7 @@ class SharedNode {
     const local = this.#local;
     this.#term++;
     this.#local = undefined;
-    this.#seen = local?.snapshot;
+    this.#seen = local?.snapshot ?? this.#seen;
     this.#watch.heard();
     this.#release?.();
     await local?.close();
@@ -203,7 +213,8 @@ class SharedNode {
   }
 
   #follow({ from, snapshot, keys }) {
-    const again = this.#leader !== undefined && this.#leader !== from;
+    // Also to a tab that led until now.
+    const again = this.#seen !== undefined && this.#leader !== from;
     const known = this.#leader === from;
     this.#leader = from;
     this.#see(snapshot);

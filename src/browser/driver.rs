@@ -203,6 +203,8 @@ impl Driver {
         }
         self.pump();
         self.closed.set(true);
+        // Reads that wait for it are told so.
+        self.idle.borrow_mut().clear();
         *self.timer.borrow_mut() = None;
         *self.wake.borrow_mut() = None;
         self.links.close();

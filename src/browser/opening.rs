@@ -15,6 +15,10 @@ pub(super) async fn open_files(name: &str, takes_over: bool) -> Result<(Database
         let mut tries = 0;
         // What it wrote in between has to be read first.
         while let Err(error) = database.claim().await {
+            if matches!(error, IdbError::Quota) {
+                // A full disk can be read. Whoever writes first when there is room again goes on, as after any opening.
+                break;
+            }
             if !matches!(error, IdbError::Fenced) || tries == MOST_CLAIMS {
                 return Err(stored(error));
             }

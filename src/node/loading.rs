@@ -60,6 +60,13 @@ impl Loading {
         None
     }
 
+    /// Waits for no page any more: nothing can be stored, or read.
+    pub(super) fn give_up(&mut self) {
+        self.asked.clear();
+        self.messages.clear();
+        (self.parked, self.holding) = (false, false);
+    }
+
     /// The next input that waits no more.
     pub(super) fn next(&mut self) -> Option<Input> {
         if self.holding { None } else { self.held.pop_front() }
@@ -148,7 +155,7 @@ impl Node {
     /// Asks for what was missed, if anything was: then what comes waits until it is here.
     pub(super) fn ask_for_missed(&mut self) -> bool {
         let wanted = self.files.take_wanted();
-        if wanted.is_empty() {
+        if wanted.is_empty() || self.broken.is_some() {
             return false;
         }
         self.ask_disk(wanted);
@@ -192,6 +199,10 @@ impl Node {
 
     /// Folds the journal into pages if it has grown.
     pub(super) fn compact(&mut self) {
+        // What could not be stored is not to come in by this way.
+        if self.broken.is_some() {
+            return;
+        }
         if let Some(compaction) = self.files.compaction(false) {
             self.durable.now(Output::Compact(compaction));
         }
@@ -199,6 +210,9 @@ impl Node {
 
     /// What every input ends with: asks for the pages that it missed.
     pub(super) fn ask_for_pages(&mut self) {
+        if self.broken.is_some() {
+            return;
+        }
         for _ in 0..MOST_ROUNDS {
             self.ask_disk(self.files.take_wanted());
             let waiting = self.is_waiting();

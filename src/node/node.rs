@@ -201,7 +201,7 @@ impl Node {
             Input::Loaded { pages } => self.loaded(pages),
             Input::LookedUp(answer) => self.looked_up(answer),
             // It could not be stored, and would pile up in memory.
-            Input::Mesh(_) if self.is_full() => {}
+            Input::Mesh(_) if self.broken.is_some() => {}
             Input::Mesh(input) => self.mesh_input(input),
             Input::Tick => {
                 self.mesh.tick(now, self.entropy.as_mut());
@@ -377,7 +377,14 @@ impl Node {
             self.durable.after_commit(Output::Event(Event::Changed { space, keys: drafted }));
         }
         for (id, result) in core::mem::take(&mut self.replies) {
-            self.durable.after_commit(Output::Reply { id, result });
+            match &self.broken {
+                None => self.durable.after_commit(Output::Reply { id, result }),
+                // What it did will never be stored.
+                Some(broken) => {
+                    let result = result.and_then(|_| Err(broken.clone()));
+                    self.durable.now(Output::Reply { id, result });
+                }
+            }
         }
     }
 
@@ -451,13 +458,13 @@ impl Node {
             }
         }
         self.broken = Some(failure.clone());
+        // What waits for pages may have been read in vain, and nothing that follows could be stored.
+        self.loading.give_up();
+        for write in core::mem::take(&mut self.writes) {
+            self.reply(write.id, Err(failure.clone()));
+        }
         self.finish_lock();
         self.event(Event::Failed(failure));
-    }
-
-    /// Whether something could not be stored for want of room: it is opened anew then.
-    fn is_full(&self) -> bool {
-        self.broken.as_ref().is_some_and(|broken| broken.code == ErrorCode::Quota)
     }
 
     pub(super) fn device(&self) -> Option<&Device> {

@@ -32,6 +32,8 @@ pub(super) struct Browser {
     pub(super) lookup: Lookup,
     /// Storage stands still.
     pub(super) slow_disk: bool,
+    /// Nothing can be read of its disk.
+    pub(super) unreadable: bool,
     held: Vec<u64>,
     /// Of every commit: whether it was relaxed.
     pub(super) relaxed: Vec<bool>,
@@ -144,6 +146,7 @@ impl World {
             calls: 0,
             lookup,
             slow_disk: false,
+            unreadable: false,
             held: Vec::new(),
             relaxed: Vec::new(),
             sent: 0,
@@ -477,6 +480,10 @@ impl World {
                     if !self.browsers[at].slow_disk {
                         self.input(at, 3, Input::Committed { seq: compaction.through });
                     }
+                }
+                Output::Load(_) if self.browsers[at].unreadable => {
+                    let error = "the database is gone".to_owned();
+                    self.input(at, 2, Input::CommitFailed { seq: 0, quota: false, error });
                 }
                 Output::Load(keys) => {
                     let pages = self.browsers[at].backend.read(keys);

@@ -149,6 +149,24 @@ fn whoever_has_a_full_disk_takes_in_nothing_that_would_pile_up() {
     world.until("all", |world| keys(world, second).len() == 3);
 }
 
+/// The answer of a call may come when storage has failed meanwhile.
+#[test]
+fn whoever_waits_for_more_than_the_disk_is_told_that_it_is_full() {
+    let mut world = World::new(16);
+    let (_, key) = sign_up(&mut world);
+    let second = world.browser(Some(key));
+    world.until("read", |world| world.node(second).writers(None).len() == 1);
+    world.words_ms.insert(second, 5_000);
+    world.browsers[second].slow_disk = true;
+    let call = Call::SignIn { secret: secret(1), device: "Second".into(), remember: true };
+    let id = world.calls(second, vec![call])[0];
+    world.run(1_000);
+    world.fail_disk(second);
+    world.run(10_000);
+    let result = world.browsers[second].replies.get(&id).expect("an answer");
+    assert_eq!(result.as_ref().unwrap_err().code, ErrorCode::Quota);
+}
+
 #[test]
 fn a_wrong_passphrase_is_found_out_offline() {
     let mut world = World::new(1);

@@ -89,6 +89,8 @@ pub(in crate::node) struct Party<'a> {
     pub(in crate::node) files: &'a Files,
     /// The device's keys, while they are in memory; it need not be granted.
     pub(in crate::node) secrets: Option<&'a Secrets>,
+    /// Whether this is a device all the same where its words do not count: it is locked, or whoever let it in was cut.
+    pub(in crate::node) device: bool,
 }
 
 impl Party<'_> {
@@ -105,8 +107,13 @@ impl Party<'_> {
     /// Devices, if this is one of several that keep keys, else everybody. Whether there is a key just now is another
     /// question: after two removals at once there may be none for a while, and nothing is said more loudly for that.
     fn audience(&self) -> Audience {
-        let among = self.active().is_some() && self.space.has_epochs();
-        if among { Audience::Devices } else { Audience::Everybody }
+        let device = self.device || self.active().is_some();
+        if device && self.space.has_epochs() { Audience::Devices } else { Audience::Everybody }
+    }
+
+    /// Whether devices would hear what is for them alone.
+    fn reaches_devices(&self) -> bool {
+        self.active().is_some() && self.space.usable_epoch().is_some()
     }
 
     fn message_key(&self) -> Option<SecretKey32> {

@@ -2,7 +2,7 @@
 
 use crate::node::{
     Event, KnownHead, Node, NodeError, Present, Refused,
-    accounts::approving::no_space,
+    accounts::{account::Stage, approving::no_space},
     links::ephemeral::{Ephemeral, Party, Told},
     spaces::Joined,
 };
@@ -121,8 +121,13 @@ impl Node {
         space: PublicKey,
         act: impl FnOnce(&mut Ephemeral, &Party<'_>, &mut dyn Entropy, u64) -> T,
     ) -> Option<T> {
+        let device = match self.device().map(|device| device.stage) {
+            Some(Stage::Granted) if self.secrets.is_some() => self.spaces.home_key() == Some(space),
+            Some(Stage::Granted | Stage::Locked) => true,
+            _ => false,
+        };
         let Joined { space: view, channel, .. } = self.spaces.get_mut(&space)?;
-        let party = Party { space: view, files: &self.files, secrets: self.secrets.as_ref() };
+        let party = Party { space: view, files: &self.files, secrets: self.secrets.as_ref(), device };
         let done = act(channel, &party, self.entropy.as_mut(), self.now);
         while let Some(told) = self.spaces.get_mut(&space).and_then(|joined| joined.channel.poll()) {
             match told {

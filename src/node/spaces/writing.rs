@@ -14,7 +14,7 @@ use crate::{
 
 /// A write that waits for the end of the turn.
 pub(in crate::node) struct Writing {
-    id: u32,
+    pub(in crate::node) id: u32,
     pub(in crate::node) space: PublicKey,
     ops: Vec<WriteOp>,
 }

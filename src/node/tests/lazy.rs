@@ -78,6 +78,35 @@ fn what_is_lost_on_the_disk_comes_again_from_a_peer() {
     });
 }
 
+/// Whoever waits for pages that never come is told, and nothing waits behind it.
+#[test]
+fn a_disk_that_cannot_be_read_any_more_leaves_nobody_waiting() {
+    let (mut world, first, key, _) = written(73);
+    let other = world.browser(Some(key));
+    world.browsers[first].unreadable = true;
+    let calls = (0..3).map(|n| post(&format!("posts/lost/{n}"), "x")).collect();
+    let sync = of_home(SpaceCall::Sync { timeout_ms: 1_000 });
+    let ids: Vec<u32> = [world.calls(first, calls), world.calls(first, vec![sync])].concat();
+    world.run(10_000);
+    for id in ids {
+        let result = world.browsers[first].replies.get(&id).expect("an answer");
+        assert_eq!(result.as_ref().unwrap_err().code, ErrorCode::Storage);
+    }
+    let node = world.browsers[first].node.as_ref().unwrap();
+    assert!(!node.is_catching_up());
+    // What others ask for and send does not pile up either.
+    world.run(60_000);
+    let failures = |world: &World| {
+        world.browsers[first].events.iter().filter(|event| matches!(event, Event::Failed(_))).count()
+    };
+    assert_eq!(failures(&world), 1, "{:?}", world.browsers[first].events);
+    assert!(keys(&world, other).len() < 120);
+    world.browsers[first].unreadable = false;
+    world.reload(first);
+    world.until("all posts", |world| keys(world, other).len() == 120);
+    world.call(first, post("posts/z", "x")).unwrap();
+}
+
 /// What followed a lost record of the journal may have been written by this device: it never goes on with its feed.
 #[test]
 fn a_device_whose_journal_tore_writes_no_more_and_reads_what_stood_before() {

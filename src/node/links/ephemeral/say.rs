@@ -31,12 +31,15 @@ impl Ephemeral {
             (None, None) => party.audience(),
             (None, Some(true)) => Audience::Devices,
         };
-        if audience == Audience::Devices && party.space.usable_epoch().is_none() {
-            return Err(NodeError::new(
-                ErrorCode::NotAuthorised,
-                "there is no key that only the devices of this space have: sign in, or write something private first; \
-                 `private: false` sends it to everybody",
-            ));
+        if audience == Audience::Devices && !party.reaches_devices() {
+            let (code, why) = match party.device && party.secrets.is_none() {
+                true => (ErrorCode::Locked, "this device is locked: unlock it"),
+                false => (
+                    ErrorCode::NotAuthorised,
+                    "there is no key that only the devices of this space have: sign in, or write something private first",
+                ),
+            };
+            return Err(NodeError::new(code, format!("{why}; `private: false` sends it to everybody")));
         }
         self.queue(topic::APP, data, audience)
     }
@@ -159,9 +162,9 @@ impl Ephemeral {
     /// Whether the presence would be heard by those alone whom it is for. From then on it is for no others: who becomes
     /// a device with it speaks as one.
     fn may_be_present(&mut self, party: &Party<'_>) -> bool {
-        let devices = party.audience() == Audience::Devices;
-        self.presence_is_private |= devices;
-        devices || !self.presence_is_private
+        let private = party.audience() == Audience::Devices;
+        self.presence_is_private |= private;
+        if self.presence_is_private { private && party.reaches_devices() } else { true }
     }
 
     fn say_as_self(

@@ -27,6 +27,8 @@ struct Node {
     channel: Ephemeral,
     entropy: Seeded,
     secrets: Option<Secrets>,
+    /// Whether it is a device though its words do not count.
+    device: bool,
     /// By how much its clock is wrong, ms.
     wrong: i64,
     heard: Vec<PageMessage>,
@@ -37,13 +39,13 @@ struct Node {
 
 impl Node {
     fn party(&self) -> Party<'_> {
-        Party { space: &self.space, files: &self.files, secrets: self.secrets.as_ref() }
+        Party { space: &self.space, files: &self.files, secrets: self.secrets.as_ref(), device: self.device }
     }
 
     /// The channel and what it is lent.
     fn parts(&mut self) -> (&mut Ephemeral, Party<'_>, &mut Seeded) {
-        let Self { channel, space, files, secrets, entropy, .. } = self;
-        (channel, Party { space, files, secrets: secrets.as_ref() }, entropy)
+        let Self { channel, space, files, secrets, entropy, device, .. } = self;
+        (channel, Party { space, files, secrets: secrets.as_ref(), device: *device }, entropy)
     }
 
     fn key(&self) -> PublicKey {
@@ -127,6 +129,7 @@ impl Net {
             channel,
             entropy,
             secrets: device.then(|| secrets(at + 1)),
+            device: false,
             wrong: 0,
             heard: Vec::new(),
             sign_ins: Vec::new(),

@@ -163,6 +163,30 @@ fn what_was_said_among_devices_is_not_said_to_everybody_by_one_that_was_removed(
 }
 
 #[test]
+fn a_device_whose_words_do_not_count_just_now_says_nothing_to_everybody_unless_it_is_asked_to() {
+    let mut net = Net::new(2, 1);
+    net.full_mesh();
+    // As if whoever let it in had been cut before that: it is not told that it is out.
+    let Node { files, space, entropy, .. } = &mut net.nodes[0];
+    space.cut(files, START, entropy, device(2).public(), false).unwrap();
+    net.level(0, 1);
+    net.level(0, 2);
+    net.nodes[1].device = true;
+    net.set(1, Some("at home"));
+    net.run(LIFE_MS);
+    assert!(net.here(2).is_empty() && net.here(0).is_empty());
+    for private in [None, Some(true)] {
+        assert_eq!(net.send(1, "x", None, private), Err(ErrorCode::NotAuthorised));
+    }
+    net.nodes[1].secrets = None;
+    assert_eq!(net.send(1, "x", None, None), Err(ErrorCode::Locked));
+    net.send(1, "for all", None, Some(false)).unwrap();
+    net.settle();
+    assert_eq!(net.heard(2), ["for all"]);
+    assert!(net.nodes.iter().all(|node| node.channel.refused() == Refused::default()));
+}
+
+#[test]
 fn the_same_presence_is_said_to_whom_it_is_for_when_it_is_set_again() {
     let mut net = Net::new(2, 1);
     net.full_mesh();
@@ -362,9 +386,21 @@ fn pages_talk_see_each_other_and_notice_what_is_held_back() {
         world.node(first).known_head(None, &writer).is_some_and(|known| known.confirmed.is_some())
     });
     world.call(first, of_home(SpaceCall::Sync { timeout_ms: 10_000 })).unwrap();
-    // A lock is a goodbye.
+    // A lock is a goodbye, and who is locked says nothing to everybody that would be for devices.
     world.call(second, Call::Lock).unwrap();
     world.until("gone", |world| world.node(first).presence(None).is_empty());
+    let visitor = world.browser(Some(world.node(first).home().unwrap()));
+    world.until("a visitor", |world| world.node(visitor).writers(None).len() == 2);
+    world.call(second, of_home(SpaceCall::SetPresence { state: Some(cbor("still here")) })).unwrap();
+    assert_eq!(world.call(second, send(None)).unwrap_err().code, ErrorCode::Locked);
+    assert_eq!(world.call(second, send(Some(true))).unwrap_err().code, ErrorCode::Locked);
+    world.call(second, send(Some(false))).unwrap();
+    world.until("heard by the visitor", |world| {
+        let said = |event: &crate::node::Event| matches!(event, crate::node::Event::Message { message, .. } if !message.private);
+        world.browsers[visitor].events.iter().any(said)
+    });
+    world.run(60_000);
+    assert!(world.node(visitor).presence(None).is_empty() && world.node(first).presence(None).is_empty());
     world.call(second, Call::Unlock { secret: secret(1) }).unwrap();
     world.call(second, of_home(SpaceCall::SetPresence { state: Some(cbor("back")) })).unwrap();
     world.until("back", |world| !world.node(first).presence(None).is_empty());
