@@ -216,6 +216,37 @@ test("a tab that hangs is replaced, and its own writes go through the one that t
   return { took, limit: Math.max(4000, 20 * measured) };
 })));
 
+test("a tab whose disk is slow opens the node all the same, and does not rob itself", scenario(async (w) => {
+  const server = await w.server();
+  const browser = await w.browser("chrome");
+  const tab = await browser.open(new URL("/icon.svg", server.url).href);
+  await tab.page.bringToFront();
+  const { took, stolen } = await tab.run(async () => {
+    const real = IDBFactory.prototype.open;
+    IDBFactory.prototype.open = function (...given) {
+      const asked = real.apply(this, given);
+      let heard;
+      Object.defineProperty(asked, "onsuccess", { set: (listener) => (heard = listener) });
+      asked.addEventListener("success", (event) => setTimeout(() => heard?.call(asked, event), 4000));
+      return asked;
+    };
+    let stolen = 0;
+    const request = LockManager.prototype.request;
+    LockManager.prototype.request = function (name, how, ...rest) {
+      if (how?.steal) stolen++;
+      return request.call(this, name, how, ...rest);
+    };
+    const { Hypha } = await import("/pkg/index.js");
+    const start = performance.now();
+    const node = await Hypha.open({ name: "slow disk" });
+    const took = performance.now() - start;
+    await node.close();
+    return { took, stolen };
+  });
+  assert.equal(stolen, 0);
+  assert.ok(took >= 4000, `${took} ms: it was not slow`);
+}));
+
 test("a tab that was robbed while it opened the node does not shut out the one that took over", scenario(async (w) => {
   const server = await w.server();
   const browser = await w.browser("chrome");
@@ -224,7 +255,6 @@ test("a tab that was robbed while it opened the node does not shut out the one t
   const passphrase = await signUp(last);
   // It has the lock and is slow, at either of two places: what it needs does not come, or comes when it is too late.
   for (const stalls of ["the module", "the database"]) {
-    // It leaves a journal, which whoever closes a node folds.
     await crash(last);
     const slow = await browser.open(blank);
     await slow.run(async (stalls) => {
