@@ -116,6 +116,19 @@ test("every file that another one names is in the tarball", () => {
   assert.ok(count > 10, `${count} names were found`);
 });
 
+test("whatever the package asks of a node, a tab may ask of the one that runs it", () => {
+  const root = path.join(app, "node_modules/hypha-node");
+  const [, list] = readFileSync(path.join(root, "local-node.js"), "utf8").match(/const METHODS = new Set\(\[([^\]]+)\]/);
+  const methods = [...list.matchAll(/"(\w+)"/g)].map(([, name]) => name);
+  const asked = new Set();
+  for (const { path: file } of packed.files.filter(({ path: file }) => file.endsWith(".js") && !file.startsWith("wasm/"))) {
+    for (const [, name] of readFileSync(path.join(root, file), "utf8").matchAll(/(?:\bcall\(|withRoot\(\w+, )"(\w+)"/gi)) asked.add(name);
+  }
+  for (const name of ["send", "write"]) assert.ok(asked.has(name), `${name} is not found: are calls written otherwise?`);
+  assert.deepEqual([...asked].filter((name) => !methods.includes(name)), []);
+  assert.deepEqual(methods.filter((name) => !asked.has(name)), []);
+});
+
 test("in Node.js it can be imported, and says that it needs a browser", async () => {
   const script = `import * as all from "hypha-node";
     const { Hypha, HyphaError } = all;
