@@ -33,7 +33,8 @@ impl Node {
         state: Option<Vec<u8>>,
     ) -> Result<(), NodeError> {
         state.as_deref().map_or(Ok(()), check_value)?;
-        self.channel(space, |channel, party, _, now| channel.set_presence(state, party, now)).ok_or_else(no_space)?
+        self.channel(space, |channel, party, _, now| channel.set_presence(state, party, now))
+            .ok_or_else(no_space)?
     }
 
     /// Who else is here.

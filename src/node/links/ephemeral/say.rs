@@ -219,7 +219,9 @@ impl Ephemeral {
             }
             Audience::Devices => {
                 // Not the key of when it was queued: somebody may have been removed since. Without one nobody hears it.
-                let Some(key) = space.usable_epoch().and_then(|epoch| space.content_key(&epoch)) else { return };
+                let Some(key) = space.usable_epoch().and_then(|epoch| space.content_key(&epoch)) else {
+                    return;
+                };
                 Envelope::seal(kind, self.discovery, expiry, key, &plain, entropy)
             }
         };
