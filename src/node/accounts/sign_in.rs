@@ -10,7 +10,7 @@ use crate::node::{
 };
 use crate::{
     crypto::{Hash, KdfError, PublicKey, RootSecret},
-    space::Role,
+    space::{Role, Space},
 };
 
 /// A request that is out.
@@ -171,8 +171,10 @@ impl Node {
 
     /// An admin's answer to a request, ours or another device's.
     pub(in crate::node) fn answered(&mut self, answer: &Answer) {
-        let by_admin = self.spaces.home().is_some_and(|home| home.role(&answer.admin) == Some(Role::Admin));
-        if !by_admin {
+        // A removed device keeps the role that it was given, and decides nothing any more.
+        let decides =
+            |home: &Space| home.is_active(&answer.admin) && home.role(&answer.admin) == Some(Role::Admin);
+        if !self.spaces.home().is_some_and(decides) {
             return;
         }
         let own = self.device().is_some_and(|device| {
@@ -192,7 +194,12 @@ impl Node {
             self.account.block(answer.writer);
             self.save_account();
         }
-        if self.requests.answered(answer.request, self.now) {
+        let waited = match answer.verdict {
+            // It is no decision of this device until the grant is here: if that never comes, the device asks again.
+            Verdict::Granted => self.requests.forget(&answer.request),
+            Verdict::Denied | Verdict::Blocked => self.requests.answered(answer.request, self.now),
+        };
+        if waited {
             self.event(Event::Requests);
         }
         self.save_requests();

@@ -1,0 +1,110 @@
+//! Accounts of whole nodes in a simulated world: answers to requests, recovery while waiting, secrets that go, signing out
+//! without being able to write.
+
+use super::sign_in_message::{Answer, Verdict};
+use crate::{
+    crypto::PublicKey,
+    node::{
+        sim::{World, of_home, secret},
+        tests::{approve, sign_in, sign_up},
+        *,
+    },
+    space::WriterStanding,
+};
+
+/// Another browser that asked and was let in by `by`.
+fn let_in(world: &mut World, by: usize, key: PublicKey) -> usize {
+    let at = reader(world, key);
+    let words = sign_in(world, at, true);
+    approve(world, by, words);
+    world.until("let in", |world| world.node(at).state() == State::Writer);
+    at
+}
+
+/// Another browser that reads the home.
+fn reader(world: &mut World, key: PublicKey) -> usize {
+    let at = world.browser(Some(key));
+    world.until("read", |world| !world.node(at).writers(None).is_empty());
+    at
+}
+
+fn standing(world: &World, at: usize, writer: PublicKey) -> Option<WriterStanding> {
+    let writers = world.node(at).writers(None);
+    writers.into_iter().find(|known| known.key == writer).map(|known| known.state)
+}
+
+fn cut(world: &mut World, by: usize, writer: PublicKey, root: bool) {
+    let act = SpaceCall::Cut { writer, secret: root.then(|| secret(1)), descendants: false };
+    world.call(by, of_home(act)).unwrap();
+}
+
+/// Every device has heard the same.
+fn level(world: &mut World, nodes: &[usize]) {
+    world.until("level", |world| {
+        nodes.iter().all(|at| world.node(*at).clock(None) == world.node(nodes[0]).clock(None))
+    });
+}
+
+#[test]
+fn a_removed_device_neither_denies_nor_clears_requests() {
+    for root in [false, true] {
+        for block in [false, true] {
+            let mut world = World::new(200);
+            let (first, key) = sign_up(&mut world);
+            let thief = let_in(&mut world, first, key);
+            level(&mut world, &[first, thief]);
+            world.act(thief, |node, _| node.hostile_ignore_cut()).unwrap();
+            let writer = world.node(thief).own_writer().unwrap();
+            cut(&mut world, first, writer, root);
+            let asker = reader(&mut world, key);
+            world.until("the asker knows of the cut", |world| {
+                standing(world, asker, writer) == standing(world, first, writer)
+                    && standing(world, asker, writer) != Some(WriterStanding::Active)
+            });
+            let words = sign_in(&mut world, asker, false);
+            for at in [first, thief] {
+                world.until("request shown", |world| !world.node(at).requests().is_empty());
+            }
+            let request = world.node(thief).requests().remove(0).id;
+            world.call(thief, Call::Deny { request, block }).unwrap();
+            world.run(10_000);
+            assert_eq!(world.node(asker).state(), State::Requesting);
+            assert!(!world.browsers[asker].events.contains(&Event::Denied));
+            assert!(!world.node(first).requests().is_empty(), "it is still the person's decision");
+            approve(&mut world, first, words);
+            world.until("let in", |world| world.node(asker).state() == State::Writer);
+        }
+    }
+}
+
+#[test]
+fn who_hears_of_a_grant_that_never_came_does_not_deny() {
+    let mut world = World::new(201);
+    let (first, key) = sign_up(&mut world);
+    let second = let_in(&mut world, first, key);
+    level(&mut world, &[first, second]);
+    let asker = reader(&mut world, key);
+    let words = sign_in(&mut world, asker, false);
+    for at in [first, second] {
+        world.until("request shown", |world| !world.node(at).requests().is_empty());
+    }
+    let request = world.node(second).requests().remove(0);
+    let admin = world.node(first).own_writer().unwrap();
+    // The tab that approved was closed before anybody had the grant.
+    world.kill(first);
+    let answer = Answer {
+        request: request.id,
+        writer: request.writer,
+        verdict: Verdict::Granted,
+        time: world.now,
+        admin,
+    };
+    world.act(second, |node, _| node.answered(&answer));
+    assert!(world.node(second).requests().is_empty(), "somebody decided");
+    world.run(180_000);
+    assert_eq!(world.node(asker).state(), State::Requesting);
+    assert!(!world.browsers[asker].events.contains(&Event::Denied));
+    // Nothing came of it, so the person can decide here.
+    approve(&mut world, second, words);
+    world.until("let in", |world| world.node(asker).state() == State::Writer);
+}
