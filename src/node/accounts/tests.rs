@@ -5,7 +5,7 @@ use super::sign_in_message::{Answer, Verdict};
 use crate::{
     crypto::PublicKey,
     node::{
-        sim::{World, of_home, secret},
+        sim::{World, keys, of_home, post, put, secret},
         tests::{approve, sign_in, sign_up},
         *,
     },
@@ -107,4 +107,56 @@ fn who_hears_of_a_grant_that_never_came_does_not_deny() {
     // Nothing came of it, so the person can decide here.
     approve(&mut world, second, words);
     world.until("let in", |world| world.node(asker).state() == State::Writer);
+}
+
+#[test]
+fn what_was_written_while_waiting_survives_a_recovery() {
+    for cut_others in [false, true] {
+        let mut world = World::new(202);
+        let (first, key) = sign_up(&mut world);
+        world.call(first, post("old", "there")).unwrap();
+        let second = reader(&mut world, key);
+        world.until("read", |world| keys(world, second) == ["old"]);
+        sign_in(&mut world, second, false);
+        world.call(second, post("draft/public", "kept")).unwrap();
+        world.call(second, put("draft/private", "kept", true)).unwrap();
+        world.kill(first);
+        let recover =
+            Call::Recover { secret: secret(1), device: "Second".into(), remember: true, cut_others };
+        world.call(second, recover).unwrap();
+        let drafts = |world: &World| {
+            let found = world.node(second).list(None, &crate::space::Range::default()).unwrap();
+            found.iter().filter(|found| found.draft).count()
+        };
+        let all = ["draft/private", "draft/public", "old"];
+        assert_eq!((keys(&world, second), drafts(&world)), (all.map(str::to_owned).to_vec(), 0));
+        world.browsers[second].events.clear();
+        world.reload(second);
+        assert_eq!((keys(&world, second), drafts(&world)), (all.map(str::to_owned).to_vec(), 0));
+        world.run(5000);
+        let failed = |event: &&Event| matches!(event, Event::Failed(_));
+        assert_eq!(world.browsers[second].events.iter().find(failed), None);
+        let visitor = reader(&mut world, key);
+        world.until("others read it", |world| keys(world, visitor) == ["draft/public", "old"]);
+    }
+}
+
+#[test]
+fn requests_made_with_the_old_passphrase_fall_with_it() {
+    let mut world = World::new(208);
+    let (first, key) = sign_up(&mut world);
+    let asker = reader(&mut world, key);
+    sign_in(&mut world, asker, false);
+    world.until("request shown", |world| !world.node(first).requests().is_empty());
+    let request = world.node(first).requests().remove(0).id;
+    world.browsers[first].events.clear();
+    let change = Call::ChangePassphrase { old: secret(1), new: secret(2) };
+    world.call(first, change).unwrap();
+    assert!(world.node(first).requests().is_empty());
+    assert!(world.browsers[first].events.contains(&Event::Requests), "the page hears of it");
+    let approve = Call::Approve { request, words: None };
+    assert_eq!(world.call(first, approve).unwrap_err().code, ErrorCode::BadInput);
+    // It goes on asking, and nobody hears it.
+    world.run(180_000);
+    assert!(world.node(first).requests().is_empty());
 }
