@@ -1,7 +1,10 @@
 //! Accounts of whole nodes in a simulated world: answers to requests, recovery while waiting, secrets that go, signing out
 //! without being able to write.
 
-use super::sign_in_message::{Answer, Verdict};
+use super::{
+    created::Reclaim,
+    sign_in_message::{Answer, Verdict},
+};
 use crate::{
     crypto::PublicKey,
     node::{
@@ -36,6 +39,11 @@ fn standing(world: &World, at: usize, writer: PublicKey) -> Option<WriterStandin
 fn cut(world: &mut World, by: usize, writer: PublicKey, root: bool) {
     let act = SpaceCall::Cut { writer, secret: root.then(|| secret(1)), descendants: false };
     world.call(by, of_home(act)).unwrap();
+}
+
+fn failed(world: &World, at: usize, code: ErrorCode) -> usize {
+    let events = world.browsers[at].events.iter();
+    events.filter(|event| matches!(event, Event::Failed(error) if error.code == code)).count()
 }
 
 /// Every device has heard the same.
@@ -139,6 +147,95 @@ fn what_was_written_while_waiting_survives_a_recovery() {
         let visitor = reader(&mut world, key);
         world.until("others read it", |world| keys(world, visitor) == ["draft/public", "old"]);
     }
+}
+
+/// A browser that came back by the passphrase to a home whose created space is nowhere to be had.
+fn reclaiming(seed: u64) -> (World, usize) {
+    let mut world = World::new(seed);
+    let (first, key) = sign_up(&mut world);
+    world.call(first, Call::CreateSpace { title: "Garden".into() }).unwrap();
+    let second = reader(&mut world, key);
+    level(&mut world, &[first, second]);
+    world.kill(first);
+    let recover =
+        Call::Recover { secret: secret(1), device: "Second".into(), remember: true, cut_others: false };
+    world.call(second, recover).unwrap();
+    assert_eq!(world.node(second).reclaims.len(), 1);
+    (world, second)
+}
+
+#[test]
+fn secrets_of_created_spaces_go_with_the_keys() {
+    let (mut world, second) = reclaiming(203);
+    world.call(second, Call::Lock).unwrap();
+    assert_eq!(world.node(second).reclaims.len(), 0, "locked");
+    world.call(second, Call::Unlock { secret: secret(1) }).unwrap();
+    assert_eq!(world.node(second).reclaims.len(), 1, "the passphrase opens them again");
+    world.call(second, Call::Forget).unwrap();
+    assert_eq!(world.node(second).reclaims.len(), 0, "signed out");
+    let (mut world, second) = reclaiming(204);
+    let own = world.node(second).own_writer().unwrap();
+    cut(&mut world, second, own, true);
+    world.until("removed", |world| world.node(second).state() == State::Revoked);
+    assert_eq!(world.node(second).reclaims.len(), 0, "removed");
+}
+
+#[test]
+fn secrets_of_created_spaces_expire_whatever_the_device_is_by_then() {
+    let (mut world, second) = reclaiming(205);
+    let waiting: Vec<Reclaim> = world.act(second, |node, _| core::mem::take(&mut node.reclaims));
+    world.call(second, Call::Lock).unwrap();
+    world.act(second, |node, _| node.reclaims = waiting);
+    world.run(11 * 60_000);
+    assert_eq!(world.node(second).reclaims.len(), 0);
+    assert!(world.node(second).reclaims_deadline().is_none());
+}
+
+#[test]
+fn a_device_that_cannot_write_signs_out_all_the_same() {
+    let mut world = World::new(206);
+    let (first, key) = sign_up(&mut world);
+    let second = let_in(&mut world, first, key);
+    level(&mut world, &[first, second]);
+    // While the first one hears nothing, the second lets a third one in: the first one's cut comes before that.
+    world.part(first, second, true);
+    let writer = world.node(second).own_writer().unwrap();
+    cut(&mut world, first, writer, false);
+    let third = world.browser(Some(key));
+    world.part(first, third, true);
+    world.until("read", |world| !world.node(third).writers(None).is_empty());
+    let words = sign_in(&mut world, third, true);
+    approve(&mut world, second, words);
+    world.until("let in", |world| world.node(third).state() == State::Writer);
+    cut(&mut world, first, writer, true);
+    world.part(first, second, false);
+    world.part(first, third, false);
+    world.until("removed", |world| world.node(second).state() == State::Revoked);
+    let third_key = world.node(third).own_writer().unwrap();
+    world.until("nobody of standing let it in", |world| {
+        standing(world, third, third_key) != Some(WriterStanding::Active)
+    });
+    assert_eq!(world.node(third).state(), State::Writer);
+    assert!(world.browsers[third].remembered.is_some());
+    world.browsers[third].events.clear();
+    world.call(third, Call::Forget).unwrap();
+    assert_eq!((world.node(third).state(), &world.browsers[third].remembered), (State::Visitor, &None));
+    assert!(world.node(third).secrets.is_none());
+    assert!(failed(&world, third, ErrorCode::NotAuthorised) > 0, "others may not know that it is out");
+    world.reload(third);
+    assert_eq!(world.node(third).state(), State::Visitor);
+}
+
+#[test]
+fn who_signs_out_while_asking_answers_the_call_that_waits() {
+    let mut world = World::new(207);
+    let (_, key) = sign_up(&mut world);
+    let second = reader(&mut world, key);
+    let call = Call::SignIn { secret: secret(1), device: "Second".into(), remember: false };
+    let asked = world.calls(second, vec![call])[0];
+    world.call(second, Call::Forget).unwrap();
+    world.until("answered", |world| world.browsers[second].replies.contains_key(&asked));
+    assert_eq!(world.node(second).state(), State::Visitor);
 }
 
 #[test]
