@@ -188,6 +188,7 @@ impl Node {
             Stage::Revoked if granted && !cut => self.restored(),
             _ => {}
         }
+        self.notice_changed_passphrase();
         self.drop_granted_requests();
     }
 

@@ -257,3 +257,42 @@ fn requests_made_with_the_old_passphrase_fall_with_it() {
     world.run(180_000);
     assert!(world.node(first).requests().is_empty());
 }
+
+#[test]
+fn who_asked_with_a_passphrase_that_was_changed_is_told_and_keeps_what_it_wrote() {
+    for recover in [false, true] {
+        let mut world = World::new(209);
+        let (first, key) = sign_up(&mut world);
+        let asker = reader(&mut world, key);
+        sign_in(&mut world, asker, false);
+        world.call(asker, post("draft", "kept")).unwrap();
+        world.until("request shown", |world| !world.node(first).requests().is_empty());
+        let change = Call::ChangePassphrase { old: secret(1), new: secret(2) };
+        world.call(first, change).unwrap();
+        world.until("told", |world| failed(world, asker, ErrorCode::WrongPassphrase) == 1);
+        for _ in 0..2 {
+            assert_eq!(world.node(asker).state(), State::Requesting);
+            assert_eq!(world.node(asker).sign_in_words(), None);
+            assert_eq!(keys(&world, asker), ["draft"]);
+            let sent = world.browsers[asker].derived;
+            world.run(120_000);
+            assert_eq!(world.browsers[asker].derived, sent, "it asks no more");
+            assert_eq!(failed(&world, asker, ErrorCode::WrongPassphrase), 1, "and says so once");
+            world.reload(asker);
+        }
+        let ask = |seed| Call::SignIn { secret: secret(seed), device: "Second".into(), remember: false };
+        assert_eq!(world.call(asker, ask(1)).unwrap_err().code, ErrorCode::WrongPassphrase);
+        assert_eq!(keys(&world, asker), ["draft"]);
+        if recover {
+            let (secret, device) = (secret(2), "Second".to_owned());
+            world.call(asker, Call::Recover { secret, device, remember: true, cut_others: false }).unwrap();
+        } else {
+            let Ok(Reply::Words(words)) = world.call(asker, ask(2)) else { panic!("no words") };
+            world.reload(asker);
+            assert_eq!(keys(&world, asker), ["draft"], "under the key of the new install");
+            approve(&mut world, first, words);
+        }
+        world.until("let in", |world| world.node(asker).state() == State::Writer);
+        world.until("the draft arrives", |world| keys(world, first) == ["draft"]);
+    }
+}
