@@ -4,7 +4,7 @@
 //! version u8 │ flags u8 (1: pinned key, 2: another key was seen, 4: look-up, 8: device)
 //! pinned 32 │ other 32 │ look-up: varint asked at │ varint ttl ms
 //! device: install id 16 │ writer 32 │ varint length │ name │ stage u8 │ remember u8
-//!         │ request: id 16 │ varint time │ varint expiry
+//!         │ request: id 16 │ varint time │ varint expiry, 0 for a passphrase that was changed meanwhile
 //! varint blocked │ each: writer 32
 //! ```
 //! No secret is in it.
@@ -37,11 +37,16 @@ pub(crate) struct Device {
     pub(crate) name: String,
     pub(crate) stage: Stage,
     pub(crate) remember: bool,
-    /// The request that is or was out: id, time, expiry.
+    /// The request that is or was out: id, time, expiry; no expiry if the passphrase behind it was changed.
     pub(crate) request: ([u8; 16], u64, u64),
 }
 
 impl Device {
+    /// Whether it asked with a passphrase that was changed meanwhile, so that nobody hears it.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.stage == Stage::Requesting && self.request.2 == 0
+    }
+
     /// Whether it was let in.
     pub(crate) fn is_granted(&self) -> bool {
         matches!(self.stage, Stage::Granted | Stage::Locked)

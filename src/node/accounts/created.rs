@@ -52,11 +52,12 @@ impl Node {
 
     /// Goes on with those whose records are here.
     pub(in crate::node) fn reclaim_ready(&mut self) {
+        // First of all: what has expired goes whatever this device is, and is due no more.
+        self.reclaims.retain(|reclaim| reclaim.until > self.now);
         if self.reclaims.is_empty() || self.state() != State::Writer {
             return;
         }
-        let mut waiting = core::mem::take(&mut self.reclaims);
-        waiting.retain(|reclaim| reclaim.until > self.now);
+        let waiting = core::mem::take(&mut self.reclaims);
         for reclaim in waiting {
             match self.reclaim(&reclaim) {
                 Ok(true) => {}

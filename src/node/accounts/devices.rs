@@ -90,21 +90,34 @@ impl Node {
         Ok(())
     }
 
-    /// Signs out: cuts itself, wipes keys, keeps public data.
+    /// Signs out: cuts itself, wipes keys, keeps public data. Who cannot write any more cannot cut itself, and must be
+    /// rid of the keys all the same: then the page is told, and another device has to remove this one.
     pub(in crate::node) fn forget(&mut self) -> Result<(), NodeError> {
         let device = self
             .account
             .device
             .clone()
             .ok_or_else(|| NodeError::bad_input("this device is not signed in"))?;
-        if device.is_granted() && self.secrets.is_some() {
-            let home = self.spaces.home_mut().ok_or_else(no_space)?;
-            home.cut(&mut self.files, self.now, self.entropy.as_mut(), device.writer, false)?;
-            self.own_writes = true;
-            self.departed.push(device.writer);
+        if device.is_granted()
+            && self.secrets.is_some()
+            && let Some(home) = self.spaces.home_mut()
+        {
+            match home.cut(&mut self.files, self.now, self.entropy.as_mut(), device.writer, false) {
+                Ok(()) => {
+                    self.own_writes = true;
+                    self.departed.push(device.writer);
+                }
+                Err(error) => {
+                    let NodeError { code, message } = error.into();
+                    let told = format!(
+                        "signed out here, but this device could not say so to the others ({message}); remove it on one of them"
+                    );
+                    self.event(Event::Failed(NodeError::new(code, told)));
+                }
+            }
         }
         self.account.device = None;
-        self.asking = None;
+        self.give_up_asking();
         self.save_account();
         self.wipe_secrets();
         self.drop_drafts();
@@ -175,6 +188,7 @@ impl Node {
             Stage::Revoked if granted && !cut => self.restored(),
             _ => {}
         }
+        self.notice_changed_passphrase();
         self.drop_granted_requests();
     }
 
@@ -190,7 +204,7 @@ impl Node {
         if let Some(device) = &mut self.account.device {
             device.stage = Stage::Revoked;
         }
-        self.asking = None;
+        self.give_up_asking();
         self.save_account();
         self.wipe_secrets();
         self.drop_drafts();
@@ -203,6 +217,8 @@ impl Node {
         self.secrets = None;
         self.drafts.clear();
         self.requests.clear();
+        // The passphrase opens them again.
+        self.reclaims.clear();
         self.spaces.iter_mut().for_each(|joined| joined.space.lock());
         self.learn_names();
         self.remember(None);

@@ -13,3 +13,6 @@ pub(super) mod request_queue;
 pub(super) mod sign_in;
 pub(crate) mod sign_in_message;
 pub(crate) mod sign_up;
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,6 @@ impl Node {
                 "nothing of this space has reached this browser yet; leave the page open until a device, a visitor or a replica that has a copy is there",
             ));
         }
-        self.give_up_asking();
         let (device, secrets) = self.new_install(secret, name, remember)?;
         let grant = grant_of(&device);
         let home = self.spaces.home_mut().ok_or_else(no_space)?;
@@ -44,6 +43,7 @@ impl Node {
         let (root, message) = (secret.root(), secret.message_key());
         let install = Install { grant: &grant, keys, message_key: Some(&message) };
         home.recover(&mut self.files, self.now, self.entropy.as_mut(), &root, install, cut_others)?;
+        self.give_up_asking();
         self.become_writer(device, secrets);
         self.reclaim_spaces(&root, cut_others);
         Ok(())
@@ -72,6 +72,9 @@ impl Node {
         let install = Install { grant: &grant, keys, message_key: Some(&message) };
         home.change_root(&mut self.files, self.now, self.entropy.as_mut(), (&old, &root), install)?;
         let last = self.secrets.take();
+        // Whoever asked by the old passphrase may be why it was changed; no device that has the new one asked yet.
+        self.requests.clear();
+        self.event(Event::Requests);
         self.become_writer(device, secrets);
         let spaces = self.spaces.keys();
         if let Some(last) = last {
@@ -165,6 +168,8 @@ impl Node {
         self.secrets = Some(secrets);
         self.unlock_others();
         self.learn_names();
+        // What was written while waiting lies sealed under the key of the install that ends here.
+        self.append_drafts();
         self.event(Event::Writers);
         self.tell_state();
     }

@@ -192,19 +192,25 @@ impl RequestQueue {
 
     /// Takes a request away because it was answered; `true` if it was waiting.
     pub(crate) fn answered(&mut self, id: [u8; 16], now: u64) -> bool {
-        let before = self.waiting.len();
         let expires = self
             .waiting
             .iter()
             .find(|waiting| waiting.request.id == id)
             .map(|waiting| waiting.request.expires);
-        self.waiting.retain(|waiting| waiting.request.id != id);
+        let waited = self.forget(&id);
         self.answered.retain(|_, answered| answered.until > now);
         if self.answered.len() < MAX_ANSWERED || self.answered.contains_key(&id) {
             let answered = self.answered.entry(id).or_default();
             answered.until = expires.unwrap_or(answered.until.max(now.saturating_add(MAX_LIFE_MS)));
             answered.tell_at = now.saturating_add(TELL_AGAIN_MS);
         }
+        waited
+    }
+
+    /// Takes a request away until it comes again; `true` if it was waiting.
+    pub(crate) fn forget(&mut self, id: &[u8; 16]) -> bool {
+        let before = self.waiting.len();
+        self.waiting.retain(|waiting| waiting.request.id != *id);
         self.waiting.len() != before
     }
 

@@ -10,7 +10,7 @@ use crate::node::{
 };
 use crate::{
     crypto::{Hash, KdfError, PublicKey, RootSecret},
-    space::Role,
+    space::{Role, Space},
 };
 
 /// A request that is out.
@@ -18,6 +18,8 @@ pub(in crate::node) struct Asking {
     /// The signed request.
     message: Vec<u8>,
     hash: Hash,
+    /// The root whose passphrase it was made with.
+    root: PublicKey,
     pub(in crate::node) words: Option<Words>,
     /// The call that waits for the words.
     call: Option<u32>,
@@ -37,8 +39,9 @@ impl Node {
         remember: bool,
     ) -> Result<(), NodeError> {
         let name = device_name(device)?;
+        let outdated = self.device().is_some_and(Device::is_outdated);
         match self.device().map(|device| device.stage) {
-            Some(Stage::Requesting) => {
+            Some(Stage::Requesting) if !outdated => {
                 return Err(NodeError::new(
                     ErrorCode::Conflict,
                     "this device is already asking to be let in; cancel that first",
@@ -50,7 +53,8 @@ impl Node {
                     "this device is already one of yours; unlock it instead",
                 ));
             }
-            Some(Stage::Revoked) | None => {}
+            // One that asked with the old passphrase asks with the new one, and keeps its drafts.
+            Some(Stage::Requesting | Stage::Revoked) | None => {}
         }
         let root = secret.root().public();
         if self.spaces.home().is_none() {
@@ -72,6 +76,7 @@ impl Node {
         self.secrets = Some(secrets);
         self.account.device = Some(device.clone());
         self.save_account();
+        self.save_drafts();
         self.ask(&device);
         if let Some(asking) = &mut self.asking {
             asking.call = Some(id);
@@ -98,7 +103,11 @@ impl Node {
 
     /// Sends the device's request, now and again until it is answered.
     pub(in crate::node) fn ask(&mut self, device: &Device) {
-        let (Some(secrets), Ok(key)) = (&self.secrets, self.home_key()) else { return };
+        let (Some(secrets), Some(home)) = (&self.secrets, self.spaces.home()) else { return };
+        if device.is_outdated() {
+            return;
+        }
+        let (key, root) = (home.key(), home.root());
         let (id, time, expires) = device.request;
         let Device { install_id, writer, name, .. } = device.clone();
         let request = Request { id, writer, install_id, time, expires, device: name };
@@ -108,6 +117,7 @@ impl Node {
         self.asking = Some(Asking {
             message,
             hash,
+            root,
             words: None,
             call: None,
             expires,
@@ -171,8 +181,10 @@ impl Node {
 
     /// An admin's answer to a request, ours or another device's.
     pub(in crate::node) fn answered(&mut self, answer: &Answer) {
-        let by_admin = self.spaces.home().is_some_and(|home| home.role(&answer.admin) == Some(Role::Admin));
-        if !by_admin {
+        // A removed device keeps the role that it was given, and decides nothing any more.
+        let decides =
+            |home: &Space| home.is_active(&answer.admin) && home.role(&answer.admin) == Some(Role::Admin);
+        if !self.spaces.home().is_some_and(decides) {
             return;
         }
         let own = self.device().is_some_and(|device| {
@@ -181,8 +193,8 @@ impl Node {
                 && device.writer == answer.writer
         });
         if own {
-            // A grant speaks for itself when it arrives.
-            if answer.verdict != Verdict::Granted {
+            // A grant speaks for itself when it arrives. What comes late for a request that is out no more says nothing.
+            if answer.verdict != Verdict::Granted && self.asking.is_some() {
                 self.stop_asking();
                 self.event(Event::Denied);
             }
@@ -192,7 +204,12 @@ impl Node {
             self.account.block(answer.writer);
             self.save_account();
         }
-        if self.requests.answered(answer.request, self.now) {
+        let waited = match answer.verdict {
+            // It is no decision of this device until the grant is here: if that never comes, the device asks again.
+            Verdict::Granted => self.requests.forget(&answer.request),
+            Verdict::Denied | Verdict::Blocked => self.requests.answered(answer.request, self.now),
+        };
+        if waited {
             self.event(Event::Requests);
         }
         self.save_requests();
@@ -204,6 +221,30 @@ impl Node {
         }
         self.stop_asking();
         Ok(())
+    }
+
+    /// The passphrase that this device asked with may have been changed: then nobody hears it any more. It stops asking,
+    /// and keeps what was written here until the person comes with the new one.
+    pub(in crate::node) fn notice_changed_passphrase(&mut self) {
+        let root = self.asking.as_ref().map(|asking| asking.root);
+        let former = |home: &Space| root.is_some_and(|root| home.is_former_root(&root));
+        if !self.spaces.home().is_some_and(former) {
+            return;
+        }
+        let error = NodeError::new(
+            ErrorCode::WrongPassphrase,
+            "the passphrase was changed while this device waited to be let in; use the new one: what was written here is kept until then",
+        );
+        if let Some(id) = self.asking.take().and_then(|asking| asking.call) {
+            self.reply(id, Err(error.clone()));
+        }
+        if let Some(device) = &mut self.account.device {
+            device.request.2 = 0;
+        }
+        self.save_account();
+        self.event(Event::Failed(error));
+        // There are no words to show any more.
+        self.event(Event::Requests);
     }
 
     /// No request is out any more.

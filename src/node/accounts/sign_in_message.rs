@@ -10,7 +10,7 @@
 //! ```
 //! The signature of a request is by the asking writer key over ns(hypha/v1/request) ‖ discovery key ‖ all before it;
 //! BLAKE2b-256 of those bytes gives the four words. An answer is signed by the admin likewise with ns(hypha/v1/answer);
-//! it counts only if that key is a counted admin.
+//! it counts only if that key is a counted admin that was not removed.
 
 use crate::node::accounts::device_name;
 use crate::{

@@ -59,9 +59,14 @@ impl Node {
             membership.request = request;
             membership.due = Some(self.now);
             membership.pause = FIRST_PAUSE_MS;
+        } else if membership.request.is_empty() {
+            // It may have been about to go.
+            membership.due = None;
         }
         self.save_memberships();
         self.open_space(space)?;
+        // One that was left and is still here has the key that took itself out.
+        self.unlock_others();
         self.announce_membership(space, false)?;
         self.event(Event::Spaces);
         Ok(Reply::Space(space))
@@ -169,6 +174,10 @@ impl Node {
         }
         if membership.leaving {
             self.drop_space(space);
+            return;
+        }
+        if membership.request.is_empty() {
+            membership.due = None;
             return;
         }
         membership.due = Some(self.now.saturating_add(membership.pause));

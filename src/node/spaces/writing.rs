@@ -167,7 +167,7 @@ impl Node {
         }
     }
 
-    fn save_drafts(&mut self) {
+    pub(in crate::node) fn save_drafts(&mut self) {
         let Some(key) = self.local_key() else { return };
         let sealed = if self.drafts.is_empty() {
             Vec::new()

@@ -184,6 +184,57 @@ fn who_leaves_is_out_and_keeps_nothing() {
     assert_eq!(world.call(other, within(space, write("x", false))).unwrap_err().code, ErrorCode::BadInput);
 }
 
+/// A space whose creator invited another person, that is in; one of the two has just left, and goes when the other
+/// has heard: who left, who stays, the space, the invite.
+fn leaving(seed: u64, creator: bool) -> (World, usize, usize, PublicKey, InviteLink) {
+    let mut world = World::new(seed);
+    let (first, _) = sign_up(&mut world);
+    let space = create(&mut world, first);
+    let link = invite(&mut world, first, space, Role::Admin, 0);
+    let other = other_person(&mut world, 7);
+    join(&mut world, other, &link);
+    world.until("let in", |world| writable(world, other, space));
+    world.run(5000);
+    let (leaver, stays) = if creator { (first, other) } else { (other, first) };
+    world.call(leaver, within(space, SpaceCall::Leave)).unwrap();
+    world.until("it is to go soon", |world| world.node(leaver).memberships_deadline().is_some());
+    (world, leaver, stays, space, link)
+}
+
+#[test]
+fn who_comes_back_by_the_link_before_it_has_left_comes_to_rest() {
+    // Only who asked to be let in once has a pause between two sendings.
+    for creator in [false, true] {
+        let (mut world, leaver, stays, space, _) = leaving(4, creator);
+        world.call(leaver, Call::Join { space, invite: None }).unwrap();
+        for _ in 0..2000 {
+            world.run(10);
+            // It asks for nothing and leaves nothing, so there is nothing to wait for.
+            assert_eq!(world.node(leaver).memberships_deadline(), None, "at {}", world.now);
+        }
+        world.call(stays, within(space, write("news", false))).unwrap();
+        world.until("it reads on", |world| has(world, leaver, space, "news"));
+        world.reload(leaver);
+        assert!(has(&world, leaver, space, "news"), "it was not dropped");
+    }
+}
+
+#[test]
+fn who_comes_back_by_an_invite_before_it_has_left_writes_with_another_key() {
+    let (mut world, other, first, space, link) = leaving(5, false);
+    let left = world.node(other).spaces.get(&space).unwrap().space.writer();
+    join(&mut world, other, &link);
+    world.until("let in again", |world| writable(world, other, space));
+    let again = world.node(other).spaces()[1].space.writer();
+    assert_ne!(again, left);
+    world.call(other, within(space, write("back", true))).unwrap();
+    world.until("read", |world| has(world, first, space, "back"));
+    world.run(30_000);
+    world.reload(other);
+    world.call(other, within(space, write("and again", false))).unwrap();
+    world.until("read", |world| has(world, first, space, "and again"));
+}
+
 #[test]
 fn a_new_passphrase_takes_this_persons_old_devices_out_of_every_space() {
     for seed in 0..4 {
