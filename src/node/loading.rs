@@ -34,6 +34,8 @@ pub(super) struct Loading {
     holding: bool,
     /// A call was put back, or a message of a peer.
     parked: bool,
+    /// Drafts that are to be appended.
+    pub(super) drafts: bool,
     /// Messages of peers whose trees were not in memory, and those that came after them in the same input.
     messages: VecDeque<(LinkId, ChannelId, Message)>,
     /// Writes checkpoints after so many commits.
@@ -131,6 +133,9 @@ impl Node {
         if self.loading.asked.is_empty() {
             self.loading.parked = false;
             self.resume_spaces();
+            if core::mem::take(&mut self.loading.drafts) {
+                self.append_drafts();
+            }
             self.checkpoint_later();
             self.measure_again();
             while let Some((id, channel, message)) = self.loading.messages.pop_front() {

@@ -35,15 +35,17 @@ impl Node {
     /// The values of a range of keys; drafts among them.
     pub fn list(&self, space: Option<PublicKey>, range: &Range) -> Result<Vec<Found>, NodeError> {
         let joined = self.joined(space)?;
-        let mut found = self.found_items(joined, joined.space.list(&self.files, range)?);
-        let drafts = self.drafts_of(&joined.space);
+        let drafts = self.drafts_of(&joined.space).iter().flat_map(|draft| self.draft_items(draft));
+        let drafts: Vec<_> = drafts.filter(|draft| range.contains(&draft.item.key)).collect();
+        // Each may take the place of one that is found, and a page that is short says that nothing follows.
+        let limit = range.limit.map(|limit| limit.saturating_add(drafts.len()));
+        let mut found =
+            self.found_items(joined, joined.space.list(&self.files, &Range { limit, ..range.clone() })?);
         if !drafts.is_empty() {
-            for draft in drafts.iter().flat_map(|draft| self.draft_items(draft)) {
-                if range.contains(&draft.item.key) {
-                    found.retain(|other| other.item.key != draft.item.key);
-                    if draft.item.value.is_some() {
-                        found.push(draft);
-                    }
+            for draft in drafts {
+                found.retain(|other| other.item.key != draft.item.key);
+                if draft.item.value.is_some() {
+                    found.push(draft);
                 }
             }
             sort_by(&mut found, |a, b| a.item.key.cmp(&b.item.key));

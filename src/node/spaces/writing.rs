@@ -1,5 +1,7 @@
 //! Writing entries, and drafts while waiting.
 
+use std::collections::VecDeque;
+
 use zeroize::Zeroizing;
 
 use crate::node::{
@@ -84,6 +86,15 @@ impl Node {
         let mut draft = Draft { id, time: self.now, public: Vec::new(), private: Vec::new() };
         for op in ops {
             op.check()?;
+            if op.expect() != Expect::Any {
+                return Err(NodeError::bad_input(
+                    "what a key holds is not known before this device is let in: leave `expect` out until then",
+                ));
+            }
+            // The last one stands, as in an entry; the two lists do not keep which came first.
+            for list in [&mut draft.public, &mut draft.private] {
+                list.retain(|other| drafted_key(other) != Some(op.key()));
+            }
             match op.clone() {
                 WriteOp::Put { key, value, private: true, .. } => draft.private.push(Op::Put { key, value }),
                 WriteOp::Put { key, value, .. } => draft.public.push(Op::Put { key, value }),
@@ -124,27 +135,32 @@ impl Node {
             .collect()
     }
 
-    /// What was written while waiting is appended now.
+    /// What was written while waiting is appended now, or when the pages that this reads have come.
     pub(in crate::node) fn append_drafts(&mut self) {
         let Some(home) = self.spaces.home_mut() else { return };
-        let drafts = core::mem::take(&mut self.drafts);
-        for draft in drafts {
-            let put = |op: Op, private: bool| match op {
-                Op::Put { key, value } => Some(WriteOp::Put { key, value, private, expect: Expect::Any }),
-                Op::Delete { key } => Some(WriteOp::Delete { key, expect: Expect::Any }),
-                _ => None,
-            };
-            let public = draft.public.iter().cloned().filter_map(|op| put(op, false));
-            let ops = public.chain(draft.private.iter().cloned().filter_map(|op| put(op, true))).collect();
+        let mut drafts: VecDeque<Draft> = core::mem::take(&mut self.drafts).into();
+        let writes: Vec<Vec<WriteOp>> = drafts.iter().map(write_ops).collect();
+        writes.iter().for_each(|ops| home.touch(&self.files, ops, None));
+        home.touch_deps(&self.files);
+        if self.ask_for_missed() {
+            self.drafts = drafts.into();
+            self.loading.drafts = true;
+            return;
+        }
+        let Some(home) = self.spaces.home_mut() else { return };
+        for ops in writes {
+            let Some(draft) = drafts.front() else { break };
             match home.write(&mut self.files, draft.time, self.entropy.as_mut(), ops) {
                 Ok(_) => self.own_writes = true,
                 Err(error) => {
-                    // Kept, and tried again at the next unlock.
-                    self.drafts.push(draft);
+                    // Kept with all that came after it, and tried again at the next unlock.
                     self.durable.now(crate::node::Output::Event(Event::Failed(error.into())));
+                    break;
                 }
             }
+            drafts.pop_front();
         }
+        self.drafts = drafts.into();
         self.save_drafts();
     }
 
@@ -190,3 +206,21 @@ impl Node {
 }
 
 const DRAFTS: &str = "node/drafts";
+
+fn drafted_key(op: &Op) -> Option<&str> {
+    match op {
+        Op::Put { key, .. } | Op::Delete { key } => Some(key),
+        _ => None,
+    }
+}
+
+/// What a draft becomes.
+fn write_ops(draft: &Draft) -> Vec<WriteOp> {
+    let put = |op: &Op, private: bool| match op.clone() {
+        Op::Put { key, value } => Some(WriteOp::Put { key, value, private, expect: Expect::Any }),
+        Op::Delete { key } => Some(WriteOp::Delete { key, expect: Expect::Any }),
+        _ => None,
+    };
+    let public = draft.public.iter().filter_map(|op| put(op, false));
+    public.chain(draft.private.iter().filter_map(|op| put(op, true))).collect()
+}
