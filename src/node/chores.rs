@@ -48,7 +48,8 @@ impl Chores {
 }
 
 impl Node {
-    /// Who may write has changed: perhaps somebody lacks a content key. Whoever granted it seals too, so wait a while.
+    /// Who may write has changed, or did while this device could not write: perhaps somebody lacks a content key. Whoever
+    /// granted it seals too, so wait a while.
     pub(super) fn seal_later(&mut self) {
         let jitter = u64::from(self.entropy.below(20_000));
         self.chores.seal_at.get_or_insert(self.now.saturating_add(10_000 + jitter));
@@ -61,33 +62,43 @@ impl Node {
             self.compact();
         }
         if self.chores.seal_at.take_if(|at| *at <= self.now).is_some() {
-            self.chore(|space, files, now, entropy| space.maintain(files, now, entropy));
+            // While this is no writer it comes to nothing: being opened or unlocked as one asks for it again.
+            let waits = self.chore(|space, files, now, entropy| space.maintain(files, now, entropy));
+            if waits {
+                self.chores.seal_at = Some(self.now.saturating_add(AGAIN_MS));
+            }
         }
         if self.chores.acknowledge_at <= self.now {
             self.chores.acknowledge_at = self.now.saturating_add(LOOK_AGAIN_MS);
-            self.chore(|space, files, now, entropy| {
+            let waits = self.chore(|space, files, now, entropy| {
                 let last = space.writer().and_then(|own| space.last_time(&own));
                 let due = last.is_none_or(|last| now.saturating_sub(last) >= DAY_MS);
                 if due { space.acknowledge(files, now, entropy) } else { Ok(false) }
             });
+            if waits {
+                self.chores.acknowledge_at = self.now.saturating_add(AGAIN_MS);
+            }
         }
     }
 
-    /// Does something in each space that this device may write to.
-    fn chore(&mut self, act: Act) {
+    /// Does something in each space that this device may write to. Whether some of it waits for pages, which are wanted by
+    /// then: it is to be done again.
+    fn chore(&mut self, act: Act) -> bool {
         if self.state() != State::Writer {
-            return;
+            return false;
         }
-        let mut failed = Vec::new();
+        let (mut failed, mut waits) = (Vec::new(), false);
         for joined in self.spaces.iter_mut().filter(|joined| joined.space.is_writable()) {
             match act(&mut joined.space, &mut self.files, self.now, self.entropy.as_mut()) {
                 Ok(wrote) => self.own_writes |= wrote,
+                Err(error) if error.is_absent() => waits = true,
                 Err(error) => failed.push(error),
             }
         }
         for error in failed {
             self.event(Event::Failed(NodeError::from(error)));
         }
+        waits
     }
 }
 
@@ -96,3 +107,5 @@ type Act = fn(&mut Space, &mut Files, u64, &mut dyn Entropy) -> Result<bool, Spa
 const DAY_MS: u64 = 24 * 3600 * 1000;
 const FIRST_LOOK_MS: u64 = 60_000;
 const LOOK_AGAIN_MS: u64 = 3600 * 1000;
+/// Pages come from the disk within so many ms.
+const AGAIN_MS: u64 = 1000;

@@ -309,6 +309,7 @@ impl Node {
                 self.spaces.iter_mut().for_each(|joined| joined.space.forget_changes());
                 self.learn_names();
                 self.load_drafts();
+                self.seal_later();
             }
             (Some(_), Stage::Requesting) => {
                 self.load_drafts();

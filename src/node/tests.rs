@@ -8,6 +8,7 @@ mod lazy;
 mod level;
 mod rivals;
 mod relaying;
+mod sealing;
 mod spaces;
 
 use super::{

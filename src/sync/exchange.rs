@@ -84,6 +84,8 @@ pub struct Exchange {
     due: Option<u64>,
     /// When the peer is told in one hash what is here (ms).
     beacon_at: u64,
+    /// When all was said that was due and for which there was room (ms).
+    pumped_at: u64,
 }
 
 /// What is known between the two of one feed.
@@ -182,6 +184,7 @@ impl Exchange {
             turn: None,
             due: None,
             beacon_at: 0,
+            pumped_at: 0,
         };
         new.beacon_at = now.saturating_add(new.pause(now));
         new
@@ -328,6 +331,7 @@ impl Exchange {
         now: u64,
     ) -> Result<(), Fault> {
         self.expire(wants, now);
+        self.pumped_at = now;
         while session.writable() > 0 {
             let Some(message) = self.next_message(replica, wants, now)? else { return Ok(()) };
             match session.send(self.channel, &message) {
@@ -377,7 +381,9 @@ impl Exchange {
         let rationed =
             self.behind.iter().filter_map(|feed| self.feeds.get(feed)).map(|known| known.rationed_until);
         let barred = barred.chain(rationed).filter(|until| *until > 0 && *until < u64::MAX).min();
-        [request, barred, self.due, Some(self.beacon_at)].into_iter().flatten().min()
+        let all = [request, barred, self.due, Some(self.beacon_at)].into_iter().flatten();
+        // What was due by then and is not said waits for room, not for a time: it goes with the next pump that has some.
+        all.filter(|at| *at > self.pumped_at).min()
     }
 
     /// Whether the peer has listed all it has and nothing of that is missing here.

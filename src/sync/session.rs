@@ -401,7 +401,7 @@ impl Session {
         }
     }
 
-    /// A carrier is full (or no longer): while it is, only heartbeats and the close are handed out for it.
+    /// A carrier is full (or no longer): while it is, only what joins it and the close are handed out for it, each once.
     pub fn set_congested(&mut self, via: u64, congested: bool) {
         self.legs.iter_mut().filter(|leg| leg.via == via).for_each(|leg| leg.congested = congested);
     }

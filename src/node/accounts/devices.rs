@@ -86,6 +86,7 @@ impl Node {
         self.save_account();
         self.learn_names();
         self.load_drafts();
+        self.seal_later();
         self.tell_state();
         Ok(())
     }

@@ -44,7 +44,8 @@ struct Link {
     session: Session,
     /// By space.
     exchanges: Map<PublicKey, Exchange>,
-    /// Frames that a carrier did not take yet.
+    /// Frames that a carrier did not take yet: while there is one, the session gives no other but what joins a carrier and
+    /// what closes it, each once.
     stalled: Map<LinkId, VecDeque<Vec<u8>>>,
 }
 
@@ -319,6 +320,8 @@ impl Node {
             for (via, frames) in &mut link.stalled {
                 while let Some(frame) = frames.front() {
                     if let Err(MeshError::Full { .. }) = self.mesh.send(id, *via, frame.clone()) {
+                        // Also if it was said to take more: others may have filled it again.
+                        link.session.set_congested(via.0, true);
                         break;
                     }
                     frames.pop_front();

@@ -289,18 +289,20 @@ impl Open {
         }
     }
 
-    /// The next frame: what says that we are here and how far, then parts if there is room.
+    /// The next frame: what says that we are here and how far, then parts. A carrier that is full gets none of that: what is
+    /// owed to it is one word of each kind, the latest, however often the peer asks, and its owner would have to keep
+    /// whatever it is given.
     pub(super) fn next_frame(&mut self, legs: &mut [Leg], now: u64) -> Option<SessionOutput> {
         for leg in legs.iter_mut() {
             let content = if core::mem::take(&mut leg.attach) {
                 Content::Attach { id: self.id, received: self.received }
-            } else if !leg.is_joined() {
+            } else if !leg.is_joined() || leg.congested {
                 continue;
             } else if let Some(stamp) = leg.pong.take() {
                 Content::Pong(stamp)
             } else if let Some(stamp) = leg.ping.take() {
                 Content::Ping(stamp)
-            } else if !leg.congested && core::mem::take(&mut leg.ack) {
+            } else if core::mem::take(&mut leg.ack) {
                 Content::Received
             } else {
                 continue;

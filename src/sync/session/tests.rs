@@ -250,7 +250,7 @@ fn handshakes_time_out_and_idle_sessions_end() {
 }
 
 #[test]
-fn a_full_carrier_holds_messages_back_but_not_heartbeats() {
+fn a_full_carrier_gets_nothing_and_then_what_is_owed_once() {
     let (mut pair, ids) = opened(1);
     let session = &mut pair.sides[0].session;
     session.set_congested(0, true);
@@ -259,8 +259,8 @@ fn a_full_carrier_holds_messages_back_but_not_heartbeats() {
     }
     assert_eq!(session.poll(), None);
     session.tick(pair.now + HEARTBEAT_MS);
-    assert!(matches!(session.poll(), Some(SessionOutput::Send { bytes: ping, .. }) if ping.len() < 64));
-    assert_eq!(session.poll(), None);
+    session.legs[0].beat(pair.now + HEARTBEAT_MS + 1);
+    assert_eq!(session.poll(), None, "whoever has no room for messages has none for heartbeats");
     let full = loop {
         if let Err(error) = session.send(ids[0], &extension(60_000)) {
             break error;
@@ -268,7 +268,31 @@ fn a_full_carrier_holds_messages_back_but_not_heartbeats() {
     };
     assert!(matches!(full, SendError::Full { max: QUEUE_MAX, .. }) && session.queued() <= QUEUE_MAX);
     session.set_congested(0, false);
+    // One heartbeat, ahead of all that waits.
+    assert!(matches!(session.poll(), Some(SessionOutput::Send { bytes: ping, .. }) if ping.len() < 64));
     assert!(matches!(session.poll(), Some(SessionOutput::Send { bytes: frame, .. }) if frame.len() > 16_000));
+}
+
+#[test]
+fn a_peer_that_pings_and_takes_nothing_makes_nothing_wait() {
+    let (mut pair, _) = opened(1);
+    pair.sides[1].session.set_congested(0, true);
+    let (start, pongs) = (pair.now, 1_000);
+    let mut handed_out = 0;
+    for at in 1..=pongs {
+        let now = start + at;
+        let session = &mut pair.sides[0].session;
+        session.legs[0].beat(now);
+        let Some(SessionOutput::Send { bytes: ping, .. }) = session.poll() else { panic!() };
+        pair.sides[1].session.receive(0, &ping, now).unwrap();
+        handed_out += core::iter::from_fn(|| pair.sides[1].session.poll()).count();
+    }
+    assert_eq!(handed_out, 0);
+    pair.sides[1].session.set_congested(0, false);
+    let said: Vec<_> = core::iter::from_fn(|| pair.sides[1].session.poll()).collect();
+    let [SessionOutput::Send { bytes: pong, .. }] = said.as_slice() else { panic!("{said:?}") };
+    pair.sides[0].session.receive(0, pong, start + pongs + 5).unwrap();
+    assert_eq!(pair.sides[0].session.rtt(), Some(5), "the answer is to the latest");
 }
 
 /// What the receiver says to one raw message of a peer that passed the handshake.

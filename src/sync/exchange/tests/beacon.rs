@@ -1,6 +1,7 @@
 //! Whatever is lost between an exchange and its peer, both become level.
 
 use super::*;
+use crate::sync::limits::MAX_STRIKES;
 
 /// Everybody says beacons for so many milliseconds.
 fn wait(net: &mut Net, ms: u64) {
@@ -80,4 +81,48 @@ fn those_that_have_the_same_say_one_hash_in_minutes() {
     let after: usize = net.carried(link).iter().sum();
     println!("an hour of beacons: {} bytes", after - before);
     assert!(after > before && after - before < 3_000);
+}
+
+#[test]
+fn a_link_that_takes_nothing_costs_no_ticks_and_what_was_due_is_said_later() {
+    let (one, two) = (signer(1), signer(2));
+    let mut net = Net::new(15, 2);
+    net.peers[0].store.append(&one, &vec![vec![1; 60_000]; 40]);
+    net.peers[1].store.wanted.insert(two.public());
+    let link = net.connect(0, 1);
+    net.settle();
+    // More than its queue takes is asked of the first, and nothing of it gets away.
+    net.end(0, link).session.set_congested(0, true);
+    net.peers[1].store.wanted.insert(one.public());
+    net.end(1, link).exchange.as_mut().unwrap().refresh();
+    net.settle();
+    assert_eq!(net.end(0, link).session.writable(), 0);
+    // An announcement is put off, and falls due when there is no room.
+    let due = net.now + 50;
+    net.end(0, link).exchange.as_mut().unwrap().due = Some(due);
+    net.peers[0].store.append(&two, &blocks(0, 1));
+    let (start, mut turns) = (net.now, 0);
+    while net.now < start + 600_000 {
+        net.settle();
+        let now = net.now;
+        let next = net.end(0, link).exchange.as_ref().unwrap().deadline();
+        assert!(next.is_none_or(|at| at > now), "{next:?} at {now}");
+        // The other one has its own: it takes back requests that are not answered.
+        let other = net.end(1, link).exchange.as_ref().unwrap().deadline();
+        assert!(other.is_none_or(|at| at > now), "{other:?} at {now}");
+        let next = next.into_iter().chain(other).min().unwrap_or(u64::MAX);
+        net.now = next.min(start + 600_000);
+        turns += 1;
+    }
+    assert!(turns < 100, "{turns}");
+    assert!(!net.heard.contains(&(1, Kind::Beacon)));
+    assert!(net.peers[1].store.content(&two.public()).is_empty());
+    net.end(0, link).session.set_congested(0, false);
+    net.settle();
+    assert_eq!(net.peers[1].store.content(&two.public()), blocks(0, 1), "the news");
+    assert!(net.heard.contains(&(1, Kind::Beacon)), "and the beacon, as late as it is");
+    // Who had to take its requests back so often asks again some minutes later.
+    net.now += REQUEST_TIMEOUT_MS << MAX_STRIKES;
+    net.settle();
+    assert_eq!(net.peers[1].store.content(&one.public()).len(), 40);
 }
