@@ -107,6 +107,71 @@ fn a_disk_that_cannot_be_read_any_more_leaves_nobody_waiting() {
     world.call(first, post("posts/z", "x")).unwrap();
 }
 
+/// Drafts read what they take the place of, which may be on the disk; none of them is left out or overtaken.
+#[test]
+fn drafts_wait_for_what_they_read_and_keep_their_order() {
+    let (mut world, first, key, mut names) = written(74);
+    let second = world.browser(Some(key));
+    world.until("all posts", |world| keys(world, second) == names);
+    let words = sign_in(&mut world, second, true);
+    let delete = |name: &str| WriteOp::Delete { key: name.to_owned(), expect: Expect::Any };
+    let deletes = |name: &str| of_home(SpaceCall::Write { ops: vec![delete(name)] });
+    for name in ["posts/010", "posts/011", "posts/100"] {
+        world.call(second, deletes(name)).unwrap();
+    }
+    world.call(second, put("posts/011", "again", true)).unwrap();
+    world.call(second, put("posts/zzz", "first", true)).unwrap();
+    // In one write the last of a key stands, whichever list it is in.
+    let value = crate::codec::encode_value(&crate::codec::Value::Text("last".into())).unwrap();
+    let last = |key: &str, private| WriteOp::Put {
+        key: key.into(),
+        value: value.clone(),
+        private,
+        expect: Expect::Any,
+    };
+    let ops = vec![
+        last("posts/zzz", true),
+        last("posts/zzz", false),
+        last("posts/gone", true),
+        delete("posts/gone"),
+    ];
+    world.call(second, of_home(SpaceCall::Write { ops })).unwrap();
+    let absent = WriteOp::Put { key: "posts/new".into(), value, private: false, expect: Expect::Absent };
+    let refused = world.call(second, of_home(SpaceCall::Write { ops: vec![absent] })).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::BadInput);
+    names.retain(|name| name != "posts/010" && name != "posts/100");
+    names.push("posts/zzz".to_owned());
+    let check = |world: &World, at: usize| {
+        assert_eq!(keys(world, at), names);
+        // Pages of ten, as a page of a person reads them: none is short before the end.
+        let (mut read, mut gt) = (Vec::new(), None);
+        loop {
+            let range = crate::space::Range { gt, limit: Some(10), ..Default::default() };
+            let found = world.node(at).list(None, &range).unwrap();
+            let page: Vec<String> = found.into_iter().map(|found| found.item.key).collect();
+            read.extend(page.iter().cloned());
+            gt = page.last().cloned();
+            if page.len() < 10 {
+                break;
+            }
+        }
+        assert_eq!(read, names);
+    };
+    check(&world, second);
+    world.reload(second);
+    check(&world, second);
+    approve(&mut world, first, words);
+    world.until("let in", |world| world.node(second).state() == State::Writer);
+    for at in [first, second] {
+        world.until("appended", |world| keys(world, at) == names);
+        check(&world, at);
+        let found = world.node(at).list(None, &crate::space::Range::default()).unwrap();
+        assert!(found.iter().all(|found| !found.draft));
+        let last = found.last().unwrap();
+        assert_eq!((last.item.private, last.item.value.clone().unwrap().len()), (false, 5));
+    }
+}
+
 /// What followed a lost record of the journal may have been written by this device: it never goes on with its feed.
 #[test]
 fn a_device_whose_journal_tore_writes_no_more_and_reads_what_stood_before() {
