@@ -53,8 +53,11 @@ export function waiting(app) {
   return { node, update };
 }
 
+// The package does not tell these apart, and another tab of this page can stop asking too.
+const ENDED = "This device is not let in: another one of yours refused it, the asking was stopped, or nobody answered in time. What you wrote meanwhile was not posted.";
+
 function refused(error) {
-  if (error.code === "NOT_AUTHORISED" || error.code === "REVOKED") toast("Your other device answered: this one is not let in. What you wrote meanwhile was not posted.");
+  if (error.code === "NOT_AUTHORISED" || error.code === "REVOKED") toast(ENDED);
   else if (error.code === "TIMEOUT") toast("Nobody answered in time. Sign in again when one of your other devices is at hand.");
   else toastProblem(error);
 }
