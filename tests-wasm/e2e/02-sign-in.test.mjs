@@ -37,6 +37,7 @@ test("who is denied is told and reads on as a visitor", scenario(async (w) => {
   await askToSignIn(device, words, "stranger");
   await origin.click("deny", MEETING);
   await inState(device, "visitor");
+  await device.waitSeen(/This device is not let in: another one of yours refused it/);
   await reads(device, ["public words"]);
   await origin.waitGone("request");
   await origin.reload();
