@@ -15,7 +15,7 @@ export function waiting(app) {
   const device = h("strong", {});
   const place = problemPlace();
   let cancelled = false;
-  let following = false;
+  let followed; // the request whose end is waited for
   const cancel = button("Stop asking", () => attempt(cancel, place, async () => {
     cancelled = true;
     await current()?.cancel();
@@ -31,7 +31,7 @@ export function waiting(app) {
     h("p", { class: "hint" }, "You can close this page meanwhile: it goes on asking when you come back. What you write here now is kept as drafts until you are let in."),
     lost, place, h("div", { class: "actions" }, cancel));
 
-  const current = () => app.pending ?? app.hypha.signingIn;
+  const current = () => app.hypha.signingIn ?? app.pending;
 
   function update() {
     const request = current();
@@ -40,10 +40,13 @@ export function waiting(app) {
       setText(words, request.words.join(" "));
       making.replaceWith(words);
     }
-    if (!request || following) return;
-    following = true;
+    if (!request || request === followed) return;
+    followed = request;
     const { hypha } = app;
-    request.granted.then(() => app.update(), (error) => {
+    request.granted.then(() => {
+      app.pending = undefined;
+      app.update();
+    }, (error) => {
       if (hypha !== app.hypha) return;
       app.pending = undefined;
       if (!cancelled) refused(error);
