@@ -219,3 +219,45 @@ test("a hub that another tab added is not forgotten when one is removed here", s
   assert.equal(focus, "Remove the hub wss://b.example");
   assert.equal(await tab.run(() => text("[data-testid=peers] p")[0]), "Connected to 1 other browser:");
 }));
+
+test("a change of passphrase cannot be left half-way, and is told wherever the person is by then", scenario(async (w) => {
+  const tab = await parts(w);
+  const [during, told, elsewhere, failed, problems] = await tab.run(async () => {
+    const words = "one two three four five six seven eight".split(" ");
+    const told = [];
+    let settle;
+    const app = { at: "passphrase", toast: (text) => told.push(text), go: (place) => (location.hash = place), Hypha: { generatePassphrase: async () => words.join(" ") },
+      hypha: { changePassphrase: () => new Promise((resolve, reject) => (settle = { resolve, reject })) } };
+    const begin = async () => {
+      const { node } = await mount("passphrase", app);
+      await until("words", () => byId("confirm-word-2").dataset.index);
+      for (const id of ["confirm-word-1", "confirm-word-2"]) byId(id).value = words[byId(id).dataset.index - 1];
+      byId("old-passphrase").value = "old";
+      byId("change-confirm").click();
+      await until("begun", () => settle);
+      return node;
+    };
+    let node = await begin();
+    const during = node.querySelector(".actions a[href='#']").hidden;
+    settle.resolve();
+    await until("told after going to the diary", () => told.length === 1);
+    node.remove();
+    // Another time the person goes back meanwhile.
+    settle = undefined;
+    node = await begin();
+    Object.assign(app, { at: "diary" });
+    node.remove();
+    settle.resolve();
+    await until("told at once", () => told.length === 2);
+    const elsewhere = told[1] === told[0];
+    settle = undefined;
+    node = await begin();
+    node.remove();
+    settle.reject(failure("WRONG_PASSPHRASE"));
+    await until("told that it failed", () => text(".toast").length === 1);
+    return [during, told[0], elsewhere, told.length === 2, text(".toast")];
+  });
+  assert.deepEqual([during, elsewhere, failed], [true, true, true]);
+  assert.match(told, /^The passphrase was changed/);
+  assert.match(problems[0], /not the passphrase/);
+}));
