@@ -32,7 +32,7 @@ export type ErrorCode =
   | "PINNED"
   | "UNSUPPORTED"
   | "CLOSED"
-  /** The second part of the WebAssembly could not be loaded: no network. */
+  /** A later part of the WebAssembly could not be loaded: no network. */
   | "OFFLINE"
   /** The host has a newer version than the one that runs: reload the page. */
   | "UPDATE";
@@ -108,7 +108,7 @@ export interface HyphaEventMap {
   full: CustomEvent<string>;
   peer: CustomEvent<undefined>;
   hub: CustomEvent<undefined>;
-  equivocation: CustomEvent<HyphaError | { writer: string }>;
+  equivocation: CustomEvent<HyphaError | { space: string; writer: string }>;
   /** A failure of storage, or what should be known before there is one. */
   storage: CustomEvent<HyphaError | StorageNotice>;
   error: CustomEvent<HyphaError>;
@@ -213,16 +213,8 @@ export class Hypha extends EventTarget {
   /** Not in this version: all methods reject with `UNSUPPORTED`. */
   readonly feeds: Unsupported<"create" | "open">;
 
-  addEventListener<K extends keyof HyphaEventMap>(
-    type: K,
-    listener: (this: Hypha, event: HyphaEventMap[K]) => unknown,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
+  addEventListener<K extends keyof HyphaEventMap>(type: K, listener: (this: Hypha, event: HyphaEventMap[K]) => unknown, options?: ListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: ListenerOptions): void;
 }
 
 export interface PutOptions {
@@ -380,21 +372,27 @@ export class Space extends EventTarget {
   /** Not in this version: all methods reject with `UNSUPPORTED`. */
   readonly blobs: Unsupported;
 
-  /** The keys; none: any may have changed. */
-  addEventListener(
-    type: "change",
-    listener: (this: Space, event: CustomEvent<string[]>) => unknown,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
+  addEventListener<K extends keyof SpaceEventMap>(type: K, listener: (this: Space, event: SpaceEventMap[K]) => unknown, options?: ListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: ListenerOptions): void;
 }
+
+export interface SpaceEventMap {
+  /** The keys; none: any may have changed. */
+  change: CustomEvent<string[]>;
+  granted: HyphaEventMap["granted"];
+  retracted: HyphaEventMap["retracted"];
+  safety: CustomEvent<Safety>;
+  message: CustomEvent<Message & { space: string }>;
+  /** `Space.presence` has changed. */
+  presence: CustomEvent<null>;
+}
+
+type ListenerOptions = boolean | AddEventListenerOptions;
 
 /** Whoever is there gets them; who is not, does not. */
 export interface Messages extends EventTarget {
+  addEventListener(type: "message", listener: (this: Messages, event: SpaceEventMap["message"]) => unknown, options?: ListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: ListenerOptions): void;
   onmessage: ((message: Message) => unknown) | undefined;
   /**
    * At most about 15 KiB. `to`: the key of a writer or visitor. `private`: for devices of this space only (`NOT_AUTHORISED`
@@ -415,6 +413,8 @@ export interface Message {
 }
 
 export interface Presence extends EventTarget {
+  addEventListener(type: "change", listener: (this: Presence, event: CustomEvent<Map<string, any>>) => unknown, options?: ListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: ListenerOptions): void;
   onchange: ((present: Map<string, any>) => unknown) | undefined;
   /** Said again and again, until something else is said; `undefined`: nothing any more. As private as a message. */
   set(state: Value | undefined): Promise<void>;

@@ -142,7 +142,7 @@ function update(why = "state") {
   if (focus && focus !== document.body && !focus.isConnected) {
     const there = fresh.find(({ node }) => !node.hidden)?.node.querySelector("[tabindex='-1']");
     expecting = !there;
-    (there ?? document.getElementById("content")).focus();
+    (there ?? document.getElementById("content")).focus({ preventScroll: why === "tick" });
   }
 }
 

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { scenario } from "./harness.mjs";
 import { MEETING, approve, askToSignIn, fillSignIn, inState, post, reads, setUp, unlock } from "./lib/person.mjs";
+import { until } from "./lib/wait.mjs";
 
 /** A diary in Chromium on a fresh server. */
 async function diary(w, options = {}) {
@@ -37,6 +38,7 @@ test("who is denied is told and reads on as a visitor", scenario(async (w) => {
   await askToSignIn(device, words, "stranger");
   await origin.click("deny", MEETING);
   await inState(device, "visitor");
+  await device.waitSeen(/This device is not let in: another one of yours refused it/);
   await reads(device, ["public words"]);
   await origin.waitGone("request");
   await origin.reload();
@@ -82,6 +84,19 @@ test("private posts are read by own devices alone", scenario(async (w) => {
   await post(origin, "the last one is public");
   await visitor.waitText("post-item", "the last one is public", MEETING);
   assert.ok(!(await visitor.texts("post-item")).some((text) => text.includes("for me")), "the visitor read something private");
+}));
+
+test("what goes away under the focus hands it on", scenario(async (w) => {
+  const { origin } = await diary(w);
+  const focusIsOn = (wanted) => until(`the focus on ${wanted}`, () => origin.run((wanted) => document.activeElement.textContent === wanted, wanted), {
+    told: () => origin.run(() => document.activeElement.outerHTML.slice(0, 200)) });
+  await origin.click("show-connections");
+  await focusIsOn("Connections");
+  await post(origin, "to be deleted");
+  await origin.click("delete-post");
+  await origin.click("delete-confirm");
+  await origin.waitGone("post-item");
+  await until("the focus somewhere", () => origin.run(() => !document.querySelector("dialog") && document.activeElement !== document.body));
 }));
 
 test("locked by hand: reads, does not write, and unlocks", scenario(async (w) => {

@@ -148,9 +148,12 @@ test("two pages pair by the QR code on the screen, and a back-up is saved and re
   const offer = await desk.textOf("pair-out");
   const seen = await drawn(desk);
   assert.equal(seen, offer, "the QR code holds the code");
+  // Whoever has begun as well reads the other's code all the same.
+  await phone.click("pair-begin");
+  const stray = await phone.waitText("pair-out", /^hypha:/);
   await phone.type("pair-in", seen);
   await phone.click("pair-read");
-  const answer = await phone.textOf("pair-out");
+  const answer = await phone.waitText("pair-out", (text) => text !== stray);
   assert.equal(await drawn(phone), answer, "the answer's QR code");
   await desk.type("pair-in", answer);
   await desk.click("pair-read");

@@ -32,6 +32,17 @@ await home.cut("x", { passphrase: "y", descendants: true });
 await home.pinReplica("hypha-replica://x", { label: "hall" });
 const safe: number = home.safety().replicas + home.safety().devices + (home.replicas()[0]?.expires?.getTime() ?? 0);
 hypha.addEventListener("safety", ({ detail }) => console.log(detail.length, safe, hypha.replicas()[0]?.space.key));
+home.addEventListener("safety", ({ detail }) => console.log(detail.unreplicated + detail.replicas));
+home.addEventListener("granted", ({ detail }) => console.log(detail.own, detail.writer.length));
+home.addEventListener("retracted", ({ detail }) => console.log(detail.entries + detail.keys.length));
+home.addEventListener("message", ({ detail }) => console.log(detail.space, detail.from, detail.data));
+home.addEventListener("change", ({ detail }) => console.log(detail.includes("a")));
+home.addEventListener("presence", function () { console.log(this.presence.get().size); });
+home.messages.addEventListener("message", ({ detail }) => console.log(detail.private, detail.time + 1));
+home.presence.addEventListener("change", ({ detail }) => console.log(detail.get(home.key)));
+hypha.addEventListener("equivocation", ({ detail }) => console.log("space" in detail ? [detail.space, detail.writer] : detail.code));
+// @ts-expect-error what it tells is how safe it is, not whose
+home.addEventListener("safety", ({ detail }) => detail.length);
 const keeper = await Hypha.open({ role: "replica", quota: 1e9, spaceQuota: 1e8, maxPeers: 16 });
 console.log((await keeper.hold("hypha://x", { quota: 1e7 })).key, keeper.replica?.spaces[0]?.full);
 await home.unpinReplica("x");

@@ -206,7 +206,28 @@ test("how safe it is, is said in plain words", async () => {
   assert.match(alone(home({ unreplicated: 3 })), /in this browser alone\. .*save a back-up/);
   assert.match(says({ full: true }), /no more room/);
   assert.match(says({ connected: false }), /^Not here now · it has not shown yet/);
+  assert.match(says({ connected: true, length: 1, expires: new Date() }), /keeps 1 entry of/);
   assert.match(says({ connected: true, length: 4, expires: new Date(Date.UTC(2027, 1, 2)) }), /^Connected · keeps 4 entries .*2027/);
+});
+
+test("what went wrong is said in words that fit where it is said", async () => {
+  const { describe } = await import(join(www, "lib/words.js"));
+  const full = describe({ code: "QUOTA", message: "the disk" });
+  assert.match(full.text, /no room left/);
+  assert.deepEqual([full.code, full.typed], ["QUOTA · the disk", "What you typed is still here."]);
+  assert.doesNotMatch(full.text, /typed/, "a peer's data, and other tabs");
+  assert.equal(describe({ code: "TIMEOUT" }).typed, undefined);
+  const filling = describe({ kind: "filling", usage: 80.9, quota: 100, message: "export() and move" });
+  assert.match(filling.text, /^80 % of the room .*back-up/);
+  assert.doesNotMatch(filling.text + filling.code, /export\(/);
+});
+
+test("a time is a date, or nothing", async () => {
+  const { toDate } = await import(join(www, "lib/time.js"));
+  const day = new Date(Date.UTC(2026, 4, 3));
+  for (const good of [day, day.getTime(), BigInt(day.getTime()), day.toISOString()]) assert.equal(toDate(good)?.getTime(), day.getTime());
+  const odd = [undefined, null, {}, [], true, "soon", NaN, 1e300, 10n ** 18n, new Date(NaN), Object.create(null), { toString: 1, valueOf: 1 }];
+  for (const bad of odd) assert.equal(toDate(bad), undefined);
 });
 
 test("sizes are read and written as people do", async () => {

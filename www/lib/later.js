@@ -62,19 +62,23 @@ export const later = (load, name, fetched = dressed) => (app) => {
 /** A card that is opened by hand, as long as `waits(app)`; then it is that view. */
 export const folded = ({ title, text, label, test, waits }, load, name) => (app) => {
   let view;
+  let asked = false;
   const open = () => {
     const before = view.node;
     view = later(load, name)(app);
     before.replaceWith(view.node);
   };
   if (!waits(app)) return later(load, name)(app);
-  view = { node: h("section", { class: "card" }, heading(2, title), h("p", {}, text), h("div", { class: "actions" }, button(label, open, { test }))) };
+  view = { node: h("section", { class: "card" }, heading(2, title), h("p", {}, text), h("div", { class: "actions" }, button(label, () => {
+    asked = true;
+    app.update("tick"); // It takes the focus to what comes.
+  }, { test }))) };
   return {
     get node() {
       return view.node;
     },
     update(why) {
-      if (!view.update && !waits(app)) open();
+      if (!view.update && (asked || !waits(app))) open();
       view.update?.(why);
     },
     close: () => view.close?.(),

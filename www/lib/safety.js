@@ -8,7 +8,7 @@ export function says({ length, expires, connected, full }) {
   if (full) return "It has no more room for this diary.";
   const here = connected ? "Connected" : "Not here now";
   if (length === undefined) return `${here} · it has not shown yet that it keeps anything of this device`;
-  return `${here} · keeps ${length} entries of this device, promised until ${expires.toLocaleDateString()}`;
+  return `${here} · keeps ${length} ${length === 1 ? "entry" : "entries"} of this device, promised until ${expires.toLocaleDateString()}`;
 }
 
 /** How safe what this device wrote is, in a sentence or two; "" where that says nothing. */

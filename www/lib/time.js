@@ -8,7 +8,8 @@ const STEPS = [[60, "second"], [60, "minute"], [24, "hour"], [Infinity, "day"]];
 
 /** A Date from a Date, milliseconds or an ISO string; undefined for anything else. */
 export function toDate(value) {
-  const date = value instanceof Date ? value : new Date(typeof value === "bigint" ? Number(value) : value ?? NaN);
+  // Anything may stand in what others wrote, and some of it cannot even be tried.
+  const date = value instanceof Date ? value : new Date(typeof value === "bigint" ? Number(value) : ["number", "string"].includes(typeof value) ? value : NaN);
   return Number.isNaN(date.getTime()) ? undefined : date;
 }
 

@@ -9,7 +9,7 @@ const WORDS = {
   BAD_INPUT: "",
   TOO_LARGE: "That is too long to be kept in one piece. Make it shorter, or split it.",
   CONFLICT: "This was changed on another device at the same moment. Look at the new version and try again.",
-  QUOTA: "The browser has no room left for this site. Free some space on this device, then try again. What you typed is still here.",
+  QUOTA: "The browser has no room left for this site. Free some space on this device, then try again.",
   STORAGE: "The browser does not let this page keep anything. This often means a private window, or a setting that blocks site data.",
   CORRUPT: "Some of what was kept here is damaged. It will be fetched again from your other devices.",
   EQUIVOCATION: "A device has written two different histories, which should not happen. Look at your devices and remove the one you do not trust.",
@@ -22,12 +22,19 @@ const WORDS = {
   UPDATE: "This page was renewed on its server while it was open. Reload it to go on.",
 };
 
-/** `{ text, code }` for any error: what to show large, and what to show in small print. */
+/** What else is said where somebody has typed something. */
+const TYPED = { QUOTA: "What you typed is still here." };
+
+/** `{ text, code, typed }` for any error: what to show large, what in small print, and what besides at a field. */
 export function describe(error) {
+  if (error?.kind === "filling") return { text: filling(error), code: "" };
   const code = typeof error?.code === "string" ? error.code : undefined;
   const message = String(error?.message ?? error ?? "");
   const known = /passphrase was changed/.test(message) ? "These words were changed for others since. Use the new ones." : WORDS[code];
   const text = known || message || "Something went wrong, and it did not say what.";
   const detail = message && message !== text ? message : "";
-  return { text, code: [code, detail].filter(Boolean).join(" · ") };
+  return { text, code: [code, detail].filter(Boolean).join(" · "), typed: TYPED[code] };
 }
+
+const filling = ({ usage, quota }) => `${Math.floor((100 * usage) / quota)} % of the room that the browser gives this site is used. `
+  + "Free some space on this device. A back-up, under “Without a hub”, can be opened in another browser.";

@@ -21,7 +21,8 @@ export function addHub(app, keep) {
     }
     return attempt(submit, place, async () => {
       await app.hypha.addHub(text);
-      keep([...app.hubs, text]);
+      const { hubs } = await app.hypha.stats();
+      keep([...new Set([...hubs.map(({ url }) => url), text])]);
       url.input.value = "";
     });
   }

@@ -1,11 +1,13 @@
 // Where one writes. The text stays in the field until it is durable; an error loses nothing. What was typed
-// survives locking and being let in, because it is kept here while the field is away.
+// survives locking and being let in, because it is kept here while the field is away; and so does who may read it: what was
+// meant to be private must not come back as public.
 
 import { h, setText } from "../lib/dom.js";
 import { untilStored } from "../lib/leaving.js";
 import { attempt, problemPlace } from "../lib/problems.js";
 
 let unsent = "";
+let isPrivate = false;
 
 /** A new key for a post: sorts by time, and differs for two posts of one millisecond. */
 function postKey(time) {
@@ -18,7 +20,7 @@ export function composer(app) {
     onkeydown: (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
     } });
-  const secret = h("input", { type: "checkbox", id: "composer-private", "aria-describedby": "composer-readers", onchange: update, test: "composer-private" });
+  const secret = h("input", { type: "checkbox", id: "composer-private", checked: isPrivate, "aria-describedby": "composer-readers", onchange: update, test: "composer-private" });
   const readers = h("span", { class: "hint", id: "composer-readers", role: "status" });
   const place = problemPlace();
   const submit = h("button", { type: "submit", class: "main", test: "post" }, "Post");
@@ -36,6 +38,7 @@ export function composer(app) {
   }
 
   function update() {
+    isPrivate = secret.checked;
     setText(readers, secret.checked ? "Only your own devices can read it." : "Anyone with the link can read it.");
     drafts.hidden = app.state !== "requesting";
     setText(submit, app.state === "requesting" ? "Keep as draft" : "Post");

@@ -22,7 +22,8 @@ export function hubs(app) {
 
   async function remove(gone) {
     await app.hypha.removeHub(gone);
-    keep(app.hubs.filter((other) => other !== gone));
+    const { hubs } = await app.hypha.stats();
+    keep(hubs.map(({ url }) => url).filter((other) => other !== gone));
   }
 
   function keep(wanted) {
@@ -37,7 +38,10 @@ export function hubs(app) {
     const look = JSON.stringify(known.map((hub) => hub.url));
     if (look !== shown) {
       shown = look;
+      // Whoever was on one of them stays near.
+      const at = [...list.children].findIndex((item) => item.contains(document.activeElement));
       list.replaceChildren(...known.map(row));
+      if (at >= 0) (list.children[Math.min(at, known.length - 1)]?.querySelector("button") ?? more.firstElementChild).focus();
     }
     known.forEach((hub, i) => {
       const item = list.children[i];

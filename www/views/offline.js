@@ -6,6 +6,8 @@ import { attempt, problemPlace } from "../lib/problems.js";
 import { files } from "./files.js";
 
 const BEGUN = "Show this code to the other browser. It answers with a code of its own: scan or paste that below.";
+// What was read is not the right code: the one that is shown still waits for it. After any other error that is over.
+const NOT_THE_CODE = ["BAD_INPUT", "BAD_LINK", "CONFLICT", "TOO_LARGE"];
 const ANSWERED = "Show this answer to the browser that made the first code. When it has read it, press “Connect” here too.";
 
 export function offline(app) {
@@ -15,23 +17,47 @@ export function offline(app) {
   const entry = field({ label: "Code of the other browser", hint: "It begins with hypha: and is copied whole.",
     input: h("textarea", { rows: 3, test: "pair-in", autocapitalize: "none", autocomplete: "off", spellcheck: "false" }) });
   const begin = button("Make a code", () => start(), { class: "main", test: "pair-begin" });
-  const read = button("Read the code", () => attempt(read, place, take), { test: "pair-read" });
+  const read = button("Read the code", () => step(read, take), { test: "pair-read" });
   const node = h("section", { class: "diary", test: "offline" },
     h("div", { class: "bar" }, heading(1, "Without a hub"), h("a", { href: "#" }, "Back to the diary")),
     h("p", {}, "Where there is no hub, or none that you want to use, two browsers of one diary meet by two codes, one each way. A code holds network addresses and is of use for ten minutes."),
     h("div", { class: "card" }, heading(2, "Connect two browsers"), h("div", { class: "actions" }, begin), shown, entry.node, place,
       h("div", { class: "actions" }, read, ...scanners((text) => {
         entry.input.value = text;
-        return attempt(read, place, take);
+        return step(read, take);
       }, place)), said),
     ...files(app));
   let mine; // what this side waits with
+  let closed = false;
 
-  const start = () => attempt(begin, place, async () => {
-    await mine?.cancel().catch(() => {});
+  const step = (control, work) => attempt(control, place, async () => {
+    const before = mine;
+    try {
+      return await work();
+    } catch (error) {
+      const over = !NOT_THE_CODE.includes(error.code);
+      if (closed || (over && mine && mine !== before)) return false; // Nobody waits for that one any more.
+      setText(said, "");
+      if (over) {
+        drop();
+        shown.replaceChildren();
+      }
+      // The page's words for these codes are about other things.
+      throw ["BAD_LINK", "CONFLICT", "TOO_LARGE"].includes(error.code) ? new Error(error.message, { cause: error }) : error;
+    }
+  });
+
+  const drop = () => {
+    const before = mine;
     mine = undefined;
+    return before?.cancel().catch(() => {});
+  };
+
+  const start = () => step(begin, async () => {
+    await drop();
     setText(said, "Looking for the addresses of this browser…");
     mine = await app.hypha.pair();
+    if (closed) return drop();
     show(mine.offer, BEGUN);
   });
 
@@ -44,13 +70,28 @@ export function offline(app) {
     }
     if (mine?.accept) {
       setText(said, "Connecting…");
-      await mine.accept(text);
-      return done();
+      try {
+        await mine.accept(text);
+        return done();
+      } catch (error) {
+        // Where both sides made a code first, this is the other's, and one of the two answers.
+        if (error.code !== "BAD_INPUT") throw error;
+        return answer(text, error);
+      }
     }
+    return answer(text);
+  }
+
+  async function answer(text, before) {
     setText(said, "Looking for the addresses of this browser…");
-    mine = await app.hypha.answer(text);
+    const answered = await app.hypha.answer(text).catch((error) => {
+      throw error.code === "BAD_INPUT" && before || error;
+    });
+    if (closed) return void answered.cancel().catch(() => {});
+    drop();
+    mine = answered;
     entry.input.value = "";
-    show(mine.answer, ANSWERED, button("Connect", (event) => attempt(event.currentTarget, place, async () => {
+    show(mine.answer, ANSWERED, button("Connect", (event) => step(event.currentTarget, async () => {
       setText(said, "Connecting…");
       await mine.connect();
       done();
@@ -76,7 +117,13 @@ export function offline(app) {
     drawn.append(picture(text, "The same code as a QR code"));
   }
 
-  return { node, close: () => mine?.cancel().catch(() => {}) };
+  return {
+    node,
+    close() {
+      closed = true;
+      drop();
+    },
+  };
 }
 
 // By camera or picture where the browser reads QR codes, and by a text file everywhere.

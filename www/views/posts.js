@@ -14,6 +14,7 @@ export function posts(app) {
   const list = h("ol", { class: "posts", test: "posts", role: "list", "aria-label": "Posts" });
   const earlier = button("Show earlier posts", () => {
     limit += PAGE;
+    first = true; // Old ones are no news.
     refresh();
   }, { class: "quiet", hidden: true });
   const order = button("", () => {
@@ -31,6 +32,7 @@ export function posts(app) {
   let again = false;
   let first = true;
   let watched;
+  let day; // Times of this day are shown without it.
   let stop = () => {};
 
   const newestFirst = () => recall("order") === "newest";
@@ -56,12 +58,15 @@ export function posts(app) {
     const more = entries.length > limit;
     const shown = entries.slice(0, limit);
     if (!newestFirst()) shown.reverse();
+    let lost = false; // whether the focus goes with a post
     const wanted = new Set(shown.map(({ key }) => key));
     for (const [key, { node: gone }] of items) {
       if (wanted.has(key)) continue;
+      lost ||= gone.contains(document.activeElement);
       gone.remove();
       items.delete(key);
     }
+    if (lost) title.focus({ preventScroll: true });
     const fresh = [];
     const isFirst = app.seen.size === 0 && shown.length > 0;
     const writers = app.hypha?.home?.writers() ?? [];
@@ -69,7 +74,7 @@ export function posts(app) {
       app.seen.add(entry.key);
       const { draft, mine = draft } = entry;
       const source = firstBy(entry, writers);
-      const look = JSON.stringify([entry.version, draft, entry.private, entry.device, mine, source, app.state]);
+      const look = JSON.stringify([entry.version, draft, entry.private, entry.device, mine, source, app.state, day]);
       const known = items.get(entry.key);
       let item = known?.node;
       if (known?.look !== look) {
@@ -89,7 +94,7 @@ export function posts(app) {
     if (snapshot) setText(copy, `This is read from a copy of ${full(snapshot.time)} on this host, each post checked against its author's signature. Newer ones appear when a device of this diary is there.`);
     empty.hidden = shown.length > 0;
     setText(empty, EMPTY[app.state] ?? "Nothing has been written here yet.");
-    if (!first && fresh.length > 0) announce(`New post${fresh.length > 1 ? `s: ${fresh.length}` : `: ${String(fresh[0].value?.text ?? "").slice(0, 120)}`}`);
+    if (!first && fresh.length > 0) announce(`New post${fresh.length > 1 ? `s: ${fresh.length}` : `: ${(postText(fresh[0].value) ?? "").slice(0, 120)}`}`);
     first = false;
     if (app.posted && items.has(app.posted)) {
       items.get(app.posted).node.scrollIntoView({ block: "nearest" });
@@ -102,7 +107,7 @@ export function posts(app) {
     const { ask } = await dressed(() => import("../lib/dialog.js"));
     ask({
       title: "Delete this post?",
-      body: [h("blockquote", {}, String(entry.value?.text ?? "").slice(0, 200)), h("p", {}, "It disappears from every device that hears of it. Somebody who kept a copy still has it.")],
+      body: [h("blockquote", {}, (postText(entry.value) ?? "").slice(0, 200)), h("p", {}, "It disappears from every device that hears of it. Somebody who kept a copy still has it.")],
       choices: [{ label: "Delete", test: "delete-confirm", danger: true, act: async () => {
         await app.hypha.home.delete(entry.key);
         refresh();
@@ -111,7 +116,9 @@ export function posts(app) {
   }
 
   function update(why) {
-    if (["hub", "peer", "tick", "seen"].includes(why)) return;
+    const today = new Date().toDateString();
+    if (["hub", "peer", "tick", "seen"].includes(why) && day === today) return;
+    day = today;
     const home = app.hypha.home;
     setText(title, home?.title || "Diary");
     const now = home && `${home.link} ${app.state}`;
@@ -146,14 +153,14 @@ function firstBy({ adopted }, writers) {
 function postItem(app, entry, source, remove) {
   const { mine = entry.draft } = entry;
   const text = postText(entry.value);
-  const time = entry.value?.time ?? entry.time;
+  const time = toDate(entry.value?.time) ?? toDate(entry.time);
   const writes = app.state === "writer" || (app.state === "requesting" && entry.draft);
   return h("li", { class: `post${entry.private ? " private" : ""}${entry.draft ? " draft" : ""}`, test: "post-item", "data-key": entry.key },
     h("p", { class: "text", dir: "auto" }, text ?? (entry.private ? "Private. Unlock this device to read it." : "This post was written by a newer version of Hypha.")),
     h("p", { class: "meta" },
       (mine || entry.device) && h("span", { class: "author" }, mine ? "you, on this device" : entry.device),
       source && h("span", { "data-badge": "adopted" }, `first written by ${source}`),
-      toDate(time) && h("time", { datetime: toDate(time).toISOString(), title: full(time) }, moment(time)),
+      time && h("time", { datetime: time.toISOString(), title: full(time) }, moment(time)),
       entry.private && h("span", { class: "badge secret", "data-badge": "private" }, "private"),
       entry.draft && h("span", { class: "badge", "data-badge": "draft" }, "draft"),
       writes && button("Delete", () => remove(entry), { class: "quiet small", test: "delete-post" })));

@@ -36,14 +36,16 @@ export function status(app) {
       return; // The node is closing, or says so elsewhere; what is on screen stays.
     }
     if (turn !== reading || hypha !== app.hypha) return;
-    const known = app.hubs.map((url) => stats?.hubs?.find((hub) => hub.url === url) ?? { url, state: "" });
-    hubList.show(known);
-    setText(summary, sentence(known));
+    // Another tab may have added one, or removed one: the node knows.
+    app.hubs = stats.hubs.map(({ url }) => url);
+    hubList.show(stats.hubs);
+    setText(summary, sentence(stats.hubs));
   }
 
   function showPeers(peers) {
-    others.dataset.count = `${peers.length}`;
-    setText(count, peers.length === 0 ? "No other browser is connected right now." : `Connected to ${peers.length} other browser${peers.length > 1 ? "s" : ""}:`);
+    const open = peers.filter(({ state }) => state === "open").length; // The others are still being dialled, or were lost.
+    others.dataset.count = `${open}`;
+    setText(count, open > 0 ? `Connected to ${open} other browser${open > 1 ? "s" : ""}:` : peers.length > 0 ? "Connecting…" : "No other browser is connected right now.");
     const rows = peers.map((peer) => {
       const trip = peer.roundTrip;
       const time = trip === undefined ? "" : `${trip < 10 ? trip.toFixed(1) : Math.round(trip)} ms`;

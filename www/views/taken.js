@@ -17,6 +17,7 @@ const WHY = {
 };
 
 export function taken(app) {
+  const title = heading(1, "What was taken away");
   const groups = h("div", {});
   const empty = h("p", { class: "empty", hidden: true }, "Nothing was taken away.");
   const more = button("Show more", () => {
@@ -25,7 +26,7 @@ export function taken(app) {
   }, { class: "quiet", hidden: true });
   const place = problemPlace();
   const node = h("section", { class: "diary", test: "quarantine" },
-    h("div", { class: "bar" }, heading(1, "What was taken away"), h("a", { href: "#" }, "Back to the diary")),
+    h("div", { class: "bar" }, title, h("a", { href: "#" }, "Back to the diary")),
     h("p", {}, "None of this is in the diary any more, and none of it is lost. You can write again what you want to keep: it then stands in the diary as yours, with a word on who wrote it first."),
     empty, groups, more, place);
   let limit = PAGE;
@@ -41,6 +42,7 @@ export function taken(app) {
       const here = found.slice(0, limit);
       const standing = await Promise.all(here.map(({ key }) => home.get(key)));
       if (mine !== turn) return;
+      place.replaceChildren();
       more.hidden = found.length <= limit;
       empty.hidden = found.length > 0;
       const items = here.map((entry, at) => ({ entry, done: isDone(entry, standing[at]) }));
@@ -54,10 +56,13 @@ export function taken(app) {
   }
 
   function show(items, writers) {
-    const focused = document.activeElement?.closest?.("[data-version]")?.dataset.version;
+    const { activeElement } = document;
+    const had = groups.contains(activeElement);
+    const focused = activeElement?.closest?.("[data-version]")?.dataset.version;
+    const whose = activeElement?.closest?.("[data-writer]")?.dataset.writer;
     const keys = [...new Set(items.map(({ entry }) => entry.writer))];
     groups.replaceChildren(...keys.map((key) => group(app, writers.find((writer) => writer.key === key), items.filter(({ entry }) => entry.writer === key), refresh)));
-    if (focused) groups.querySelector(`[data-version="${focused}"]`)?.focus();
+    if (had) (groups.querySelector(focused ? `[data-version="${focused}"]` : `[data-writer="${whose}"] h2`) ?? title).focus();
   }
   return { node, update: (why) => ["tick", "peer", "hub"].includes(why) || refresh() };
 }
@@ -78,7 +83,7 @@ function group(app, writer, items, refresh) {
   const reasons = [...new Set(items.map(({ entry }) => entry.why))];
   const [{ entry: { mine } }] = items;
   return h("section", { class: "taken", "data-writer": writer?.key },
-    h("h2", {}, mine ? "Written on this device" : named(writer)),
+    heading(2, mine ? "Written on this device" : named(writer)),
     h("p", { class: "hint" }, `Not shown because ${reasons.map((why) => WHY[why] ?? why).join(", or because ")}.`),
     reasons.includes("cut") && app.state === "writer" && h("p", { class: "hint" },
       `Was that a mistake? Sign in again on ${writer?.device ? quoted([writer]) : "that device"} with the passphrase and let it back in from here; then write again below what it wrote meanwhile.`),
@@ -89,7 +94,7 @@ function group(app, writer, items, refresh) {
 }
 
 function item(app, { entry, done }, mixed, refresh) {
-  const time = toDate(entry.value?.time ?? entry.time);
+  const time = toDate(entry.value?.time) ?? toDate(entry.time);
   const place = problemPlace();
   const again = button(entry.value === undefined ? "Delete it again" : "Write it again", () => attempt(again, place, async () => {
     await app.hypha.home.adopt(entry);
@@ -97,7 +102,7 @@ function item(app, { entry, done }, mixed, refresh) {
   }), { test: "adopt", class: "small" });
   return h("li", { class: `post${entry.private ? " private" : ""}`, test: "quarantine-item", tabIndex: -1, "data-version": entry.version, "data-why": entry.why },
     h("p", { class: "text", dir: "auto" }, textOf(entry)),
-    h("p", { class: "meta" }, h("time", { datetime: time.toISOString(), title: full(time) }, moment(time)),
+    h("p", { class: "meta" }, time && h("time", { datetime: time.toISOString(), title: full(time) }, moment(time)),
       entry.private && h("span", { class: "badge secret" }, "private"),
       mixed && h("span", {}, WHY[entry.why] ?? entry.why),
       done ? h("span", { class: "badge", test: "adopted" }, entry.value === undefined ? "deleted" : "in the diary again") : app.state === "writer" && again),

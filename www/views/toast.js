@@ -22,7 +22,9 @@ export async function toastProblem(error) {
 
 function show(text, code, role, action) {
   const box = document.getElementById("toasts");
-  if ([...box.children].some((other) => other.dataset.text === text)) return;
+  if (!box || [...box.children].some((other) => other.dataset.text === text)) return; // The page of a replica has none.
+  // Said already where it belongs.
+  if ([...document.querySelectorAll(".problem:not(:empty)")].some((place) => place.dataset.text === text)) return;
   const close = () => item.remove();
   const item = h("div", { class: "toast", role, "data-text": text },
     h("p", {}, text, " ", code && h("small", {}, code.slice(0, 200))),

@@ -15,7 +15,7 @@ export function waiting(app) {
   const device = h("strong", {});
   const place = problemPlace();
   let cancelled = false;
-  let following = false;
+  let followed; // the request whose end is waited for
   const cancel = button("Stop asking", () => attempt(cancel, place, async () => {
     cancelled = true;
     await current()?.cancel();
@@ -31,7 +31,7 @@ export function waiting(app) {
     h("p", { class: "hint" }, "You can close this page meanwhile: it goes on asking when you come back. What you write here now is kept as drafts until you are let in."),
     lost, place, h("div", { class: "actions" }, cancel));
 
-  const current = () => app.pending ?? app.hypha.signingIn;
+  const current = () => app.hypha.signingIn ?? app.pending;
 
   function update() {
     const request = current();
@@ -40,10 +40,13 @@ export function waiting(app) {
       setText(words, request.words.join(" "));
       making.replaceWith(words);
     }
-    if (!request || following) return;
-    following = true;
+    if (!request || request === followed) return;
+    followed = request;
     const { hypha } = app;
-    request.granted.then(() => app.update(), (error) => {
+    request.granted.then(() => {
+      app.pending = undefined;
+      app.update();
+    }, (error) => {
       if (hypha !== app.hypha) return;
       app.pending = undefined;
       if (!cancelled) refused(error);
@@ -53,8 +56,11 @@ export function waiting(app) {
   return { node, update };
 }
 
+// The package does not tell these apart, and another tab of this page can stop asking too.
+const ENDED = "This device is not let in: another one of yours refused it, the asking was stopped, or nobody answered in time. What you wrote meanwhile was not posted.";
+
 function refused(error) {
-  if (error.code === "NOT_AUTHORISED" || error.code === "REVOKED") toast("Your other device answered: this one is not let in. What you wrote meanwhile was not posted.");
+  if (error.code === "NOT_AUTHORISED" || error.code === "REVOKED") toast(ENDED);
   else if (error.code === "TIMEOUT") toast("Nobody answered in time. Sign in again when one of your other devices is at hand.");
   else toastProblem(error);
 }
