@@ -18,8 +18,7 @@ export type ErrorCode =
   | "WRONG_PASSPHRASE"
   | "NOT_AUTHORISED"
   | "LOCKED" | "REVOKED"
-  | "BAD_LINK"
-  | "BAD_INPUT"
+  | "BAD_LINK" | "BAD_INPUT"
   | "TOO_LARGE"
   | "CONFLICT"
   /** The disk is full. What was refused is in no list any more, and the same again works once there is room. */
@@ -395,8 +394,8 @@ export interface Messages extends EventTarget {
   addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: ListenerOptions): void;
   onmessage: ((message: Message) => unknown) | undefined;
   /**
-   * At most about 15 KiB. `to`: the key of a writer or visitor. `private`: for devices of this space only (`NOT_AUTHORISED`
-   * while there is no key that only they have); unless given, true for a device once devices share keys. At most 10 a second leave.
+   * At most about 15 KiB, 10 a second. `to`: the key of a writer or visitor. `private`: for devices of this space only; unless
+   * given, true for a device once devices share keys. `NOT_AUTHORISED` while there is none to seal with, `LOCKED` while locked.
    */
   send(data: Value, o?: { to?: string; private?: boolean }): Promise<void>;
 }
@@ -570,8 +569,9 @@ export interface Stats {
 
 /** On the device that asks to be let in. */
 export interface SignIn {
-  /** The four words to compare; empty while they are being derived. */
+  /** The four words to compare; empty while they are being derived, and where the passphrase was changed since: sign in anew. */
   readonly words: string[];
+  readonly outdated: boolean;
   /** Rejects when the request is refused, cancelled or runs out. */
   readonly granted: Promise<Space>;
   cancel(): Promise<void>;

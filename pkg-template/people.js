@@ -19,6 +19,11 @@ export class SignIn {
     return this.#node.snapshot.words ?? [];
   }
 
+  /** Whether the passphrase was changed since: nobody is asked any more. */
+  get outdated() {
+    return this.#node.snapshot.outdated ?? false;
+  }
+
   async cancel() {
     await this.#node.call("cancelSignIn");
     SignIn.end(this, SignIn.ended());

@@ -25,6 +25,7 @@ pub(super) fn snapshot(node: &Node) -> JsValue {
         ("writer", texts(own.map(|key| hex(key.as_bytes())))),
         ("device", texts(node.device_name().map(str::to_owned))),
         ("words", node.sign_in_words().map_or(JsValue::UNDEFINED, |four| words(&four))),
+        ("outdated", node.is_outdated().into()),
         (
             "rivals",
             node.rivals().iter().map(|key| JsValue::from(hex(key.as_bytes()))).collect::<Array>().into(),

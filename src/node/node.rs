@@ -477,6 +477,11 @@ impl Node {
         self.asking.as_ref()?.words
     }
 
+    /// Whether it waits with a passphrase that was changed since: nobody will let it in by that one.
+    pub fn is_outdated(&self) -> bool {
+        self.device().is_some_and(Device::is_outdated)
+    }
+
     fn call(&mut self, id: u32, call: Call) {
         if let Some(broken) = &self.broken {
             let result = Err(broken.clone());

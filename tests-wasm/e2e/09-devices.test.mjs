@@ -177,6 +177,13 @@ test("another passphrase, on the page: the old one opens nothing any more", scen
   const words = await setUp(first, { device: "Laptop" });
   await post(first, "still here");
   const { tab: second } = await joins(w, "firefox", server.url, first, words, "Phone");
+  // One more waits to be let in, by the old words.
+  const third = await (await w.browser("chrome")).open(server.url);
+  await inState(third, "visitor");
+  await third.click("remember");
+  await askToSignIn(third, words, "Tablet");
+  await post(third, "a draft from before");
+  await first.waitCount("request", 1, MEETING);
 
   // By keyboard; the view takes the focus.
   await (await first.byId("change-passphrase")).focus();
@@ -196,11 +203,20 @@ test("another passphrase, on the page: the old one opens nothing any more", scen
   await inState(first, "writer");
   await inState(second, "revoked");
 
+  // Who asked by the old words is let in no more, and what was on screen is not swapped for something else.
+  await first.click("request-over");
   await fillSignIn(second, words, "Phone");
   await second.waitSeen(/Use the new ones/, SLOW);
   await approve(first, await askToSignIn(second, next, "Phone"));
   await inState(second, "writer");
   await reads(second, ["still here"]);
+  await third.byId("waiting-changed", MEETING);
+  await third.reload();
+  await third.byId("waiting-changed");
+  await reads(third, ["still here", "a draft from before"]);
+  await approve(first, await askToSignIn(third, next, "Tablet"));
+  await inState(third, "writer");
+  await reads(second, ["still here", "a draft from before"]);
   assert.equal(await second.count("look"), 0, "that the passphrase let the laptop in anew is no news to who signs in anew");
   await first.run(() => [...document.querySelectorAll("[data-state=active] [data-testid=remove-device]")].at(0).click());
   await first.type("remove-passphrase", words.join(" "));

@@ -12,8 +12,8 @@ export const EVENTS = ["statechange", "request", "granted", "retracted", "revoke
 export function tell(app, name, detail) {
   if (name === "error" || name === "storage") {
     const error = detail instanceof Error ? detail : detail?.error ?? detail;
-    // A host that names another diary is a card of its own, and so is what was lost.
-    if (!(error?.code === "PINNED" && app.hypha.otherLink) && error?.kind !== "evicted" && (error?.code || error?.message)) toastProblem(error);
+    // A host that names another diary is a card of its own, and so is what was lost; a passphrase that was changed is said where it is waited.
+    if (!(error?.code === "PINNED" && app.hypha.otherLink) && error?.code !== "WRONG_PASSPHRASE" && error?.kind !== "evicted" && (error?.code || error?.message)) toastProblem(error);
   }
   if (name === "equivocation" || name === "retracted") part(() => import("./told.js")).then((told) => told[name](app, detail), toastProblem);
   if (name === "revoked") forgetLooks();

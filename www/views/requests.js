@@ -121,8 +121,8 @@ function requestCard(request, answer) {
       if (node.dataset.gone) return;
       node.dataset.gone = "yes";
       delete node.dataset.testid;
-      controls.replaceChildren(h("p", {}, "This request has run out, was taken back, or was answered on another device."),
-        h("div", { class: "actions" }, button("All right", proceed)));
+      controls.replaceChildren(h("p", {}, "This request has run out, was taken back, was answered on another device, or was made with a passphrase that is no longer yours."),
+        h("div", { class: "actions" }, button("All right", proceed, { test: "request-over" })));
     },
   };
 }

@@ -7,6 +7,7 @@ import { button, h, heading, passphraseField, setText, tick } from "../lib/dom.j
 import { ask } from "../lib/dialog.js";
 import { attempt, problemPlace } from "../lib/problems.js";
 import { recall } from "../lib/settings.js";
+import { signInForm } from "./sign-in.js";
 import { toast, toastProblem } from "./toast.js";
 
 export function waiting(app) {
@@ -25,21 +26,28 @@ export function waiting(app) {
   const lost = app.hypha.recover && h("details", {}, h("summary", { test: "recover" }, "None of your devices is left?"),
     h("p", {}, "Your passphrase can let this device in by itself. Use this only if you cannot open Hypha anywhere else."),
     button("Start again with the passphrase alone", () => recover(app), { test: "recover-start" }));
-  const node = h("section", { class: "card waiting" }, heading(2, "Let this device in from another one"),
+  const asking = h("div", {}, heading(2, "Let this device in from another one"),
     h("p", {}, "Open Hypha on a device that is already signed in. It will ask about ", device, " and show three sets of words. Pick these:"),
     making,
     h("p", { class: "hint" }, "You can close this page meanwhile: it goes on asking when you come back. What you write here now is kept as drafts until you are let in."),
-    lost, place, h("div", { class: "actions" }, cancel));
+    lost);
+  // With another passphrase than the one that it asked with: nobody would hear it.
+  const changed = h("div", { hidden: true, test: "waiting-changed" }, heading(2, "The passphrase was changed"),
+    h("p", {}, "It was changed on another device while this one waited. Sign in with the new words: what you wrote here is kept until then."));
+  const node = h("section", { class: "card waiting" }, asking, changed, place, h("div", { class: "actions" }, cancel));
 
   const current = () => app.hypha.signingIn ?? app.pending;
 
   function update() {
     const request = current();
     setText(device, recall("device") ?? "this device");
+    const outdated = request?.outdated ?? false;
+    if (outdated && changed.childElementCount === 2) changed.append(signInForm(app));
+    [asking.hidden, changed.hidden] = [outdated, !outdated];
     if (request?.words?.length) {
       setText(words, request.words.join(" "));
       making.replaceWith(words);
-    }
+    } else words.replaceWith(making);
     if (!request || request === followed) return;
     followed = request;
     const { hypha } = app;
