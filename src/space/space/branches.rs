@@ -351,7 +351,13 @@ impl Space {
         let (own, mut events) = (self.keys.take(), core::mem::take(&mut self.events));
         #[cfg(any(test, feature = "hostile"))]
         let hostile = core::mem::take(&mut self.hostile);
+        // What was told by others is in no file. Without the heads that were shown, an older copy of this device would
+        // take its feed for whole, and sign a second history.
+        let (heard, early) = (core::mem::take(&mut self.heard), core::mem::take(&mut self.early));
+        let now = self.received.now;
         *self = opened;
+        (self.heard, self.early) = (heard, early);
+        self.note_time(now);
         #[cfg(any(test, feature = "hostile"))]
         {
             self.hostile = hostile;
@@ -364,7 +370,8 @@ impl Space {
         events.push_back(SpaceEvent::Follows { writer });
         events.push_back(SpaceEvent::Writers);
         self.events = events;
-        Ok(())
+        // Feeds may be followed by now for which proofs waited.
+        self.take_early(files)
     }
 
     /// Every key that holds something.

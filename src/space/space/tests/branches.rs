@@ -1,4 +1,5 @@
-//! Branches of a forked feed: what is kept under a branch's name is that branch, whatever peers send.
+//! Branches of a forked feed: what is kept under a branch's name is that branch, whatever peers send; and what peers told
+//! outlives computing all anew.
 
 use super::{
     super::{branches::Side, load::store_side},
@@ -126,4 +127,54 @@ fn another_branch_that_is_stored_under_the_name_of_one_is_dropped() {
         assert_eq!(wanted, [(index, leaf, index, 0)]);
         all.take_and_pick();
     }
+}
+
+/// Some page was found damaged: all is computed anew.
+fn compute_anew(device: &mut Device, owner: PublicKey) {
+    device.space.doubt(&mut device.files, owner);
+    device.space.resume(&mut device.files).unwrap();
+    assert!(!device.space.is_waiting());
+}
+
+#[test]
+fn a_restored_copy_that_was_told_of_more_does_not_write_after_computing_anew() {
+    let (mut founder, mut device) = (Device::founder(1), Device::asker(2));
+    founder.grant(&device);
+    meet(&mut founder, &mut device);
+    device.put("before", "the back-up");
+    let mut restored = device.reopened();
+    restored.unlock();
+    device.put("after", "the back-up");
+    let (key, now) = (device.key(), 7_777_777);
+    let head = *device.space.feed(&key).unwrap().head().unwrap();
+    restored.space.hear(&key, &head);
+    restored.space.note_time(now);
+    let behind = Err(SpaceError::Behind { length: head.length, held: head.length - 1 });
+    assert_eq!(restored.write(vec![put("x", "y", false)]), behind);
+    for owner in [founder.key(), restored.space.key()] {
+        compute_anew(&mut restored, owner);
+        assert_eq!(restored.write(vec![put("x", "y", false)]), behind);
+    }
+    assert_eq!((restored.space.heard(&key), restored.space.received.now), (head.length, now));
+    assert!(!restored.space.is_fresh());
+    // With what it wrote since, it goes on.
+    restored.pull_all(&device);
+    restored.put("x", "y");
+    assert_eq!(restored.values("after"), ["the back-up"]);
+}
+
+#[test]
+fn a_proof_that_came_before_its_writer_outlives_computing_anew() {
+    let mut all = forked();
+    let (key, proof) = (all.one.key(), all.visitor.space.equivocations().next().unwrap());
+    let mut early = Device::new(10);
+    let founder = all.founder.key();
+    early.pull_records(&all.founder);
+    assert!(early.pull(&all.founder, &founder, 1));
+    let refused = early.space.add_equivocation(&mut early.files, &proof);
+    assert_eq!(refused, Err(SpaceError::NoWriter { writer: key }));
+    compute_anew(&mut early, founder);
+    all.founder.put("later", "value");
+    early.pull_all(&all.founder);
+    assert_eq!(early.space.fork_of(&key), Some(all.at.0));
 }
