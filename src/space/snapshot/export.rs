@@ -139,7 +139,9 @@ impl Space {
             let at = plan.feeds.binary_search_by(|(feed, _)| feed.cmp(&writer)).ok()?;
             plan.feeds.get(at).filter(|(_, head)| index < head.length).map(|_| (at, index))
         };
-        let records = self.public_keys(files)?.into_iter().filter_map(|(key, places)| {
+        // What stood when it was planned: what was written over since is still in the segments.
+        let lengths = plan.feeds.iter().map(|(feed, head)| (*feed, head.length)).collect();
+        let records = self.public_keys(files, &lengths)?.into_iter().filter_map(|(key, places)| {
             let places: Vec<(usize, u64)> = places.into_iter().filter_map(place).collect();
             (!places.is_empty()).then_some((key, places))
         });

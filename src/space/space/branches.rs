@@ -34,6 +34,25 @@ impl Side {
         Ok(Self { index, leaf, feed: Feed::open_branch(files, key, &leaf)? })
     }
 
+    /// Begins it anew: what is stored under its name is not known to be of it.
+    fn begin(files: &mut Files, key: PublicKey, index: u64, leaf: Hash) -> Result<Self, FeedError> {
+        Feed::remove_branch(files, &key, &leaf);
+        Self::open(files, key, index, leaf)
+    }
+
+    /// Whether what is held is the branch that it is named after: whoever signed several can prove any of them.
+    pub(super) fn is_named(&self, files: &Files) -> Result<bool, FeedError> {
+        Ok(self.feed.leaf(files, self.index)? == Some(self.leaf))
+    }
+
+    /// Takes blocks with their proof, of this branch only.
+    fn accept(&mut self, files: &mut Files, proof: &Proof, blocks: &[Vec<u8>]) -> Result<(), FeedError> {
+        // Read first as well: a page that is not in memory is missed before anything is changed.
+        self.is_named(files)?;
+        self.feed.accept(files, proof, blocks)?;
+        if self.is_named(files)? { Ok(()) } else { Err(FeedError::BadProof { index: self.index }) }
+    }
+
     /// First block past `index` that is not held.
     pub(super) fn end(&self) -> u64 {
         self.feed.next_missing(self.index)
@@ -157,18 +176,21 @@ impl Space {
         if !self.sides_wanted(files, feed).iter().any(wanted) {
             return Ok(());
         }
-        let sides = self.sides.entry(*feed).or_default();
-        if !sides.iter().any(|side| side.leaf == *leaf) {
+        let known = self.sides.get_mut(feed).into_iter().flatten().find(|side| side.leaf == *leaf);
+        if let Some(side) = known {
+            side.accept(files, proof, blocks)?;
+        } else {
             // A new branch begins with the block that names it.
             let first = blocks.first().map(|block| crate::feed::Node::leaf(index, block).hash);
             if proof.blocks_start != index || first != Some(*leaf) {
                 return Err(FeedError::BadProof { index }.into());
             }
-            sides.push(Side::open(files, *feed, index, *leaf)?);
+            // Kept only once it holds that block: an empty one would take any other branch in this one's place.
+            let mut side = Side::begin(files, *feed, index, *leaf)?;
+            side.accept(files, proof, blocks)?;
             store_side(files, self.files.sides, feed, index, leaf)?;
+            self.sides.entry(*feed).or_default().push(side);
         }
-        let Some(side) = sides.iter_mut().find(|side| side.leaf == *leaf) else { return Ok(()) };
-        side.feed.accept(files, proof, blocks)?;
         for index in (proof.blocks_start..).take(blocks.len()) {
             self.note_stray(files, feed, leaf, index)?;
         }
@@ -307,10 +329,9 @@ impl Space {
             let leaf = main.leaf(files, index)?;
             if let Some(leaf) = leaf.filter(|leaf| side.feed.leaf(files, index).ok().flatten() != Some(*leaf))
             {
-                let mut old = Side::open(files, *writer, index, leaf)?;
-                if old.feed.length() == 0 {
-                    old.feed.copy_branch(files, main, index)?;
-                }
+                // What is stored of it from the time when it was a side may be shorter, or another branch.
+                let mut old = Side::begin(files, *writer, index, leaf)?;
+                old.feed.copy_branch(files, main, index)?;
                 store_side(files, self.files.sides, writer, index, &leaf)?;
                 break;
             }
@@ -330,7 +351,13 @@ impl Space {
         let (own, mut events) = (self.keys.take(), core::mem::take(&mut self.events));
         #[cfg(any(test, feature = "hostile"))]
         let hostile = core::mem::take(&mut self.hostile);
+        // What was told by others is in no file. Without the heads that were shown, an older copy of this device would
+        // take its feed for whole, and sign a second history.
+        let (heard, early) = (core::mem::take(&mut self.heard), core::mem::take(&mut self.early));
+        let now = self.received.now;
         *self = opened;
+        (self.heard, self.early) = (heard, early);
+        self.note_time(now);
         #[cfg(any(test, feature = "hostile"))]
         {
             self.hostile = hostile;
@@ -343,7 +370,8 @@ impl Space {
         events.push_back(SpaceEvent::Follows { writer });
         events.push_back(SpaceEvent::Writers);
         self.events = events;
-        Ok(())
+        // Feeds may be followed by now for which proofs waited.
+        self.take_early(files)
     }
 
     /// Every key that holds something.

@@ -66,11 +66,12 @@ impl Space {
             else {
                 continue;
             };
-            let sides = self.sides.entry(writer).or_default();
-            // The main one may be stored as a side from the time when it was one.
-            if main.leaf(files, index)? != Some(leaf) && !sides.iter().any(|other| other.leaf == leaf) {
+            let known = self.sides.get(&writer).into_iter().flatten().any(|other| other.leaf == leaf);
+            // The main one may be stored as a side from the time when it was one. One that does not hold the block that
+            // names it may be any branch: it is fetched anew.
+            if !known && main.leaf(files, index)? != Some(leaf) && side.is_named(files)? {
                 let end = side.end();
-                sides.push(side);
+                self.sides.entry(writer).or_default().push(side);
                 for index in index..end {
                     self.note_stray(files, &writer, &leaf, index)?;
                 }

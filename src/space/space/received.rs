@@ -37,7 +37,7 @@ struct Mark {
 pub(super) struct Received {
     marks: Vec<Mark>,
     /// The time, as far as the owner told.
-    now: u64,
+    pub(super) now: u64,
 }
 
 impl Space {

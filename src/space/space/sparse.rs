@@ -87,11 +87,20 @@ impl Space {
         self.item_of(files, key, &slot.heads_among(among, &judge))
     }
 
-    /// Keys with public operations, and the entries that hold what stands; removals that nothing stands beside left out.
-    pub(in crate::space) fn public_keys(&self, files: &Files) -> Result<PublicKeys, SpaceError> {
+    /// Keys with public operations, and the entries that hold what stands, by the first so many entries of each feed alone;
+    /// removals that nothing stands beside left out.
+    pub(in crate::space) fn public_keys(
+        &self,
+        files: &Files,
+        lengths: &Map<PublicKey, u64>,
+    ) -> Result<PublicKeys, SpaceError> {
         let (mut keys, judge) = (Vec::new(), Judge { access: &self.access, numbers: &self.numbers });
         self.view.each(files, &Range::default(), &judge, &mut |key, slot| {
-            let heads = slot.heads_among(|place| !place.private, &judge);
+            let within = |place: &Place| {
+                let length = lengths.get(&self.numbers.key(place.writer));
+                !place.private && length.is_some_and(|length| place.index < *length)
+            };
+            let heads = slot.heads_among(within, &judge);
             if heads.iter().any(|place| !place.delete) {
                 let entries = heads.iter().map(|place| (self.numbers.key(place.writer), place.index));
                 keys.push((key.to_owned(), entries.collect()));

@@ -1,6 +1,7 @@
 //! Whole spaces that exchange blocks directly, through proofs.
 
 mod acts;
+mod branches;
 mod data;
 mod faults;
 mod hyperdb;

@@ -15,18 +15,25 @@ struct Host {
     rounds: usize,
 }
 
+fn plan(device: &Device) -> SnapshotPlan {
+    let plan = device.space.plan_snapshot(&device.files).unwrap();
+    SnapshotPlan::decode(&plan.encode()).unwrap()
+}
+
 impl Host {
     fn of(device: &Device) -> Self {
-        let plan = device.space.plan_snapshot(&device.files).unwrap();
-        let plan = SnapshotPlan::decode(&plan.encode()).unwrap();
+        Self::as_planned(device, &plan(device))
+    }
+
+    fn as_planned(device: &Device, plan: &SnapshotPlan) -> Self {
         let mut host = Self { files: Map::new(), head: Vec::new(), fetched: 0, rounds: 0 };
         let mut names = Vec::new();
         for number in 0..plan.segments() {
-            let bytes = device.space.snapshot_segment(&device.files, &plan, number).unwrap();
+            let bytes = device.space.snapshot_segment(&device.files, plan, number).unwrap();
             names.push(blake2b(&[&bytes]));
             host.files.insert(blake2b(&[&bytes]), bytes);
         }
-        let mut rest = device.space.finish_snapshot(&device.files, 5000, &plan, &names).unwrap();
+        let mut rest = device.space.finish_snapshot(&device.files, 5000, plan, &names).unwrap();
         host.head = rest.pop().unwrap();
         host.files.extend(rest.into_iter().map(|bytes| (blake2b(&[&bytes]), bytes)));
         host
@@ -244,6 +251,34 @@ fn files_that_did_not_change_keep_their_names() {
         after.files.iter().filter(|(name, _)| before.files.contains_key(*name)).map(|(_, b)| b.len()).sum();
     let all: usize = after.files.values().map(Vec::len).sum();
     assert!(kept * 2 > all, "{kept} of {all} bytes stay");
+}
+
+#[test]
+fn what_is_written_while_a_snapshot_is_made_changes_nothing_of_it() {
+    let (mut a, mut b) = (Device::founder(1), Device::asker(2));
+    a.grant(&b);
+    meet(&mut a, &mut b);
+    posts(&mut a, 0..4);
+    posts(&mut b, 4..6);
+    a.put("posts/rival", "a");
+    b.put("posts/rival", "b");
+    a.write(vec![put("posts/gone", "gone", false), delete("posts/gone")]).unwrap();
+    meet(&mut a, &mut b);
+    let (planned, before) = (plan(&a), a.all());
+    // Written over by its author and by another, removed, settled, put back, and new.
+    a.put("posts/000000", "later");
+    a.put_private("posts/000001", "later and private");
+    meet(&mut a, &mut b);
+    b.put("posts/000002", "later");
+    b.write(vec![delete("posts/000003"), delete("posts/000004")]).unwrap();
+    b.put("posts/rival", "settled");
+    b.put("posts/gone", "back");
+    b.put("posts/000007", "new");
+    meet(&mut a, &mut b);
+    assert_ne!(a.all(), before);
+    let mut host = Host::as_planned(&a, &planned);
+    let (items, refused) = host.list(&mut host.reader(), &Range::default());
+    assert_eq!((items, refused), (before, vec![]));
 }
 
 #[test]
