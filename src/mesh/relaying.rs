@@ -192,8 +192,10 @@ impl Mesh {
 
     /// Sends what is due in all conversations; gives up those that nobody answers.
     pub(super) fn flush_relays(&mut self, now: u64, entropy: &mut dyn Entropy) {
-        let ids: Vec<NodeId> = self.links.values().copied().collect();
-        for id in ids {
+        // Each begins behind the one that sent last: the first in turn would take all that the pace allows.
+        let mut ids: Vec<(LinkId, NodeId)> = self.links.iter().map(|(link, id)| (*link, *id)).collect();
+        ids.sort_unstable_by_key(|(link, _)| (*link <= self.relayed_last, *link));
+        for (turn, id) in ids {
             if self.peers.get(&id).and_then(|peer| self.relay_hub(peer)).is_none() {
                 continue;
             }
@@ -210,6 +212,9 @@ impl Mesh {
                     self.event(MeshEvent::LinkWritable { link, via });
                 }
                 let Some(packet) = packet else { break };
+                if packet.number > 0 {
+                    self.relayed_last = turn;
+                }
                 self.relay_out(&id, &Direct::Relay { attempt: number, packet }, now, entropy);
             }
         }
