@@ -15,7 +15,7 @@
 
 use std::collections::VecDeque;
 
-use super::LinkId;
+use super::{HubId, LinkId};
 use crate::collections::Map;
 
 /// One end of a conversation over a hub.
@@ -24,6 +24,8 @@ pub(crate) struct Relay {
     pub(crate) id: LinkId,
     /// The dialer's number for the conversation.
     pub(crate) number: u64,
+    /// Where the other end's last packet came from, so where it is reached.
+    pub(crate) hub: Option<HubId>,
     queue: VecDeque<u8>,
     full: bool,
     /// Sent and not acknowledged, from `acknowledged` + 1 on.
@@ -72,6 +74,7 @@ impl Relay {
         Self {
             id,
             number,
+            hub: None,
             queue: VecDeque::new(),
             full: false,
             out: VecDeque::new(),

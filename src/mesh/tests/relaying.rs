@@ -218,3 +218,59 @@ fn of_two_relayed_links_neither_starves() {
     assert!(*least > 1_000_000 && most - least < most / 10, "{got:?}");
     assert!(world.nodes.iter().all(|node| node.closed.is_empty()));
 }
+
+/// Nodes of which one loses a hub, and the link and carrier of the other.
+fn one_loses(world: &mut World, node: usize, hub: usize) {
+    // What it says there arrives nowhere, and nothing of there reaches it; and it knows.
+    let (id, (_, generation)) =
+        world.nodes[node].sockets.iter().find(|(_, socket)| socket.0 == hub).map(|(id, s)| (*id, *s)).unwrap();
+    world.hubs[hub].sockets.remove(&(node, id, generation));
+    let now = world.now;
+    let mesh = &mut world.nodes[node].mesh;
+    mesh.remove_hub(id).unwrap();
+    mesh.tick(now, &mut world.entropy);
+    world.drain(node);
+}
+
+#[test]
+fn a_conversation_goes_on_over_the_hub_that_is_left() {
+    for (seed, hub, loser) in [(41, 0, 0), (42, 0, 1), (43, 1, 0), (44, 1, 1)] {
+        let (mut world, all) = relayed(seed, &[0, 1], 2);
+        one_loses(&mut world, loser, hub);
+        // The one that lost it speaks, and is answered where it spoke.
+        talk(&mut world, loser, 100_000);
+        talk(&mut world, 1 - loser, 100_000);
+        assert!(world.full(&all) && world.nodes.iter().all(|node| node.opened == 1), "seed {seed}");
+    }
+}
+
+#[test]
+fn what_dies_on_one_hub_begins_again_on_the_other() {
+    for (seed, hub, loser) in [(51, 0, 0), (52, 0, 1), (53, 1, 0), (54, 1, 1)] {
+        let (mut world, all) = relayed(seed, &[0, 1], 2);
+        one_loses(&mut world, loser, hub);
+        // Only the other speaks, and may do so where nobody hears it any more.
+        let (from, to) = (1 - loser, loser);
+        let (link, via, _) = relays_of(&world, from)[0];
+        let _ = world.nodes[from].mesh.send(link, via, vec![4; 100]);
+        world.run(24_000);
+        world.nodes[to].received.clear();
+        let spoke = |world: &mut World| {
+            for node in 0..2 {
+                for (link, via, _) in relays_of(world, node) {
+                    let _ = world.nodes[node].mesh.send(link, via, vec![5]);
+                }
+                let now = world.now;
+                world.nodes[node].mesh.flush(now, &mut world.entropy);
+                world.drain(node);
+            }
+            world.run(100);
+            world.full(&all) && world.nodes.iter().all(|node| !node.received.is_empty())
+        };
+        world.nodes.iter_mut().for_each(|node| node.received.clear());
+        let end = world.now + 60_000;
+        while !spoke(&mut world) {
+            assert!(world.now < end, "seed {seed}");
+        }
+    }
+}
