@@ -9,7 +9,10 @@ use super::membership::MAX_SPACE_LINKS;
 use super::peer::{Link, Path, Peer};
 use super::relay::{Packet, Relay};
 use super::signal::{Bye, Direct};
-use super::{Carrier, CloseReason, HubId, LinkId, Mesh, MeshEvent, MeshOutput, NodeId, hub::{HubConnection, HubNews}};
+use super::{
+    Carrier, CloseReason, HubId, LinkId, Mesh, MeshEvent, MeshOutput, NodeId,
+    hub::{HubConnection, HubNews},
+};
 use crate::crypto::Entropy;
 
 /// Which hubs may carry data.

@@ -219,11 +219,15 @@ fn of_two_relayed_links_neither_starves() {
     assert!(world.nodes.iter().all(|node| node.closed.is_empty()));
 }
 
-/// Nodes of which one loses a hub, and the link and carrier of the other.
+/// A node loses a hub without a word to the others.
 fn one_loses(world: &mut World, node: usize, hub: usize) {
-    // What it says there arrives nowhere, and nothing of there reaches it; and it knows.
-    let (id, (_, generation)) =
-        world.nodes[node].sockets.iter().find(|(_, socket)| socket.0 == hub).map(|(id, s)| (*id, *s)).unwrap();
+    // Nothing of there reaches it any more, and it knows.
+    let (id, (_, generation)) = world.nodes[node]
+        .sockets
+        .iter()
+        .find(|(_, socket)| socket.0 == hub)
+        .map(|(id, s)| (*id, *s))
+        .unwrap();
     world.hubs[hub].sockets.remove(&(node, id, generation));
     let now = world.now;
     let mesh = &mut world.nodes[node].mesh;
