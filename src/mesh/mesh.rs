@@ -34,6 +34,8 @@ pub struct Mesh {
     pub(super) webrtc: bool,
     pub(super) relaying: Relaying,
     pub(super) pace: Pace,
+    /// The link that sent data over a hub last.
+    pub(super) relayed_last: LinkId,
     pub(super) tabs: Tabs,
     pub(super) last_link: u64,
     last_hub: u32,
@@ -65,6 +67,7 @@ impl Mesh {
             webrtc: true,
             relaying: Relaying::Told,
             pace: Pace::new(0),
+            relayed_last: LinkId(0),
             tabs,
             last_link: 0,
             last_hub: 0,
@@ -388,6 +391,7 @@ impl Mesh {
 
     /// What the session queued for hubs goes on its way.
     pub fn flush(&mut self, now: u64, entropy: &mut dyn Entropy) {
+        self.pace.clock(now);
         if self.may_relay() && self.relay_deadline().is_some_and(|at| at <= now) {
             self.flush_relays(now, entropy);
             self.changed();

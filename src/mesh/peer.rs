@@ -15,6 +15,8 @@ pub(crate) struct Peer {
     pub(crate) spaces: Set<PublicKey>,
     /// Where it was heard, and how to answer there.
     pub(crate) hubs: Map<HubId, Option<Route>>,
+    /// Where it was heard last.
+    pub(crate) last_hub: Option<HubId>,
     /// Neighbours who know it, the latest last.
     pub(crate) via: Vec<NodeId>,
     /// Its introductions in a row that led nowhere.
@@ -80,6 +82,7 @@ impl Peer {
             key: None,
             spaces: Set::new(),
             hubs: Map::new(),
+            last_hub: None,
             via: Vec::new(),
             duds: 0,
             heard_at: now,
@@ -105,6 +108,7 @@ impl Peer {
         self.via.clear();
         if self.hubs.len() < MAX_HUBS_PER_PEER || self.hubs.contains_key(&hub) {
             self.hubs.insert(hub, route);
+            self.last_hub = Some(hub);
         }
     }
 

@@ -15,7 +15,7 @@
 
 use std::collections::VecDeque;
 
-use super::LinkId;
+use super::{HubId, LinkId};
 use crate::collections::Map;
 
 /// One end of a conversation over a hub.
@@ -24,6 +24,8 @@ pub(crate) struct Relay {
     pub(crate) id: LinkId,
     /// The dialer's number for the conversation.
     pub(crate) number: u64,
+    /// Where the other end's last packet came from, so where it is reached.
+    pub(crate) hub: Option<HubId>,
     queue: VecDeque<u8>,
     full: bool,
     /// Sent and not acknowledged, from `acknowledged` + 1 on.
@@ -72,6 +74,7 @@ impl Relay {
         Self {
             id,
             number,
+            hub: None,
             queue: VecDeque::new(),
             full: false,
             out: VecDeque::new(),
@@ -131,36 +134,49 @@ impl Relay {
         next
     }
 
-    /// The next packet that is due, if the pace allows it.
+    /// The next packet that is due: data if the pace allows it, else an answer. Answers are small and go whatever the
+    /// pace: without them the other end would say all again, and give up in the end.
     pub(crate) fn poll(&mut self, now: u64, pace: &mut Pace) -> Option<Packet> {
         let late = self.late().filter(|(_, due)| now >= *due).map(|(at, _)| at);
-        if let Some(at) = late {
-            let sent = self.out.get_mut(at)?;
-            if !pace.take(sent.bytes.len(), now) {
-                return None;
-            }
-            (sent.at, sent.again, sent.skipped) = (now, true, 0);
-            let bytes = sent.bytes.clone();
-            self.unheard = self.unheard.saturating_add(1);
-            let number =
-                self.acknowledged.saturating_add(u64::try_from(at).unwrap_or(u64::MAX)).saturating_add(1);
-            return Some(self.packet(number, bytes));
+        let data = match late {
+            // Nothing new before it, which could take away each time what it waits for.
+            Some(at) => self.again(at, now, pace),
+            None => self.more(now, pace),
+        };
+        data.or_else(|| self.answer(now))
+    }
+
+    /// Says a packet again.
+    fn again(&mut self, at: usize, now: u64, pace: &mut Pace) -> Option<Packet> {
+        let sent = self.out.get_mut(at)?;
+        if !pace.take(sent.bytes.len(), now) {
+            return None;
         }
+        (sent.at, sent.again, sent.skipped) = (now, true, 0);
+        let bytes = sent.bytes.clone();
+        self.unheard = self.unheard.saturating_add(1);
+        let number =
+            self.acknowledged.saturating_add(u64::try_from(at).unwrap_or(u64::MAX)).saturating_add(1);
+        Some(self.packet(number, bytes))
+    }
+
+    /// Cuts a packet off the queue.
+    fn more(&mut self, now: u64, pace: &mut Pace) -> Option<Packet> {
         let under_way = u64::try_from(self.out.len()).unwrap_or(u64::MAX);
-        if !self.queue.is_empty() && under_way < MAX_UNDER_WAY {
-            let length = self.queue.len().min(PACKET);
-            if !pace.take(length, now) {
-                return None;
-            }
-            let bytes: Vec<u8> = self.queue.drain(..length).collect();
-            if self.out.is_empty() {
-                (self.moved_at, self.heard_at, self.unheard) = (now, now, 0);
-            }
-            let sent = Sent { bytes: bytes.clone(), at: now, again: false, held: false, skipped: 0 };
-            self.out.push_back(sent);
-            return Some(self.packet(self.acknowledged.saturating_add(under_way).saturating_add(1), bytes));
+        let length = self.queue.len().min(PACKET);
+        if length == 0 || under_way >= MAX_UNDER_WAY || !pace.take(length, now) {
+            return None;
         }
-        // Answers are small and go whatever the pace: without them the other end would say all again.
+        let bytes: Vec<u8> = self.queue.drain(..length).collect();
+        if self.out.is_empty() {
+            (self.moved_at, self.heard_at, self.unheard) = (now, now, 0);
+        }
+        let sent = Sent { bytes: bytes.clone(), at: now, again: false, held: false, skipped: 0 };
+        self.out.push_back(sent);
+        Some(self.packet(self.acknowledged.saturating_add(under_way).saturating_add(1), bytes))
+    }
+
+    fn answer(&mut self, now: u64) -> Option<Packet> {
         self.answer_at.filter(|at| now >= *at)?;
         let first = self.received.saturating_add(2);
         let held = self.early.keys().filter_map(|number| number.checked_sub(first));
@@ -179,13 +195,16 @@ impl Relay {
 
     /// When [`Relay::poll`] or [`Relay::is_dead`] has something to say.
     pub(crate) fn deadline(&self, pace: &Pace) -> Option<u64> {
-        let again = self.late().map(|(at, due)| {
+        let late = self.late();
+        let again = late.map(|(at, due)| {
             let bytes = self.out.get(at).map_or(0, |sent| sent.bytes.len());
             due.max(pace.ready_at(bytes)).min(self.dead_at())
         });
         let under_way = u64::try_from(self.out.len()).unwrap_or(u64::MAX);
         let more = (!self.queue.is_empty() && under_way < MAX_UNDER_WAY)
-            .then(|| pace.ready_at(self.queue.len().min(PACKET)));
+            .then(|| pace.ready_at(self.queue.len().min(PACKET)))
+            // From then on the one that is late goes first.
+            .filter(|at| late.is_none_or(|(_, due)| *at < due));
         [again, more, self.answer_at].into_iter().flatten().min()
     }
 
@@ -267,30 +286,43 @@ pub(crate) struct Pace {
     /// Bytes that may go now.
     level: u64,
     at: u64,
+    /// What the dearest of those cost that were refused since a packet went. Until there is as much, nobody gets
+    /// anything: cheaper ones would take away each time what that one waits for.
+    wanted: u64,
 }
 
 impl Pace {
     pub(crate) const fn new(now: u64) -> Self {
-        Self { level: BURST, at: now }
+        Self { level: BURST, at: now, wanted: 0 }
+    }
+
+    /// The clock may have been set back; waiting until it is where it was would stop everything for as long.
+    pub(crate) fn clock(&mut self, now: u64) {
+        self.at = self.at.min(now);
     }
 
     fn take(&mut self, bytes: usize, now: u64) -> bool {
+        self.clock(now);
         let gained = now.saturating_sub(self.at).saturating_mul(BYTES_PER_SECOND) / 1_000;
         if gained > 0 {
             self.level = self.level.saturating_add(gained).min(BURST);
             self.at = now;
         }
-        match self.level.checked_sub(cost(bytes)) {
+        let cost = cost(bytes);
+        match self.level.checked_sub(cost).filter(|_| self.level >= self.wanted) {
             Some(level) => {
-                self.level = level;
+                (self.level, self.wanted) = (level, 0);
                 true
             }
-            None => false,
+            None => {
+                self.wanted = self.wanted.max(cost);
+                false
+            }
         }
     }
 
     fn ready_at(&self, bytes: usize) -> u64 {
-        let missing = cost(bytes).saturating_sub(self.level);
+        let missing = cost(bytes).max(self.wanted).saturating_sub(self.level);
         self.at.saturating_add(missing.saturating_mul(1_000).div_ceil(BYTES_PER_SECOND))
     }
 }

@@ -9,7 +9,10 @@ use super::membership::MAX_SPACE_LINKS;
 use super::peer::{Link, Path, Peer};
 use super::relay::{Packet, Relay};
 use super::signal::{Bye, Direct};
-use super::{Carrier, CloseReason, HubId, LinkId, Mesh, MeshEvent, MeshOutput, NodeId, hub::HubNews};
+use super::{
+    Carrier, CloseReason, HubId, LinkId, Mesh, MeshEvent, MeshOutput, NodeId,
+    hub::{HubConnection, HubNews},
+};
 use crate::crypto::Entropy;
 
 /// Which hubs may carry data.
@@ -75,12 +78,34 @@ impl Mesh {
         self.hubs.iter().any(|hub| hub.may_relay())
     }
 
-    /// The hub over which a node is reached with data, if one may.
+    /// The hub over which a node is reached with data, if one may: where its conversation's last packet came from, or
+    /// where it was heard last. It may have lost any other without a word.
     fn relay_hub(&self, peer: &Peer) -> Option<HubId> {
         if self.relaying == Relaying::Never {
             return None;
         }
-        self.hubs.iter().find(|hub| hub.may_relay() && peer.hubs.contains_key(&hub.id())).map(|hub| hub.id())
+        let relay = peer.link.as_ref().and_then(|link| link.relay.as_ref());
+        let spoke = relay.and_then(|relay| relay.hub).into_iter().chain(peer.last_hub);
+        let mut hubs = spoke.chain(self.hubs.iter().map(|hub| hub.id()));
+        hubs.find(|hub| self.relays_on(*hub, peer))
+    }
+
+    fn relays_on(&self, hub: HubId, peer: &Peer) -> bool {
+        let may = |one: &HubConnection| one.id() == hub && one.may_relay();
+        peer.hubs.contains_key(&hub) && self.hubs.iter().any(may)
+    }
+
+    /// Nobody answers on the hub of a conversation: the next begins on another where the node was heard, if there is
+    /// one, until it is heard here again.
+    fn avoid_hub(&mut self, id: &NodeId) {
+        let Some(peer) = self.peers.get(id) else { return };
+        let Some(silent) = self.relay_hub(peer) else { return };
+        let other = |hub: &HubConnection| hub.id() != silent && self.relays_on(hub.id(), peer);
+        if self.hubs.iter().any(other)
+            && let Some(peer) = self.peers.get_mut(id)
+        {
+            peer.hubs.remove(&silent);
+        }
     }
 
     /// Begins conversations where one is due.
@@ -171,6 +196,9 @@ impl Mesh {
         }
         let link = self.peers.get_mut(id).and_then(|peer| peer.link.as_mut());
         let Some(relay) = link.and_then(|link| link.relay.as_mut()) else { return };
+        if allowed {
+            relay.hub = Some(hub);
+        }
         let via = relay.id;
         for bytes in relay.receive(packet, now) {
             self.link_data(id, via, bytes);
@@ -192,8 +220,10 @@ impl Mesh {
 
     /// Sends what is due in all conversations; gives up those that nobody answers.
     pub(super) fn flush_relays(&mut self, now: u64, entropy: &mut dyn Entropy) {
-        let ids: Vec<NodeId> = self.links.values().copied().collect();
-        for id in ids {
+        // Each begins behind the one that sent last: the first in turn would take all that the pace allows.
+        let mut ids: Vec<(LinkId, NodeId)> = self.links.iter().map(|(link, id)| (*link, *id)).collect();
+        ids.sort_unstable_by_key(|(link, _)| (*link <= self.relayed_last, *link));
+        for (turn, id) in ids {
             if self.peers.get(&id).and_then(|peer| self.relay_hub(peer)).is_none() {
                 continue;
             }
@@ -201,6 +231,7 @@ impl Mesh {
                 let Some(relay) = link.relay.as_mut() else { break };
                 if relay.is_dead(now) {
                     self.say_bye_to_relay(&id, Bye::Closed, now, entropy);
+                    self.avoid_hub(&id);
                     self.relay_gone(&id, CloseReason::Timeout { seconds: 20 }, now, entropy);
                     break;
                 }
@@ -210,6 +241,9 @@ impl Mesh {
                     self.event(MeshEvent::LinkWritable { link, via });
                 }
                 let Some(packet) = packet else { break };
+                if packet.number > 0 {
+                    self.relayed_last = turn;
+                }
                 self.relay_out(&id, &Direct::Relay { attempt: number, packet }, now, entropy);
             }
         }

@@ -438,6 +438,8 @@ const DIRECT: u8 = 1;
 const MAX_AGREED: usize = 16;
 /// Sizes of what is sealed.
 const BUCKETS: [usize; 4] = [256, 1024, 4096, 16384];
+/// Bytes of a sealed hello: it fits the smallest size.
+pub(crate) const MAX_HELLO: usize = NONCE_LENGTH + 256 + TAG_LENGTH;
 const MAX_ENVELOPE: usize = NONCE_LENGTH + 16384 + TAG_LENGTH;
 /// Clocks may be a day apart; an hour for the way.
 const MAX_SKEW_MS: u64 = 25 * 3_600_000;
@@ -466,7 +468,7 @@ mod tests {
         let (mut alice, mut bob, mut entropy) = pair();
         let rooms = [room(&SPACE, 1), room(&SPACE, 2)];
         let sealed = alice.hello(&SPACE, &rooms, Wants::Hungry, NOW, &mut entropy);
-        assert!(sealed.iter().all(|s| s.len() == 24 + 256 + 16));
+        assert!(MAX_HELLO == 24 + 256 + 16 && sealed.iter().all(|s| s.len() == MAX_HELLO));
         assert!(bob.receive(&PublicKey([8; 32]), &rooms[0], &sealed[0], NOW).is_none());
         assert!(bob.receive(&SPACE, &rooms[1], &sealed[0], NOW).is_none(), "another topic");
         let got = bob.receive(&SPACE, &rooms[0], &sealed[0], NOW).unwrap();

@@ -20,6 +20,13 @@ pub(crate) struct HubConnection {
     garbage_left: Bucket,
     intake: Bucket,
     healthy: bool,
+    /// Whether it was ever ready. Such a hub is of its kind for good: silence at first means that it is slow, or that
+    /// the page slept over its answer.
+    ever_ready: bool,
+    /// Whether it is left alone only because nothing there spoke its kind's language.
+    foreign: bool,
+    /// The hub asked not to be tried earlier.
+    not_before: u64,
 }
 
 /// What the mesh is to do or know; in order.
@@ -58,6 +65,9 @@ impl HubConnection {
             garbage_left: Bucket::new(GARBAGE_BURST, 1, now),
             intake: Bucket::new(INTAKE_BURST, INTAKE_PER_SECOND, now),
             healthy: false,
+            ever_ready: false,
+            foreign: false,
+            not_before: 0,
         }
     }
 
@@ -183,15 +193,21 @@ impl HubConnection {
         self.digest(out, now, entropy)
     }
 
-    /// The page came back: tries at once, or makes sure that an open socket did not die in its sleep.
+    /// The page came back: tries at once, or makes sure that a socket did not die in its sleep. What a hub asked for
+    /// is kept: a page comes back with every change of tabs, and a hub that is full must not hear of each.
     pub(crate) fn awake(&mut self, now: u64, entropy: &mut dyn Entropy) -> Vec<HubNews> {
         let mut out = HubOut::default();
+        let soon = now.saturating_add(u64::from(entropy.below(1_000)));
         match &mut self.state {
             HubState::Waiting { until } => {
-                *until = (*until).min(now.saturating_add(u64::from(entropy.below(1_000))));
+                // Nobody asks for longer, so that a clock that was set back does not either.
+                let asked = self.not_before.min(now.saturating_add(PARK_MS));
+                *until = (*until).min(soon.max(asked));
             }
-            HubState::Open => self.adapter.probe(now, &mut out),
-            HubState::Connecting | HubState::Garbage { .. } | HubState::Refused { .. } => {}
+            // That nothing answered may have been the sleep, or a network that lets nothing through.
+            HubState::Refused { until } if self.foreign => *until = (*until).min(soon),
+            HubState::Connecting | HubState::Open => self.adapter.probe(now, &mut out),
+            HubState::Garbage { .. } | HubState::Refused { .. } => {}
         }
         frames(out)
     }
@@ -258,6 +274,7 @@ impl HubConnection {
                 }
                 HubEvent::Ready => {
                     self.state = HubState::Open;
+                    self.ever_ready = true;
                     self.until = Some(now.saturating_add(HEALTHY_MS));
                     news.extend([HubNews::State, HubNews::Ready]);
                 }
@@ -271,6 +288,7 @@ impl HubConnection {
                 }
                 HubEvent::Refused { reason } => {
                     self.error = Some(format!("the hub refuses: {reason}"));
+                    self.foreign = false;
                     let until = self.park(now);
                     self.state = HubState::Refused { until };
                     news.extend([HubNews::Close, HubNews::State]);
@@ -283,13 +301,20 @@ impl HubConnection {
                 }
                 HubEvent::Throttled { wait_ms } => {
                     self.wait("the hub asks for patience".to_owned(), now, entropy);
+                    self.not_before = now.saturating_add(wait_ms.min(PARK_MS));
                     if let HubState::Waiting { until } = &mut self.state {
-                        *until = (*until).max(now.saturating_add(wait_ms.min(PARK_MS)));
+                        *until = (*until).max(self.not_before);
                     }
                     news.extend([HubNews::Close, HubNews::State]);
                     return news;
                 }
+                HubEvent::WrongKind if self.ever_ready => {
+                    self.wait("the hub does not answer".to_owned(), now, entropy);
+                    news.extend([HubNews::Close, HubNews::State]);
+                    return news;
+                }
                 HubEvent::WrongKind => {
+                    self.foreign = true;
                     self.error = Some(match self.url.kind() {
                         Some(kind) => format!("not a hub of this kind: nothing there speaks {}", kind.name()),
                         None => "not a hub of a kind that is known".to_owned(),
@@ -405,6 +430,81 @@ mod tests {
             now = until;
         }
         assert_eq!(hub.info().garbage, 65 * 8);
+    }
+
+    /// The page froze while the first question of a socket was out; the overdue tick runs before the queued pong.
+    #[test]
+    fn a_hub_that_worked_is_never_taken_for_another_kind() {
+        let (mut hub, mut entropy) = hub();
+        hub.tick(0, &mut entropy);
+        hub.opened(0);
+        hub.frame(&text(r#"{"type":"pong"}"#), 0, &mut entropy);
+        assert!(hub.is_open());
+        hub.closed(Some(1006), "", 3_600_000, &mut entropy);
+        let now = hub.deadline().unwrap();
+        hub.tick(now, &mut entropy);
+        hub.opened(now);
+        let now = now + 40_000;
+        assert!(matches!(hub.tick(now, &mut entropy).as_slice(), [HubNews::Close, HubNews::State]));
+        let HubState::Waiting { until } = hub.info().state else { panic!("{:?}", hub.info()) };
+        assert!(until <= now + 2_000, "{}", until - now);
+        assert_eq!(hub.info().error.unwrap(), "the hub does not answer");
+    }
+
+    #[test]
+    fn waking_gives_the_first_answer_its_time_again() {
+        let (mut hub, mut entropy) = hub();
+        hub.tick(0, &mut entropy);
+        hub.opened(0);
+        assert!(hub.awake(40_000, &mut entropy).is_empty(), "the first question is still out");
+        assert!(hub.tick(40_000, &mut entropy).is_empty());
+        // No sooner than without the waking.
+        assert_eq!(hub.deadline(), Some(50_000));
+        hub.frame(&text(r#"{"type":"pong"}"#), 40_001, &mut entropy);
+        assert!(hub.is_open());
+    }
+
+    #[test]
+    fn waking_ends_the_wait_for_another_kind_but_none_that_the_hub_asked_for() {
+        let (mut hub, mut entropy) = hub();
+        hub.tick(0, &mut entropy);
+        hub.opened(0);
+        hub.tick(10_000, &mut entropy);
+        assert!(matches!(hub.info().state, HubState::Refused { .. }));
+        hub.awake(20_000, &mut entropy);
+        assert!(hub.deadline().unwrap() <= 21_000);
+        // It is the same hub as before, so the next wait is longer.
+        let now = hub.deadline().unwrap();
+        hub.tick(now, &mut entropy);
+        hub.opened(now);
+        hub.tick(now + 10_000, &mut entropy);
+        assert_eq!(hub.deadline(), Some(now + 10_000 + 2 * PARK_MS));
+
+        // One that refuses in words, or is full, is left alone as long as it was told.
+        let url = HubUrl::parse("peerjs+ws://127.0.0.1:9000").unwrap();
+        for (words, at_least, at_most) in [("Invalid key", PARK_MS, PARK_MS), ("user limit", 60_000, 60_000)]
+        {
+            let mut hub = HubConnection::new(HubId(1), url.clone(), 0, &mut entropy);
+            hub.tick(0, &mut entropy);
+            hub.opened(0);
+            let error = format!(r#"{{"type":"ERROR","payload":{{"msg":"{words}"}}}}"#);
+            hub.frame(&text(&error), 0, &mut entropy);
+            for now in [1_000, 5_000, 59_999] {
+                hub.awake(now, &mut entropy);
+                let until = hub.deadline().unwrap();
+                assert!((at_least..=at_most).contains(&until), "{words}: {until}");
+            }
+            // A clock that was set back makes no long wait of a short one.
+            let mut hub = HubConnection::new(HubId(1), url.clone(), 0, &mut entropy);
+            let now = 10 * PARK_MS;
+            hub.tick(now, &mut entropy);
+            hub.opened(now);
+            hub.frame(&text(&error), now, &mut entropy);
+            if words == "user limit" {
+                hub.awake(0, &mut entropy);
+                assert!(hub.deadline().unwrap() <= PARK_MS);
+            }
+        }
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Matchbox {
                 self.pulse.answered(now, out);
             } else {
                 let data = signal.remove("data").ok_or("a signal without data")?;
-                self.routes.heard(&sender, data, out)?;
+                self.routes.heard(&sender, data, now, out)?;
             }
         }
         Ok(())

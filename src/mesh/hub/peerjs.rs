@@ -99,7 +99,7 @@ impl PeerJs {
             "OFFER" if from == self.own => self.pulse.answered(now, out),
             "OFFER" => {
                 let payload = message.remove("payload").ok_or("an offer without a payload")?;
-                self.routes.heard(&from, payload, out)?;
+                self.routes.heard(&from, payload, now, out)?;
             }
             "EXPIRE" | "LEAVE" => self.routes.forget(&from),
             "ID-TAKEN" => match self.claim {

@@ -49,12 +49,13 @@ impl Pulse {
     }
 
     /// The page slept: whether to ask. Also when a question was out already: its answer may have been lost in the
-    /// sleep, its time was.
+    /// sleep, its time was. The first is not put twice, as some hubs speak before they are spoken to: it only gets its
+    /// whole time again, so that a hub that is slow to greet is not taken for another kind.
     pub(super) fn probe(&mut self, now: u64) -> bool {
         if self.is_open {
-            self.ask(now, PROBE_MS);
+            self.ask(now, if self.is_ready { PROBE_MS } else { PONG_MS });
         }
-        self.is_open
+        self.is_open && self.is_ready
     }
 
     /// Time passed: whether to ask. A hub that answered once and no more is dead, not foreign; the socket is given
@@ -115,6 +116,10 @@ mod tests {
         assert!(!pulse.tick(35_005, &mut out));
         assert_eq!(core::mem::take(&mut out.events), [HubEvent::Silent]);
         assert!(!pulse.is_open());
+
+        pulse.open(0);
+        assert!(!pulse.probe(100_000), "the first question is out");
+        assert_eq!(pulse.deadline(), Some(110_000));
 
         pulse.open(0);
         pulse.answered(0, &mut out);

@@ -12,7 +12,9 @@ use std::collections::VecDeque;
 use super::{HubEvent, HubFrame, HubOut, Route, Topic, base64url, name, word};
 use crate::collections::Map;
 use crate::crypto::parse_hex32;
+use crate::mesh::bucket::Bucket;
 use crate::mesh::json::{Json, Member, object};
+use crate::mesh::signal::MAX_HELLO;
 
 /// Nodes on one hub.
 pub(super) struct Routes {
@@ -25,11 +27,14 @@ pub(super) struct Routes {
     wrap: fn(to: &str, payload: &str) -> String,
     /// Whether what comes for a room is handed on to the others, who did not get it.
     hands_on: bool,
+    /// How much is: one message becomes as many as there are nodes that are known.
+    hand_ons: Bucket,
 }
 
 impl Routes {
     pub(super) const fn new(wrap: fn(to: &str, payload: &str) -> String, hands_on: bool) -> Self {
-        Self { topics: Map::new(), known: VecDeque::new(), said: Map::new(), wrap, hands_on }
+        let hand_ons = Bucket::new(HAND_ON_BURST, HAND_ONS_PER_SECOND, 0);
+        Self { topics: Map::new(), known: VecDeque::new(), said: Map::new(), wrap, hands_on, hand_ons }
     }
 
     /// The connection is over, and with it everybody's id.
@@ -82,29 +87,34 @@ impl Routes {
         }
     }
 
-    /// Something came from one.
+    /// Something came from one. Anybody may name another as whom it came from: that counts only where messages are
+    /// handed on, and takes nobody's place among those who are known.
     pub(super) fn heard(
         &mut self,
         from: &str,
         payload_of: Json<'_>,
+        now: u64,
         out: &mut HubOut,
     ) -> Result<(), &'static str> {
         let mut members = payload_of.into_object().ok_or("a message that is no object")?;
-        let via = word(&mut members, "r");
-        let origin = via.as_deref().unwrap_or(from);
-        if from.len() > MAX_ID || origin.len() > MAX_ID {
+        let via = word(&mut members, "r").filter(|_| self.hands_on);
+        if from.len() > MAX_ID || via.as_ref().is_some_and(|via| via.len() > MAX_ID) {
             return Err("an id that is too long");
         }
         let (topic, data) = (word(&mut members, "t"), word(&mut members, "d"));
         self.learn(from, out);
-        if via.is_some() {
-            self.learn(origin, out);
-        }
         let (Some(topic), Some(data)) = (topic, data) else { return Ok(()) };
         let topic = Topic(parse_hex32(&topic).map_err(|_| "a topic that is not ours")?);
         let sealed = base64url::decode(&data).ok_or("a message that is no base64url")?;
         let Some(is_room) = self.topics.get(&topic).copied() else { return Ok(()) };
-        if self.hands_on && is_room && via.is_none() {
+        let via = via.filter(|_| is_room);
+        let origin = via.as_deref().unwrap_or(from);
+        if via.is_some() {
+            if self.known.len() < MAX_KNOWN {
+                self.learn(origin, out);
+            }
+        } else if self.hands_on && is_room && sealed.len() <= MAX_HELLO && self.hand_ons.take(now) {
+            // Nothing but hellos is said in rooms.
             let payload = payload(&topic, &sealed, Some(from));
             for id in self.known.iter().filter(|id| *id != from) {
                 self.put(id, &payload, out);
@@ -134,3 +144,7 @@ fn payload(topic: &Topic, sealed: &[u8], from: Option<&str>) -> String {
 const MAX_KNOWN: usize = 64;
 /// Bytes of a hub's id for one.
 const MAX_ID: usize = 128;
+/// Messages that are handed on at once and per second: a room that fills up, where a node says hello three times at
+/// first.
+const HAND_ON_BURST: u32 = 64;
+const HAND_ONS_PER_SECOND: u32 = 4;

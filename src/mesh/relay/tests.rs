@@ -55,7 +55,9 @@ impl Hub {
         }
         let next = self.ends.iter().zip(&self.paces).filter_map(|(end, pace)| end.deadline(pace));
         let next = next.chain(self.under_way.iter().map(|(due, ..)| *due)).min();
-        self.now = next.unwrap_or(self.now + 10).max(self.now + 1);
+        let next = next.unwrap_or(self.now + 10);
+        assert!(next > self.now, "{} ms: a deadline that stays in the past", self.now);
+        self.now = next;
         let now = self.now;
         let (due, later): (Vec<_>, Vec<_>) =
             core::mem::take(&mut self.under_way).into_iter().partition(|(due, ..)| *due <= now);
@@ -152,6 +154,12 @@ fn a_hub_that_loses_a_fifth_is_slow_and_no_more() {
     }
 }
 
+/// The pace is empty most of the time.
+#[test]
+fn more_than_goes_at_once_is_carried() {
+    assert!(carry((3, 5, 5, 50), 2, 1_500_000).unwrap());
+}
+
 #[test]
 fn only_what_is_missing_is_said_again() {
     let (mut end, mut pace, mut other) =
@@ -193,6 +201,64 @@ fn one_that_takes_nothing_is_given_up_though_it_speaks() {
         assert!(end.deadline(&pace).is_some());
     }
     assert_eq!(now, 5_100 + STUCK_MS);
+}
+
+/// A peer whose answers are withheld gives up, however much else there is to say.
+#[test]
+fn answers_go_when_the_pace_allows_nothing() {
+    for lost in [false, true] {
+        let (mut end, mut pace) = (Relay::new(LinkId(1), 1, 0), Pace::new(0));
+        end.send(&[1; 2 * PACKET]);
+        if lost {
+            // What is late waits for the pace as what is new does.
+            while end.poll(0, &mut pace).is_some() {}
+        }
+        let now = if lost { FIRST_PATIENCE_MS } else { 0 };
+        while pace.take(PACKET, now) {}
+        for number in 1..=2 {
+            end.receive(Packet { number, past: 0, bytes: vec![2] }, now);
+        }
+        assert_eq!(end.deadline(&pace), Some(now));
+        assert_eq!(end.poll(now, &mut pace), Some(Packet { number: 0, past: 2, bytes: Vec::new() }));
+        assert_eq!(end.poll(now, &mut pace), None);
+        assert!(end.deadline(&pace).unwrap() > now);
+    }
+}
+
+/// Small packets must not take away each time what a large one waits for.
+#[test]
+fn who_waits_for_the_pace_is_not_overtaken() {
+    let mut pace = Pace::new(0);
+    let (mut large, mut small) = (Relay::new(LinkId(1), 1, 0), Relay::new(LinkId(2), 2, 0));
+    while pace.take(PACKET, 0) {}
+    while pace.take(0, 0) {}
+    large.send(&[1; PACKET]);
+    let mut now = 0;
+    while large.poll(now, &mut pace).is_none() {
+        if small.queue.is_empty() {
+            small.send(&[2; 9_000]);
+        }
+        small.poll(now, &mut pace);
+        let next = [&large, &small].into_iter().filter_map(|end| end.deadline(&pace)).min().unwrap();
+        assert!(next > now, "{now} ms: a deadline that stays in the past");
+        now = next;
+    }
+    assert!(now <= 64, "{now} ms");
+    assert!(small.poll(now + 64, &mut pace).is_some(), "and nobody waits for what has gone");
+}
+
+#[test]
+fn a_clock_that_is_set_back_stops_nothing() {
+    let mut pace = Pace::new(0);
+    while pace.take(PACKET, 3_600_000) {}
+    assert!(!pace.take(PACKET, 0));
+    assert!(pace.ready_at(PACKET) <= 63);
+    assert!(pace.take(PACKET, 63));
+    // Also when there was something left.
+    let mut pace = Pace::new(0);
+    assert!(pace.take(PACKET, 3_600_000));
+    pace.clock(0);
+    assert_eq!(pace.ready_at(PACKET), 0);
 }
 
 #[test]

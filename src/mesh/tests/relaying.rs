@@ -156,3 +156,125 @@ fn without_webrtc_the_relay_is_the_way_and_a_hub_that_went_is_waited_for() {
     talk(&mut world, 0, 100_000);
     assert!(world.nodes.iter().all(|n| n.opened == 1), "the conversation outlives the hub's restart");
 }
+
+/// The carriers over hubs that a node has, and to whom.
+fn relays_of(world: &World, node: usize) -> Vec<(LinkId, LinkId, NodeId)> {
+    let mesh = &world.nodes[node].mesh;
+    let via = |link| (0..200).map(LinkId).find(|via| mesh.carrier(link, *via) == Some(Carrier::Relay));
+    mesh.peers().iter().filter_map(|info| Some((info.link, via(info.link)?, info.id))).collect()
+}
+
+/// Nodes that reach each other over hubs only, and whose dialers have said something.
+fn relayed(seed: u64, hubs: &[usize], nodes: usize) -> (World, Vec<usize>) {
+    let mut world = World::new(seed, hubs.len(), FAIR);
+    world.relaying = true;
+    let mut all = Vec::new();
+    for browser in 0..nodes {
+        let at = world.add(browser, &[SPACE], hubs);
+        world.nodes[at].mesh.set_transports(false, Relaying::Told);
+        all.push(at);
+    }
+    let end = world.now + 30_000;
+    while !world.full(&all) && world.now < end {
+        for node in 0..nodes {
+            let own = world.nodes[node].mesh.id();
+            for (link, via, id) in relays_of(&world, node) {
+                if own < id && world.nodes[node].received.is_empty() {
+                    let _ = world.nodes[node].mesh.send(link, via, vec![1]);
+                }
+            }
+            let now = world.now;
+            world.nodes[node].mesh.flush(now, &mut world.entropy);
+            world.drain(node);
+        }
+        world.run(200);
+    }
+    assert!(world.full(&all));
+    world.run(1_000);
+    (world, all)
+}
+
+#[test]
+fn of_two_relayed_links_neither_starves() {
+    let (mut world, all) = relayed(31, &[0], 3);
+    let from = all[0];
+    world.nodes.iter_mut().for_each(|node| node.received.clear());
+    let links = relays_of(&world, from);
+    assert_eq!(links.len(), 2);
+    let end = world.now + 10_000;
+    while world.now < end {
+        for (link, via, _) in &links {
+            while world.nodes[from].mesh.send(*link, *via, vec![3; 9_000]).is_ok() {}
+        }
+        let now = world.now;
+        world.nodes[from].mesh.flush(now, &mut world.entropy);
+        world.drain(from);
+        world.run(20);
+    }
+    let got = |node: &world::Node| node.received.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+    let others = world.nodes.iter().enumerate().filter(|(at, _)| *at != from);
+    let got: Vec<usize> = others.map(|(_, node)| got(node)).collect();
+    let (least, most) = (got.iter().min().unwrap(), got.iter().max().unwrap());
+    assert!(*least > 1_000_000 && most - least < most / 10, "{got:?}");
+    assert!(world.nodes.iter().all(|node| node.closed.is_empty()));
+}
+
+/// A node loses a hub without a word to the others.
+fn one_loses(world: &mut World, node: usize, hub: usize) {
+    // Nothing of there reaches it any more, and it knows.
+    let (id, (_, generation)) = world.nodes[node]
+        .sockets
+        .iter()
+        .find(|(_, socket)| socket.0 == hub)
+        .map(|(id, s)| (*id, *s))
+        .unwrap();
+    world.hubs[hub].sockets.remove(&(node, id, generation));
+    let now = world.now;
+    let mesh = &mut world.nodes[node].mesh;
+    mesh.remove_hub(id).unwrap();
+    mesh.tick(now, &mut world.entropy);
+    world.drain(node);
+}
+
+#[test]
+fn a_conversation_goes_on_over_the_hub_that_is_left() {
+    for (seed, hub, loser) in [(41, 0, 0), (42, 0, 1), (43, 1, 0), (44, 1, 1)] {
+        let (mut world, all) = relayed(seed, &[0, 1], 2);
+        one_loses(&mut world, loser, hub);
+        // The one that lost it speaks, and is answered where it spoke.
+        talk(&mut world, loser, 100_000);
+        talk(&mut world, 1 - loser, 100_000);
+        assert!(world.full(&all) && world.nodes.iter().all(|node| node.opened == 1), "seed {seed}");
+    }
+}
+
+#[test]
+fn what_dies_on_one_hub_begins_again_on_the_other() {
+    for (seed, hub, loser) in [(51, 0, 0), (52, 0, 1), (53, 1, 0), (54, 1, 1)] {
+        let (mut world, all) = relayed(seed, &[0, 1], 2);
+        one_loses(&mut world, loser, hub);
+        // Only the other speaks, and may do so where nobody hears it any more.
+        let (from, to) = (1 - loser, loser);
+        let (link, via, _) = relays_of(&world, from)[0];
+        let _ = world.nodes[from].mesh.send(link, via, vec![4; 100]);
+        world.run(24_000);
+        world.nodes[to].received.clear();
+        let spoke = |world: &mut World| {
+            for node in 0..2 {
+                for (link, via, _) in relays_of(world, node) {
+                    let _ = world.nodes[node].mesh.send(link, via, vec![5]);
+                }
+                let now = world.now;
+                world.nodes[node].mesh.flush(now, &mut world.entropy);
+                world.drain(node);
+            }
+            world.run(100);
+            world.full(&all) && world.nodes.iter().all(|node| !node.received.is_empty())
+        };
+        world.nodes.iter_mut().for_each(|node| node.received.clear());
+        let end = world.now + 60_000;
+        while !spoke(&mut world) {
+            assert!(world.now < end, "seed {seed}");
+        }
+    }
+}

@@ -45,6 +45,14 @@ fn who_comes_is_told_what_was_said_last() {
     let route = Route("x".into());
     let event = HubEvent::Message { topic: TOPIC, route: Some(route.clone()), sealed: vec![1, 3] };
     assert_eq!(heard.events, [event]);
+    // On this hub nobody hands on, so nobody speaks for another.
+    let heard = from(
+        &mut hub,
+        &signal("x", "AQM").replace("receiver", "sender").replace("\"d\"", "\"r\":\"y\",\"d\""),
+    );
+    assert!(heard.frames.is_empty());
+    let event = HubEvent::Message { topic: TOPIC, route: Some(route.clone()), sealed: vec![1, 3] };
+    assert_eq!(heard.events, [event]);
     let mut out = HubOut::default();
     hub.send_to(Some(&route), &Topic([0xab; 32]), &[9], 0, &mut out);
     assert_eq!(text(&out), [signal("x", "CQ")]);

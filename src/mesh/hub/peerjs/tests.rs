@@ -125,6 +125,54 @@ fn what_is_for_a_room_goes_to_its_slots_and_on() {
     assert_eq!(text(&out), slots);
 }
 
+/// Anybody may write anything to a slot, whose holder would say it to all it knows.
+#[test]
+fn only_hellos_are_handed_on_and_not_too_many() {
+    let mut hub = open();
+    let room = "ab".repeat(32);
+    let offer = |from: &str, topic: &str, bytes: usize, more: &str| {
+        let data = crate::mesh::hub::base64url::encode(&vec![7; bytes]);
+        format!(
+            r#"{{"type":"OFFER","src":"{from}","dst":"me","payload":{{"t":"{topic}","d":"{data}"{more}}}}}"#
+        )
+    };
+    for id in ["a", "b", "c"] {
+        from(&mut hub, &format!(r#"{{"type":"OFFER","src":"{id}","dst":"me","payload":{{}}}}"#));
+    }
+    let hello = crate::mesh::signal::MAX_HELLO;
+    assert_eq!(from(&mut hub, &offer("a", &room, hello, "")).frames.len(), 2);
+    let large = from(&mut hub, &offer("a", &room, hello + 1, ""));
+    assert_eq!((large.frames.len(), large.events.len()), (0, 1), "it is for us still");
+    let frames: usize = (0..1_000).map(|_| from(&mut hub, &offer("a", &room, 9, "")).frames.len()).sum();
+    assert_eq!(frames, 2 * 63);
+    let mut out = HubOut::default();
+    hub.frame(&HubFrame::Text(offer("a", &room, 9, "")), 1_005, &mut out);
+    assert_eq!(out.frames.len(), 2, "a while later again");
+
+    // Of what is for an inbox nothing was handed on, whatever it says.
+    let inbox = Topic([0xcd; 32]);
+    hub.join(inbox, false, 0, &mut out);
+    let heard = from(&mut hub, &offer("a", &"cd".repeat(32), 9, r#","r":"victim""#));
+    assert_eq!(heard.frames.len(), 0);
+    assert!(matches!(&heard.events[..], [HubEvent::Message { route: Some(Route(id)), .. }] if id == "a"));
+    // Whom others name takes nobody's place.
+    for number in 0..200 {
+        from(&mut hub, &offer("a", &room, 9, &format!(r#","r":"far{number}""#)));
+    }
+    let mut out = HubOut::default();
+    hub.publish(&inbox, &[1], 0, &mut out);
+    let known = text(&out);
+    assert_eq!(known.len(), 64);
+    for id in ["a", "b", "c", "far0", "far60"] {
+        assert!(known.iter().any(|frame| frame.contains(&format!(r#""dst":"{id}""#))), "{id}");
+    }
+    // Who speaks does.
+    from(&mut hub, r#"{"type":"OFFER","src":"d","dst":"me","payload":{}}"#);
+    let mut out = HubOut::default();
+    hub.publish(&inbox, &[1], 0, &mut out);
+    assert!(text(&out).iter().any(|frame| frame.contains(r#""dst":"d""#)));
+}
+
 #[test]
 fn errors_and_garbage_are_named() {
     let error = |words: &str| format!(r#"{{"type":"ERROR","payload":{{"msg":"{words}"}}}}"#);
