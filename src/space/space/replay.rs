@@ -232,8 +232,9 @@ impl Space {
             }
             self.tell_retracted(&writer, retracted);
             if let Change::Rewound { writer, from } = change {
+                let last = (0..from).rev().find_map(|index| self.entry(files, &writer, index).ok().flatten());
                 let tail = self.tails.entry(writer).or_default();
-                tail.given = from;
+                (tail.given, tail.last_time) = (from, last.map(|entry| entry.time));
                 tail.grants.retain(|(index, _)| *index < from);
                 let number = self.numbers.number(&writer);
                 self.ledger.facts().forget(number, from);
