@@ -32,6 +32,11 @@ pub enum Input {
         /// Which: all up to it are.
         seq: u64,
     },
+    /// Pages that were asked for could not be read, and will not be: the node writes no more.
+    LoadFailed {
+        /// The browser's words.
+        error: String,
+    },
     /// Answer to [`Output::Load`](super::Output::Load), or pages that a read missed.
     Loaded {
         /// Each with its record; `None` if there is none.

@@ -34,6 +34,8 @@ pub(super) struct Loading {
     holding: bool,
     /// A call was put back, or a message of a peer.
     parked: bool,
+    /// Pages could not be read.
+    failed: bool,
     /// Drafts that are to be appended.
     pub(super) drafts: bool,
     /// Messages of peers whose trees were not in memory, and those that came after them in the same input.
@@ -53,8 +55,13 @@ impl Loading {
 
     /// Puts an input off, if it has to wait; else gives it back.
     pub(super) fn hold(&mut self, input: Input) -> Option<Input> {
-        let storage =
-            matches!(input, Input::Loaded { .. } | Input::Committed { .. } | Input::CommitFailed { .. });
+        let storage = matches!(
+            input,
+            Input::Loaded { .. }
+                | Input::LoadFailed { .. }
+                | Input::Committed { .. }
+                | Input::CommitFailed { .. }
+        );
         if !self.holding || storage {
             return Some(input);
         }
@@ -62,11 +69,11 @@ impl Loading {
         None
     }
 
-    /// Waits for no page any more: nothing can be stored, or read.
+    /// Waits for no page any more: none will come.
     pub(super) fn give_up(&mut self) {
         self.asked.clear();
         self.messages.clear();
-        (self.parked, self.holding) = (false, false);
+        (self.parked, self.holding, self.failed) = (false, false, true);
     }
 
     /// The next input that waits no more.
@@ -86,6 +93,12 @@ impl Node {
         if !self.loading.holding && self.loading.asked.is_empty() {
             self.files.trim();
         }
+    }
+
+    /// Why what is read would not be all that there is: pages that it takes could not be read.
+    pub fn unreadable(&self) -> Option<&NodeError> {
+        let waits = |key: &PublicKey| self.spaces.get(key).is_some_and(|joined| joined.space.is_waiting());
+        self.broken.as_ref().filter(|_| self.loading.failed && self.spaces.keys().iter().any(waits))
     }
 
     /// Whether something waits for pages, so that what is read may not be what it will be.
@@ -160,7 +173,7 @@ impl Node {
     /// Asks for what was missed, if anything was: then what comes waits until it is here.
     pub(super) fn ask_for_missed(&mut self) -> bool {
         let wanted = self.files.take_wanted();
-        if wanted.is_empty() || self.broken.is_some() {
+        if wanted.is_empty() || self.loading.failed {
             return false;
         }
         self.ask_disk(wanted);
@@ -215,7 +228,7 @@ impl Node {
 
     /// What every input ends with: asks for the pages that it missed.
     pub(super) fn ask_for_pages(&mut self) {
-        if self.broken.is_some() {
+        if self.loading.failed {
             return;
         }
         for _ in 0..MOST_ROUNDS {

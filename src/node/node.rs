@@ -189,6 +189,10 @@ impl Node {
                 }
             }
             Input::CommitFailed { quota, error, .. } => self.storage_failed(quota, &error),
+            Input::LoadFailed { error } => {
+                self.loading.give_up();
+                self.storage_failed(false, &error);
+            }
             Input::Committed { seq } => {
                 self.files.committed(seq);
                 self.durable.stored(seq);
@@ -459,8 +463,6 @@ impl Node {
             }
         }
         self.broken = Some(failure.clone());
-        // What waits for pages may have been read in vain, and nothing that follows could be stored.
-        self.loading.give_up();
         for write in core::mem::take(&mut self.writes) {
             self.reply(write.id, Err(failure.clone()));
         }

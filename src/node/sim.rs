@@ -483,7 +483,7 @@ impl World {
                 }
                 Output::Load(_) if self.browsers[at].unreadable => {
                     let error = "the database is gone".to_owned();
-                    self.input(at, 2, Input::CommitFailed { seq: 0, quota: false, error });
+                    self.input(at, 2, Input::LoadFailed { error });
                 }
                 Output::Load(keys) => {
                     let pages = self.browsers[at].backend.read(keys);

@@ -75,6 +75,9 @@ impl Driver {
     /// What is read, or the pages that were missed.
     fn attempt(&self, read: &Reading) -> Result<Result<JsValue, NodeError>, Vec<PageKey>> {
         let node = self.node.borrow();
+        if let Some(error) = node.unreadable() {
+            return Ok(Err(error.clone()));
+        }
         let found = read(&node);
         let missed = node.missed();
         if missed.is_empty() { Ok(found) } else { Err(missed) }
@@ -107,8 +110,7 @@ impl Driver {
     }
 
     fn reading_failed(&self, error: &super::super::idb::IdbError) {
-        let failed = Input::CommitFailed { seq: 0, quota: false, error: error.to_string() };
-        self.take_now(failed);
+        self.take_now(Input::LoadFailed { error: error.to_string() });
     }
 
     /// Takes an input in before those that wait.
