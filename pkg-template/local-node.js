@@ -243,7 +243,7 @@ export class LocalNode {
       // Who locked it stays locked, also where that could not be stored.
       this.#kept = core.keys() ?? (this.#seen.state === "locked" ? new Uint8Array() : undefined);
       this.#core = undefined;
-      await core.close();
+      await core.close(false);
       core.free();
     }
     if (this.#isClosed) return;
@@ -289,22 +289,8 @@ export class LocalNode {
     return this.#module?.memoryBytes() ?? 0;
   }
 
-  /** Another one has the database: nothing is stored any more, not even what closing would. */
-  async abandon() {
-    this.#isClosed = true;
-    const core = this.#core;
-    this.#core = undefined;
-    try {
-      await rest();
-      notBroken();
-      await core.abandon();
-      core.free();
-    } catch {
-      // Not to be had: then it does nothing any more either.
-    }
-  }
-
-  async close() {
+  /** `robbed`: another one has the database, so nothing is stored any more, not even what closing would. */
+  async close(robbed = false) {
     this.#isClosed = true;
     const opening = this.#fullDisk?.stop();
     if (opening) await opening;
@@ -325,7 +311,7 @@ export class LocalNode {
     this.#flush();
     this.#seen = core.snapshot();
     this.#core = undefined;
-    await core.close();
+    await core.close(robbed);
     core.free();
   }
 }

@@ -163,8 +163,7 @@ class SharedNode {
       clearInterval(taking);
     }
     // Robbed meanwhile, as it was frozen: what it stored would shut the one that leads out.
-    if (this.#term !== term) return local.abandon();
-    if (isOver()) return local.close();
+    if (isOver()) return local.close(this.#term !== term);
     this.#local = local;
     this.#keep(local.keys);
     this.#post({ type: "lead", snapshot: this.#local.snapshot, keys: this.#keys });

@@ -135,7 +135,7 @@ impl Tab {
     }
 
     async fn close(self) {
-        done(self.core.close()).await;
+        done(self.core.close(false)).await;
     }
 }
 
@@ -248,7 +248,7 @@ async fn callbacks_may_call_and_fail_and_keys_go_from_tab_to_tab() {
     assert_eq!(string(&fenced, "code"), "STORAGE");
     tab.close().await;
     assert!(get(&core, "late").is_undefined());
-    done(core.close()).await;
+    done(core.close(false)).await;
     let tab = Tab::open(Some("callbacks"), "{tabs: false}").await;
     assert_eq!(tab.state(), "locked");
     tab.close().await;
@@ -263,8 +263,8 @@ async fn in_memory_nothing_is_kept_and_closed_is_closed() {
         .core
         .write(&JsValue::UNDEFINED, &encode_ops(&js("[{type: 'delete', key: 'a'}]")).unwrap())
         .unwrap();
-    done(tab.core.close()).await;
-    done(tab.core.close()).await;
+    done(tab.core.close(false)).await;
+    done(tab.core.close(false)).await;
     assert!(JsFuture::from(waiting).await.is_ok(), "what was asked before closing is done");
     assert_eq!(string(&tab.core.snapshot().unwrap_err(), "code"), "CLOSED");
     assert_eq!(

@@ -193,8 +193,12 @@ impl Driver {
         Ok(done)
     }
 
-    /// Lets go of everything; resolves when the last bytes are stored. Does nothing the second time.
-    pub async fn close(&self) {
+    /// Lets go of everything; resolves when the last bytes are stored. Does nothing the second time. `robbed`: another node
+    /// has the database, so what is not stored yet is not stored any more.
+    pub async fn close(&self, robbed: bool) {
+        if robbed {
+            self.store.give_up();
+        }
         if !self.closed.get() {
             // Called while the node is at work: then whoever is there notices later.
             if let Ok(mut node) = self.node.try_borrow_mut() {
@@ -212,12 +216,6 @@ impl Driver {
         self.store.close().await;
         // Whoever still waits is told that the node is closed.
         self.calls.borrow_mut().clear();
-    }
-
-    /// The same, but what is not stored yet is not stored any more.
-    pub async fn abandon(&self) {
-        self.store.give_up();
-        self.close().await;
     }
 
     /// Takes an input in and runs a turn.

@@ -268,20 +268,11 @@ impl Core {
         self.act(space, SpaceCall::Sync { timeout_ms: u64::from(timeout_ms) })
     }
 
-    /// Lets go of everything, once all is stored.
-    pub fn close(&self) -> Promise {
+    /// Lets go of everything, once all is stored; or of what is not stored too, if `robbed`: another node has the database.
+    pub fn close(&self, robbed: bool) -> Promise {
         let driver = Rc::clone(&self.driver);
         future_to_promise(async move {
-            driver.close().await;
-            Ok(JsValue::UNDEFINED)
-        })
-    }
-
-    /// Lets go of everything and stores nothing more: another node has the database by now.
-    pub fn abandon(&self) -> Promise {
-        let driver = Rc::clone(&self.driver);
-        future_to_promise(async move {
-            driver.abandon().await;
+            driver.close(robbed).await;
             Ok(JsValue::UNDEFINED)
         })
     }
