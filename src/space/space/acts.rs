@@ -208,7 +208,8 @@ impl Space {
         let mut drafts = Vec::new();
         let held: Vec<Hash> = self.content.ids().collect();
         self.reseal(entropy, &held, &others, true, &mut drafts)?;
-        self.append_with_epoch(files, now, entropy, drafts)
+        self.new_epoch(entropy, &mut drafts)?;
+        self.append(files, now, entropy, drafts).map(drop)
     }
 
     pub(super) fn sealed_grant(

@@ -4,7 +4,7 @@
 //! to the feed's cut; every 256th entry and every entry with access operations names all that was ever named. Only
 //! counted writers are named, so nothing that is named can be clipped by an honest reader.
 
-use super::{Space, replay::Fresh};
+use super::{Space, epochs::new_epochs, replay::Fresh};
 use crate::{
     collections::Map,
     crypto::{Entropy, Hash, PublicKey},
@@ -53,6 +53,22 @@ impl Draft {
 impl Space {
     /// Signs drafts into own entries, in one batch: all of them or none. Returns the index of the first.
     pub(super) fn append(
+        &mut self,
+        files: &mut Files,
+        now: u64,
+        entropy: &mut dyn Entropy,
+        drafts: Vec<Draft>,
+    ) -> Result<u64, SpaceError> {
+        let new = new_epochs(&drafts);
+        let first = self.append_all(files, now, entropy, drafts);
+        if first.is_err() {
+            // Nobody will ever hear of their keys.
+            new.iter().for_each(|epoch| self.content.discard(epoch));
+        }
+        first
+    }
+
+    fn append_all(
         &mut self,
         files: &mut Files,
         now: u64,

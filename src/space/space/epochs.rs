@@ -150,31 +150,13 @@ impl Space {
         }
         let epochs = self.access.epochs();
         if !epochs.is_empty() && epochs.iter().all(|epoch| !epoch.usable) {
-            self.append_with_epoch(files, now, entropy, drafts)?;
-        } else if drafts.is_empty() {
+            self.new_epoch(entropy, &mut drafts)?;
+        }
+        if drafts.is_empty() {
             return Ok(false);
-        } else {
-            self.append(files, now, entropy, drafts)?;
         }
+        self.append(files, now, entropy, drafts)?;
         Ok(true)
-    }
-
-    /// Appends these entries, and an epoch for all active writers after them.
-    pub(super) fn append_with_epoch(
-        &mut self,
-        files: &mut Files,
-        now: u64,
-        entropy: &mut dyn Entropy,
-        mut drafts: Vec<Draft>,
-    ) -> Result<(), SpaceError> {
-        let before = drafts.len();
-        self.new_epoch(entropy, &mut drafts)?;
-        let new: Vec<_> = drafts.iter().skip(before).flat_map(Draft::new_epochs).collect();
-        if let Err(error) = self.append(files, now, entropy, drafts) {
-            new.iter().for_each(|epoch| self.content.discard(epoch));
-            return Err(error);
-        }
-        Ok(())
     }
 
     /// Writers whose entries count and who are not cut, ascending.
@@ -189,15 +171,17 @@ impl Space {
     }
 }
 
-impl Draft {
-    /// Epochs that it publishes.
-    pub(super) fn new_epochs(&self) -> Vec<Hash> {
-        let id = |op: &AccessOp| match op {
-            AccessOp::Epoch { id, .. } => Some(*id),
-            _ => None,
-        };
-        self.access.iter().filter_map(id).collect()
+/// Epochs that entries publish.
+pub(super) fn new_epochs(drafts: &[Draft]) -> Vec<Hash> {
+    let mut new = Vec::new();
+    for draft in drafts {
+        for op in &draft.access {
+            if let AccessOp::Epoch { id, .. } = op {
+                new.push(*id);
+            }
+        }
     }
+    new
 }
 
 /// Most seal operations put into one entry: it takes 1,000.

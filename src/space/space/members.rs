@@ -102,11 +102,6 @@ impl Space {
         let mut drafts = Vec::new();
         let epoch = self.epoch_for_writing(entropy, &mut drafts)?;
         drafts.push(Draft { private: Some((epoch, ops)), ..Draft::default() });
-        let new: Vec<_> = drafts.iter().flat_map(Draft::new_epochs).collect();
-        if let Err(error) = self.append(files, now, entropy, drafts) {
-            new.iter().for_each(|epoch| self.content.discard(epoch));
-            return Err(error);
-        }
-        Ok(())
+        self.append(files, now, entropy, drafts).map(drop)
     }
 }

@@ -63,17 +63,11 @@ impl Space {
             ready.adopted = Some(original);
             draft.adopt(original);
         }
-        let new_epochs = drafts.iter().flat_map(Draft::new_epochs).collect::<Vec<_>>();
         if drafts.is_empty() {
             return Ok(Vec::new());
         }
-        match self.append(files, now, entropy, drafts) {
-            Ok(first) => Ok(ready.written(me, first, now)),
-            Err(error) => {
-                new_epochs.iter().for_each(|epoch| self.content.discard(epoch));
-                Err(error)
-            }
-        }
+        let first = self.append(files, now, entropy, drafts)?;
+        Ok(ready.written(me, first, now))
     }
 
     /// Writes one entry for each list, as [`Space::write`] does one after another, but signs as many as possible at once.
