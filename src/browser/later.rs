@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use crate::collections::split_text;
 use crate::mesh::{HubFrame, MeshInput};
 use crate::node::Input;
 
@@ -59,7 +60,7 @@ fn is_plain(heard: &MeshInput) -> bool {
 
 /// Whether a y-webrtc hub gives back what this node said, and nobody else is there to have said it.
 fn is_alone(text: &str) -> bool {
-    let after = text.split_once(ALONE).and_then(|(_, after)| after.bytes().next());
+    let after = split_text(text, ALONE).and_then(|(_, after)| after.bytes().next());
     after.is_some_and(|byte| !byte.is_ascii_digit())
 }
 

@@ -16,7 +16,7 @@ impl Host {
             // The colons of an IPv6 address, which stands in brackets, are no port's.
             Some((host, port))
                 if port.bytes().all(|b| b.is_ascii_digit())
-                    && (!host.contains(':') || host.ends_with(']')) =>
+                    && (host.bytes().all(|byte| byte != b':') || host.ends_with(']')) =>
             {
                 host
             }

@@ -26,7 +26,7 @@ pub(super) fn text(name: &str, value: &JsValue) -> Result<String, JsValue> {
 pub(super) fn well_formed(text: &JsString) -> Option<String> {
     let read = String::from(text);
     // A half comes out as this character. Looking at each unit is slow, so that is done only if one is there.
-    (!read.contains(char::REPLACEMENT_CHARACTER) || text.is_valid_utf16()).then_some(read)
+    (read.chars().all(|c| c != char::REPLACEMENT_CHARACTER) || text.is_valid_utf16()).then_some(read)
 }
 
 /// Text, or nothing if the value is undefined.

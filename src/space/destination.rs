@@ -1,6 +1,7 @@
 //! What somebody types who wants to join: a link, an invite or a code.
 
 use super::{CodeError, InviteLink, InviteLinkError, parse_code};
+use crate::collections::{find_text, split_text};
 use crate::crypto::{Link, LinkError, PublicKey};
 
 /// Where somebody wants to go.
@@ -18,10 +19,10 @@ impl Destination {
     /// what has `/invite/` in it is an invite, anything else a link.
     pub fn parse(text: &str) -> Result<Self, DestinationError> {
         let text = text.trim();
-        if text.to_ascii_lowercase().contains("/invite/") {
+        if find_text(&text.to_ascii_lowercase(), "/invite/").is_some() {
             return Ok(Self::Invite(InviteLink::parse(text)?));
         }
-        let (start, behind) = match text.split_once("://") {
+        let (start, behind) = match split_text(text, "://") {
             Some((scheme, rest)) => (scheme.len() + 3, rest),
             None if text.contains(|c: char| c == '-' || c.is_whitespace()) => {
                 return Ok(Self::Code(parse_code(text)?));

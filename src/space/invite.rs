@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::Role;
 use crate::{
     codec::{DecodeError, Reader, Writer},
+    collections::split_text,
     crypto::{
         BadSignature, Entropy, HexError, Link, LinkError, Namespace, PublicKey, Signature, Signer, hex,
         parse_hex32,
@@ -97,7 +98,7 @@ impl InviteLink {
     /// Reads the text of an invite: either case, white space around it and a trailing slash do not matter.
     pub fn parse(text: &str) -> Result<Self, InviteLinkError> {
         let lower = Zeroizing::new(text.trim().to_ascii_lowercase());
-        let (space, seed) = lower.split_once("/invite/").ok_or(InviteLinkError::Shape)?;
+        let (space, seed) = split_text(&lower, "/invite/").ok_or(InviteLinkError::Shape)?;
         let Link(space) = Link::parse(space).map_err(InviteLinkError::Space)?;
         let seed = parse_hex32(seed.strip_suffix('/').unwrap_or(seed)).map_err(InviteLinkError::Seed)?;
         Ok(Self { space, seed: Zeroizing::new(seed) })

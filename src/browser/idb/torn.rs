@@ -18,6 +18,8 @@ use gloo_timers::future::TimeoutFuture;
 use js_sys::{Reflect, global};
 use wasm_bindgen_futures::spawn_local;
 
+use crate::collections::find_text;
+
 use super::IdbError;
 
 thread_local! {
@@ -59,7 +61,7 @@ async fn make_and_delete(name: &str) -> Result<(), IdbError> {
 fn keeps_a_log() -> bool {
     Reflect::get(&global(), &"navigator".into())
         .and_then(|navigator| Reflect::get(&navigator, &"userAgent".into()))
-        .is_ok_and(|agent| agent.as_string().is_some_and(|agent| agent.contains("Chrome/")))
+        .is_ok_and(|agent| agent.as_string().is_some_and(|agent| find_text(&agent, "Chrome/").is_some()))
 }
 
 /// Two orders of magnitude above what it takes.

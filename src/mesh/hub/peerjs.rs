@@ -17,6 +17,7 @@ use super::{
     Caps, HubAdapter, HubEvent, HubFrame, HubOut, MAX_HUB_FRAME, Route, Socket, Topic, cut, fresh, members,
     pulse::Pulse, routes::Routes, word,
 };
+use crate::collections::find_text;
 use crate::crypto::{blake2b_128, hex};
 use crate::mesh::json::{Json, Member, object};
 
@@ -59,7 +60,7 @@ impl PeerJs {
         } else {
             "/peerjs"
         };
-        let key = if query.contains("key=") {
+        let key = if query.split(['?', '&']).any(|pair| pair.starts_with("key=")) {
             "&"
         } else if query.is_empty() {
             "?key=peerjs&"
@@ -113,7 +114,7 @@ impl PeerJs {
             "ERROR" => {
                 let payload = message.remove("payload").and_then(Json::into_object);
                 let words = payload.and_then(|mut payload| word(&mut payload, "msg")).unwrap_or_default();
-                out.events.push(if words.contains("limit") {
+                out.events.push(if find_text(&words, "limit").is_some() {
                     HubEvent::Throttled { wait_ms: FULL_MS }
                 } else {
                     HubEvent::Refused { reason: cut(&words) }

@@ -12,6 +12,7 @@ use super::{
     pubsub::{Dialect, PubSub},
     wt::WebTorrent,
 };
+use crate::collections::find_text;
 
 /// A hub's address.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -37,7 +38,10 @@ impl HubUrl {
         if let Some(got) = text.chars().find(|c| c.is_whitespace() || c.is_control()) {
             return Err(HubUrlError::Character { got });
         }
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| HubUrlError::Scheme { got: cut(text) })?;
+        let (scheme, rest) = text
+            .split_once(':')
+            .and_then(|(scheme, rest)| Some((scheme, rest.strip_prefix("//")?)))
+            .ok_or_else(|| HubUrlError::Scheme { got: cut(text) })?;
         let scheme = scheme.to_ascii_lowercase();
         let (kind, scheme) = match scheme.split_once('+') {
             Some((kind, scheme)) => (Some(HubKind::parse(kind)?), scheme),
@@ -46,7 +50,7 @@ impl HubUrl {
         if scheme != "ws" && scheme != "wss" {
             return Err(HubUrlError::Scheme { got: cut(text) });
         }
-        if rest.contains("/socket.io/") {
+        if find_text(rest, "/socket.io/").is_some() {
             return Err(HubUrlError::SocketIo);
         }
         // A browser refuses a socket address with a fragment, so options never reach the hub.
@@ -132,7 +136,7 @@ impl HubUrl {
 
     /// The kind that an address looks like.
     pub(super) fn kind_by_shape(&self) -> Option<HubKind> {
-        let rest = self.socket.split_once("://")?.1;
+        let rest = self.socket.get(behind_scheme(&self.socket)..)?;
         let (host, path) = (host(rest), rest.split('?').next().unwrap_or_default());
         let is_port = |port: &str| path.split('/').next().is_some_and(|authority| authority.ends_with(port));
         if path.ends_with("/mqtt") || [":8081", ":8084", ":8884", ":9001"].into_iter().any(is_port) {
@@ -141,7 +145,7 @@ impl HubUrl {
             Some(HubKind::WebTorrent)
         } else if path.ends_with("/peerjs") {
             Some(HubKind::PeerJs)
-        } else if host.starts_with("relay.") || host.contains("nostr") {
+        } else if host.starts_with("relay.") || find_text(host, "nostr").is_some() {
             Some(HubKind::Nostr)
         } else {
             None
@@ -202,7 +206,7 @@ pub enum HubUrlError {
 
 /// Puts a path behind an address that has none.
 pub(super) fn default_path(socket: &mut String, path: &str) {
-    let start = socket.find("://").map_or(0, |at| at + 3);
+    let start = behind_scheme(socket);
     let rest = socket.get(start..).unwrap_or_default();
     let end = start + rest.find('?').unwrap_or(rest.len());
     let authority = start + rest.find(['/', '?']).unwrap_or(rest.len());
@@ -213,14 +217,14 @@ pub(super) fn default_path(socket: &mut String, path: &str) {
 
 /// The last segment of an address' path.
 pub(super) fn last_segment(socket: &str) -> &str {
-    let rest = socket.split_once("://").map_or(socket, |(_, rest)| rest);
+    let rest = socket.get(behind_scheme(socket)..).unwrap_or_default();
     let path = rest.split('?').next().unwrap_or_default();
     path.rsplit_once('/').map_or("", |(_, last)| last)
 }
 
 /// Takes `user:password@` out of an address, which a browser would refuse, and undoes its percent-encoding.
 pub(super) fn take_login(socket: &mut String) -> Option<String> {
-    let start = socket.find("://")? + 3;
+    let start = behind_scheme(socket);
     let rest = socket.get(start..)?;
     let authority = rest.get(..rest.find(['/', '?']).unwrap_or(rest.len()))?;
     let at = authority.rfind('@')?;
@@ -235,6 +239,11 @@ pub(super) fn take_login(socket: &mut String) -> Option<String> {
         bytes.extend_from_slice(more.as_bytes());
     }
     String::from_utf8(bytes).ok()
+}
+
+/// Where a socket's address goes on behind `://`.
+fn behind_scheme(socket: &str) -> usize {
+    socket.find('/').map_or(0, |slash| slash + 2)
 }
 
 /// The host of what stands behind `://`, without user and port.
