@@ -77,20 +77,16 @@ impl IdbError {
         match error {
             idb::Error::IndexedDbNotFound(_) => Self::Unavailable { why: "IndexedDB is missing".to_owned() },
             idb::Error::DomException(exception) if exception.name() == "QuotaExceededError" => Self::Quota,
-            other => Self::Unavailable { why: other.to_string() },
+            other => Self::Unavailable { why: words_of(other) },
         }
     }
 }
 
 impl From<idb::Error> for IdbError {
     fn from(error: idb::Error) -> Self {
-        match error {
-            idb::Error::DomException(exception) => Self::of(&exception),
-            idb::Error::TransactionOpenFailed(thrown)
-            | idb::Error::UpdateFailed(thrown)
-            | idb::Error::AddFailed(thrown)
-            | idb::Error::DeleteFailed(thrown) => Self::of(&thrown),
-            other => Self::Failed { why: other.to_string() },
+        match thrown(&error) {
+            Some(thrown) => Self::of(thrown),
+            None => Self::Failed { why: words_of(&error) },
         }
     }
 }
@@ -102,6 +98,37 @@ impl From<rexie::Error> for IdbError {
             other => Self::Failed { why: other.to_string() },
         }
     }
+}
+
+/// What the browser threw, if anything.
+fn thrown(error: &idb::Error) -> Option<&JsValue> {
+    match error {
+        idb::Error::DomException(thrown) => Some(thrown),
+        idb::Error::AddFailed(thrown)
+        | idb::Error::DeleteFailed(thrown)
+        | idb::Error::GetAllFailed(thrown)
+        | idb::Error::GetAllKeysFailed(thrown)
+        | idb::Error::GetFailed(thrown)
+        | idb::Error::GetKeyFailed(thrown)
+        | idb::Error::IndexedDbDeleteFailed(thrown)
+        | idb::Error::IndexedDbOpenFailed(thrown)
+        | idb::Error::KeyRangeCreateFailed(thrown)
+        | idb::Error::ObjectStoreNotFound(thrown)
+        | idb::Error::OpenCursorFailed(thrown)
+        | idb::Error::OpenKeyCursorFailed(thrown)
+        | idb::Error::RequestErrorNotFound(thrown)
+        | idb::Error::RequestResultNotFound(thrown)
+        | idb::Error::TransactionAbortError(thrown)
+        | idb::Error::TransactionCommitError(thrown)
+        | idb::Error::TransactionOpenFailed(thrown)
+        | idb::Error::UpdateFailed(thrown) => Some(thrown),
+        _ => None,
+    }
+}
+
+/// The browser's words or, where there are none, what the library calls it: its longer texts would be code for nothing.
+fn words_of(error: &idb::Error) -> String {
+    thrown(error).map_or_else(|| format!("{error:?}"), words)
 }
 
 /// An exception's own words.
