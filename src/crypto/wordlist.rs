@@ -15,18 +15,18 @@ pub fn word(index: u32) -> Option<&'static str> {
     let index = usize::try_from(index).ok()?;
     let list = opened();
     let start = *list.marks.get(index / BETWEEN_MARKS)?;
-    list.text.get(start..)?.lines().nth(index % BETWEEN_MARKS)
+    lines(list.text.get(start..)?).nth(index % BETWEEN_MARKS)
 }
 
 /// The index of a word that is on the list.
 pub fn index_of(word: &str) -> Option<u32> {
-    (0..).zip(list().lines()).find_map(|(index, line)| (line == word).then_some(index))
+    (0..).zip(words()).find_map(|(index, line)| (line == word).then_some(index))
 }
 
 /// The word on the list that is fewest edits away from `text` (the first such).
 pub fn nearest(text: &str) -> &'static str {
     let text: Vec<char> = text.chars().take(MAX_COMPARED).collect();
-    list().lines().min_by_key(|line| distance(&text, line)).unwrap_or_default()
+    words().min_by_key(|line| distance(&text, line)).unwrap_or_default()
 }
 
 /// Levenshtein distance, one row at a time.
@@ -54,6 +54,15 @@ pub(crate) fn list() -> &'static str {
     &opened().text
 }
 
+fn words() -> impl Iterator<Item = &'static str> {
+    lines(list())
+}
+
+/// As [`str::lines`] of texts whose lines end as on Unix.
+fn lines(text: &str) -> core::str::SplitTerminator<'_, char> {
+    text.split_terminator('\n')
+}
+
 struct List {
     text: String,
     /// Where every [`BETWEEN_MARKS`]th word begins: codes of six words are shown again and again.
@@ -67,7 +76,7 @@ fn opened() -> &'static List {
     LIST.get_or_init(|| {
         let text = unpack(PACKED, LIST_LENGTH);
         let (mut marks, mut start) = (Vec::new(), 0);
-        for (index, line) in text.lines().enumerate() {
+        for (index, line) in lines(&text).enumerate() {
             if index % BETWEEN_MARKS == 0 {
                 marks.push(start);
             }

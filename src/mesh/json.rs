@@ -108,6 +108,22 @@ pub(super) fn object(members: &[(&str, Member<'_>)]) -> String {
     out
 }
 
+/// Writes an array of what is JSON already, or is between these quotes.
+pub(super) fn array(items: &[String], quote: &str) -> String {
+    let mut out = String::new();
+    for item in items {
+        out.push(if out.is_empty() { '[' } else { ',' });
+        for part in [quote, item, quote] {
+            out.push_str(part);
+        }
+    }
+    if out.is_empty() {
+        out.push('[');
+    }
+    out.push(']');
+    out
+}
+
 struct Parser<'a> {
     text: &'a str,
     at: usize,

@@ -221,8 +221,12 @@ impl Mesh {
     /// Sends what is due in all conversations; gives up those that nobody answers.
     pub(super) fn flush_relays(&mut self, now: u64, entropy: &mut dyn Entropy) {
         // Each begins behind the one that sent last: the first in turn would take all that the pace allows.
-        let mut ids: Vec<(LinkId, NodeId)> = self.links.iter().map(|(link, id)| (*link, *id)).collect();
-        ids.sort_unstable_by_key(|(link, _)| (*link <= self.relayed_last, *link));
+        let (before, mut ids): (Vec<_>, Vec<_>) = self
+            .links
+            .iter()
+            .map(|(link, id)| (*link, *id))
+            .partition(|(link, _)| *link <= self.relayed_last);
+        ids.extend(before);
         for (turn, id) in ids {
             if self.peers.get(&id).and_then(|peer| self.relay_hub(peer)).is_none() {
                 continue;

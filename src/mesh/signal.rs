@@ -26,7 +26,7 @@ use std::collections::VecDeque;
 use x25519_dalek::{PublicKey as SessionKey, StaticSecret};
 use zeroize::Zeroizing;
 
-use super::json::Json;
+use super::json::{Json, array};
 use super::relay::Packet;
 use super::{
     Candidate, Counters, Description, MAX_CANDIDATE, MAX_CANDIDATES, MAX_SDP, NodeId, Topic, replay::Seen,
@@ -363,8 +363,7 @@ impl Direct {
                 *attempt,
                 0,
                 0,
-                format!("[{}]", candidates.iter().map(Candidate::to_json).collect::<Vec<_>>().join(","))
-                    .into_bytes(),
+                array(&candidates.iter().map(Candidate::to_json).collect::<Vec<_>>(), "").into_bytes(),
             ),
             Self::Bye { attempt, why } => (4, *attempt, 0, 0, vec![why.to_u8()]),
             Self::Relay { attempt, packet } => {

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::collections::Set;
 use crate::crypto::{blake2b, hex, parse_hex32};
-use crate::mesh::json::{Json, Member, object};
+use crate::mesh::json::{Json, Member, array, object};
 
 /// Speaks Nostr.
 pub(super) struct Nostr {
@@ -62,10 +62,9 @@ impl Nostr {
         let before = core::mem::take(&mut self.subscribed);
         for some in names.chunks(TOPICS_PER_REQ) {
             // Hexadecimal needs no escaping.
-            let topics = ["[\"", &some.join("\",\""), "\"]"].concat();
             let filter = object(&[
                 ("kinds", Member::Json(KINDS)),
-                ("#x", Member::Json(&topics)),
+                ("#x", Member::Json(&array(some, "\""))),
                 ("since", Member::Json(&since)),
             ]);
             let id = self.subscribed.to_string();

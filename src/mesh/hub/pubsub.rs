@@ -24,7 +24,7 @@ use super::{
 };
 use crate::collections::Set;
 use crate::crypto::{hex, parse_hex32};
-use crate::mesh::json::{Member, object};
+use crate::mesh::json::{Member, array, object};
 
 /// Speaks to a hub that publishes and subscribes.
 pub(super) struct PubSub {
@@ -236,9 +236,9 @@ fn put(out: &mut HubOut, members: &[(&str, &str)]) {
 
 fn topics_frame(verb: &str, names: &[String], out: &mut HubOut) {
     // Hexadecimal needs no escaping.
-    let list = ["[\"", &names.join("\",\""), "\"]"].concat();
-    let members = [("type", Member::Text(verb)), ("topics", Member::Json(&list))];
-    out.frames.push(HubFrame::Text(object(&members)));
+    let topics = array(names, "\"");
+    out.frames
+        .push(HubFrame::Text(object(&[("type", Member::Text(verb)), ("topics", Member::Json(&topics))])));
 }
 
 /// signalhubws' app, unless the address has a path.

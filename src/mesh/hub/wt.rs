@@ -20,7 +20,7 @@ use super::{
     pulse::Pulse, word,
 };
 use crate::collections::Set;
-use crate::mesh::json::{Json, Member, object};
+use crate::mesh::json::{Json, Member, array, object};
 
 /// Speaks to a tracker.
 pub(super) struct WebTorrent {
@@ -53,7 +53,7 @@ impl WebTorrent {
     }
 
     fn announce(&self, topic: &Topic, offers: &[String], stop: bool, out: &mut HubOut) {
-        let (hash, offers_json) = (short(&topic.0), ["[", &offers.join(","), "]"].concat());
+        let (hash, offers_json) = (short(&topic.0), array(offers, ""));
         let wanted = char::from(b'0' + offers.len().to_le_bytes()[0]).to_string();
         let members = [
             ("action", Member::Text("announce")),
