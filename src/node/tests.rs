@@ -40,6 +40,20 @@ pub(super) fn approve(world: &mut World, first: usize, words: Words) {
     world.call(first, Call::Approve { request: request.id, words: Some(words.map(str::to_owned)) }).unwrap();
 }
 
+/// Another browser, in which the space can be read.
+pub(super) fn reader(world: &mut World, key: crate::crypto::PublicKey) -> usize {
+    let at = world.browser(Some(key));
+    world.until("read", |world| !world.node(at).writers(None).is_empty());
+    at
+}
+
+/// Signs in there, and lets it in from the first.
+pub(super) fn let_in(world: &mut World, first: usize, at: usize, remember: bool) {
+    let words = sign_in(world, at, remember);
+    approve(world, first, words);
+    world.until("let in", |world| world.node(at).state() == State::Writer);
+}
+
 /// The main job: sign up, post, be read, sign in elsewhere, be let in, post.
 #[test]
 fn a_second_device_is_let_in_and_both_write() {
@@ -155,8 +169,7 @@ fn whoever_has_a_full_disk_takes_in_nothing_that_would_pile_up() {
 fn whoever_waits_for_more_than_the_disk_is_told_that_it_is_full() {
     let mut world = World::new(16);
     let (_, key) = sign_up(&mut world);
-    let second = world.browser(Some(key));
-    world.until("read", |world| world.node(second).writers(None).len() == 1);
+    let second = reader(&mut world, key);
     world.words_ms.insert(second, 5_000);
     world.browsers[second].slow_disk = true;
     let call = Call::SignIn { secret: secret(1), device: "Second".into(), remember: true };
@@ -172,8 +185,7 @@ fn whoever_waits_for_more_than_the_disk_is_told_that_it_is_full() {
 fn a_wrong_passphrase_is_found_out_offline() {
     let mut world = World::new(1);
     let (_, key) = sign_up(&mut world);
-    let second = world.browser(Some(key));
-    world.until("read", |world| world.node(second).writers(None).len() == 1);
+    let second = reader(&mut world, key);
     world.stop_hub();
     let call = Call::SignIn { secret: secret(9), device: "Second".into(), remember: false };
     assert_eq!(world.call(second, call).unwrap_err().code, ErrorCode::WrongPassphrase);
@@ -184,8 +196,7 @@ fn a_wrong_passphrase_is_found_out_offline() {
 fn wrong_words_do_not_let_a_device_in() {
     let mut world = World::new(2);
     let (first, key) = sign_up(&mut world);
-    let second = world.browser(Some(key));
-    world.until("read", |world| world.node(second).writers(None).len() == 1);
+    let second = reader(&mut world, key);
     sign_in(&mut world, second, false);
     world.until("request shown", |world| !world.node(first).requests().is_empty());
     let request = world.node(first).requests().remove(0);
@@ -203,11 +214,8 @@ fn wrong_words_do_not_let_a_device_in() {
 fn a_removed_device_is_told_and_reads_on() {
     let mut world = World::new(3);
     let (first, key) = sign_up(&mut world);
-    let second = world.browser(Some(key));
-    world.until("read", |world| world.node(second).writers(None).len() == 1);
-    let words = sign_in(&mut world, second, true);
-    approve(&mut world, first, words);
-    world.until("let in", |world| world.node(second).state() == State::Writer);
+    let second = reader(&mut world, key);
+    let_in(&mut world, first, second, true);
     let writer = world.node(second).own_writer().unwrap();
     let wrong = world
         .call(first, of_home(SpaceCall::Cut { writer, secret: Some(secret(2)), descendants: false }))
@@ -234,11 +242,8 @@ fn a_removed_device_is_told_and_reads_on() {
 fn who_signs_out_is_out_everywhere_at_once() {
     let mut world = World::new(13);
     let (first, key) = sign_up(&mut world);
-    let second = world.browser(Some(key));
-    world.until("read", |world| world.node(second).writers(None).len() == 1);
-    let words = sign_in(&mut world, second, true);
-    approve(&mut world, first, words);
-    world.until("let in", |world| world.node(second).state() == State::Writer);
+    let second = reader(&mut world, key);
+    let_in(&mut world, first, second, true);
     world.call(second, put("mine", "private", true)).unwrap();
     let writer = world.node(second).own_writer().unwrap();
     world.call(second, Call::Forget).unwrap();
@@ -258,8 +263,7 @@ fn who_signs_out_is_out_everywhere_at_once() {
 fn a_host_that_changes_its_mind_is_not_followed() {
     let mut world = World::new(4);
     let (_, key) = sign_up(&mut world);
-    let second = world.browser(Some(key));
-    world.until("read", |world| world.node(second).writers(None).len() == 1);
+    let second = reader(&mut world, key);
     let other = secret(7).root().public();
     world.browsers[second].lookup = Lookup::Found(format!("hypha://{other}"));
     world.now += 2 * 3600 * 1000;
@@ -376,11 +380,8 @@ fn all_devices_lost_the_passphrase_begins_again() {
 fn another_passphrase_takes_the_place_of_the_old_one() {
     let mut world = World::new(11);
     let (first, key) = sign_up(&mut world);
-    let second = world.browser(Some(key));
-    world.until("read", |world| world.node(second).writers(None).len() == 1);
-    let words = sign_in(&mut world, second, true);
-    approve(&mut world, first, words);
-    world.until("let in", |world| world.node(second).state() == State::Writer);
+    let second = reader(&mut world, key);
+    let_in(&mut world, first, second, true);
     world.call(first, put("before", "private", true)).unwrap();
     let change = |old, new| Call::ChangePassphrase { old: secret(old), new: secret(new) };
     assert_eq!(world.call(first, change(5, 2)).unwrap_err().code, ErrorCode::WrongPassphrase);
@@ -472,9 +473,7 @@ fn only_what_others_wrote_is_ever_stored_relaxed_and_only_if_asked() {
         let second = world.browser(Some(key));
         world.browsers[second].options.relaxed = relaxed;
         world.reload(second);
-        let words = sign_in(&mut world, second, true);
-        approve(&mut world, first, words);
-        world.until("let in", |world| world.node(second).state() == State::Writer);
+        let_in(&mut world, first, second, true);
         world.run(20_000);
         world.browsers[second].relaxed.clear();
         world.call(first, post("posts/1", "theirs")).unwrap();

@@ -9,28 +9,20 @@ use crate::{
     crypto::PublicKey,
     node::{
         sim::{World, keys, of_home, post, put, secret},
-        tests::{approve, sign_in, sign_up},
+        tests::{approve, let_in, reader, sign_in, sign_up},
         *,
     },
     space::WriterStanding,
 };
 
 /// Another browser that asked and was let in by `by`.
-fn let_in(world: &mut World, by: usize, key: PublicKey) -> usize {
+fn device(world: &mut World, by: usize, key: PublicKey) -> usize {
     let at = reader(world, key);
-    let words = sign_in(world, at, true);
-    approve(world, by, words);
-    world.until("let in", |world| world.node(at).state() == State::Writer);
+    let_in(world, by, at, true);
     at
 }
 
-/// Another browser that reads the home.
-fn reader(world: &mut World, key: PublicKey) -> usize {
-    let at = world.browser(Some(key));
-    world.until("read", |world| !world.node(at).writers(None).is_empty());
-    at
-}
-
+/// How a writer stands for that browser.
 fn standing(world: &World, at: usize, writer: PublicKey) -> Option<WriterStanding> {
     let writers = world.node(at).writers(None);
     writers.into_iter().find(|known| known.key == writer).map(|known| known.state)
@@ -59,7 +51,7 @@ fn a_removed_device_neither_denies_nor_clears_requests() {
         for block in [false, true] {
             let mut world = World::new(200);
             let (first, key) = sign_up(&mut world);
-            let thief = let_in(&mut world, first, key);
+            let thief = device(&mut world, first, key);
             level(&mut world, &[first, thief]);
             world.act(thief, |node, _| node.hostile_ignore_cut()).unwrap();
             let writer = world.node(thief).own_writer().unwrap();
@@ -89,7 +81,7 @@ fn a_removed_device_neither_denies_nor_clears_requests() {
 fn who_hears_of_a_grant_that_never_came_does_not_deny() {
     let mut world = World::new(201);
     let (first, key) = sign_up(&mut world);
-    let second = let_in(&mut world, first, key);
+    let second = device(&mut world, first, key);
     level(&mut world, &[first, second]);
     let asker = reader(&mut world, key);
     let words = sign_in(&mut world, asker, false);
@@ -195,7 +187,7 @@ fn secrets_of_created_spaces_expire_whatever_the_device_is_by_then() {
 fn a_device_that_cannot_write_signs_out_all_the_same() {
     let mut world = World::new(206);
     let (first, key) = sign_up(&mut world);
-    let second = let_in(&mut world, first, key);
+    let second = device(&mut world, first, key);
     level(&mut world, &[first, second]);
     // While the first one hears nothing, the second lets a third one in: the first one's cut comes before that.
     world.part(first, second, true);
@@ -204,9 +196,7 @@ fn a_device_that_cannot_write_signs_out_all_the_same() {
     let third = world.browser(Some(key));
     world.part(first, third, true);
     world.until("read", |world| !world.node(third).writers(None).is_empty());
-    let words = sign_in(&mut world, third, true);
-    approve(&mut world, second, words);
-    world.until("let in", |world| world.node(third).state() == State::Writer);
+    let_in(&mut world, second, third, true);
     cut(&mut world, first, writer, true);
     world.part(first, second, false);
     world.part(first, third, false);

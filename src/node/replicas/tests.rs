@@ -8,7 +8,7 @@ use crate::{
     node::{
         Call, ErrorCode, Event, Node, Reply, Safety, SpaceCall, State,
         sim::{World, keys, of_home, post, put},
-        tests::{approve, sign_in, sign_up},
+        tests::{approve, let_in, sign_in, sign_up},
     },
     space::Receipt,
     storage::Files,
@@ -421,9 +421,7 @@ fn own_devices_count_too_and_removed_ones_do_not() {
     let (first, key) = sign_up(&mut world);
     let second = world.browser(Some(key));
     world.until("found", |world| world.node(second).state() == State::Visitor);
-    let words = sign_in(&mut world, second, true);
-    approve(&mut world, first, words);
-    world.until("let in", |world| world.node(second).state() == State::Writer);
+    let_in(&mut world, first, second, true);
     world.call(first, post("posts/1", "hello")).unwrap();
     world.until("safe on the other", |world| {
         let safety = safety(world, first);
@@ -474,9 +472,7 @@ proptest! {
         let (first, key) = sign_up(&mut world);
         let second = world.browser(Some(key));
         world.until("found", |world| world.node(second).state() == State::Visitor);
-        let words = sign_in(&mut world, second, true);
-        approve(&mut world, first, words);
-        world.until("let in", |world| world.node(second).state() == State::Writer);
+        let_in(&mut world, first, second, true);
         let replica = |number: u8| Signer::from_seed(&[40 + number; 32]).public();
         for (by, number, pins) in &acts {
             let at = [first, second][*by];

@@ -26,9 +26,7 @@ fn whatever_record_a_device_loses_it_says_so_or_has_it_again() {
     world.lazy = false;
     let (first, key) = sign_up(&mut world);
     let second = world.browser(Some(key));
-    let words = sign_in(&mut world, second, true);
-    approve(&mut world, first, words);
-    world.until("let in", |world| world.node(second).state() == State::Writer);
+    let_in(&mut world, first, second, true);
     let call = Call::CreateSpace { title: "Garden".into() };
     let Ok(Reply::Space(garden)) = world.call(second, call) else { panic!("no space") };
     for n in 0..12 {

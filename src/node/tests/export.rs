@@ -77,9 +77,7 @@ fn two(seed: u64) -> (World, usize, usize, crate::crypto::PublicKey) {
     let (first, key) = sign_up(&mut world);
     let second = world.browser(Some(key));
     world.until("read", |world| !world.node(second).writers(None).is_empty());
-    let words = sign_in(&mut world, second, true);
-    approve(&mut world, first, words);
-    world.until("let in", |world| world.node(second).state() == State::Writer);
+    let_in(&mut world, first, second, true);
     for n in 0..30 {
         world.call(first, post(&format!("first/{n:02}"), &"x".repeat(20_000))).unwrap();
         world.call(second, put(&format!("second/{n:02}"), "private", true)).unwrap();

@@ -26,9 +26,7 @@ fn peers_are_served_and_rights_are_taken_from_what_is_on_the_disk() {
     let second = world.browser(Some(key));
     world.until("all posts", |world| keys(world, second) == names);
     assert!(world.loads > 3, "{} pages were read", world.loads);
-    let words = sign_in(&mut world, second, true);
-    approve(&mut world, first, words);
-    world.until("let in", |world| world.node(second).state() == State::Writer);
+    let_in(&mut world, first, second, true);
     world.call(second, post("posts/theirs", "x")).unwrap();
     world.call(second, put("private", "mine", true)).unwrap();
     let private = |world: &World| keys(world, first).contains(&"private".to_owned());

@@ -5,7 +5,7 @@ use super::{
         sim::{World, keys, post, secret},
         *,
     },
-    approve, sign_in, sign_up,
+    approve, let_in, sign_up,
 };
 
 fn told(world: &World, at: usize) -> usize {
@@ -20,9 +20,7 @@ fn rivals(seed: u64) -> (World, [usize; 2], usize) {
     let (first, key) = sign_up(&mut world);
     let (second, visitor) = (world.browser(Some(key)), world.browser(Some(key)));
     world.until("read", |world| [second, visitor].iter().all(|at| world.node(*at).writers(None).len() == 1));
-    let words = sign_in(&mut world, second, true);
-    approve(&mut world, first, words);
-    world.until("let in", |world| world.node(second).state() == State::Writer);
+    let_in(&mut world, first, second, true);
     world.call(first, post("before", "1")).unwrap();
     world.until("read", |world| keys(world, visitor) == ["before"] && keys(world, second) == ["before"]);
     for (one, other) in [(first, second), (first, visitor), (second, visitor)] {

@@ -10,9 +10,7 @@ fn parted(seed: u64) -> (World, [usize; 2]) {
     for _ in 0..3 {
         let at = world.browser(Some(key));
         world.until("read", |world| !world.node(at).writers(None).is_empty());
-        let words = sign_in(&mut world, at, true);
-        approve(&mut world, first, words);
-        world.until("let in", |world| world.node(at).state() == State::Writer);
+        let_in(&mut world, first, at, true);
         all.push(at);
     }
     let known = |world: &World, at: usize| {
