@@ -63,6 +63,24 @@ proptest! {
     }
 }
 
+/// A parent's hash says what its two children hold together: of a leaf and its neighbour that are both given, bytes can be
+/// moved from the one to the other. That proves nothing against who signed a head and a longer one of the same blocks.
+#[test]
+fn sizes_moved_between_neighbours_are_no_second_history() {
+    let mut files = Files::new();
+    let list: Vec<Vec<u8>> = (0..4_u8).map(|n| vec![n; 5]).collect();
+    let feed = written(&mut files, 6, &list, &[2, 2]);
+    for to in [2, 4] {
+        let ours = feed.branch(&files, 0, 6 - to).unwrap();
+        let mut theirs = feed.branch(&files, 0, to).unwrap();
+        theirs.side.leaf.size += 1;
+        theirs.side.nodes[0].size -= 1;
+        theirs.verify(&feed.key()).unwrap();
+        let error = EquivocationProof::new(feed.key(), ours, theirs).unwrap_err();
+        assert_eq!(error, FeedError::NoEquivocation { why: "the blocks are equal" });
+    }
+}
+
 #[test]
 fn both_branches_can_be_kept() {
     let (mut other, mut files) = (Files::new(), Files::new());

@@ -18,7 +18,7 @@ use core::cell::RefCell;
 
 use super::{links::ephemeral::Ephemeral, links::replica::item_hashes};
 use crate::{
-    collections::Map,
+    collections::{Map, Set},
     crypto::{Hash, PublicKey},
     space::{Space, WriterInfo},
     storage::Files,
@@ -41,7 +41,7 @@ pub(super) struct Joined {
     /// Names of its devices, where they may be read.
     pub(super) names: Map<PublicKey, String>,
     /// Items that peers were told of, and what they were counted by.
-    told: Vec<(ItemKind, Hash)>,
+    told: Set<(ItemKind, Hash)>,
     stamp: (usize, u64, usize),
     /// The title as it was read last.
     title: RefCell<Option<String>>,
@@ -56,7 +56,7 @@ impl Joined {
             wants: Wants::new(),
             channel,
             names: Map::new(),
-            told: Vec::new(),
+            told: Set::new(),
             stamp: (0, 0, 0),
             title: RefCell::new(None),
             unpinned: None,
@@ -68,7 +68,7 @@ impl Joined {
     /// Items that peers were not told of yet; they count as told from now on.
     pub(super) fn untold(&mut self) -> Vec<(ItemKind, Hash)> {
         let space = &self.space;
-        let stamp = (space.records().count(), space.manifest_seq(), space.equivocations().count());
+        let stamp = (space.records().count(), space.manifest_seq(), space.equivocations_taken());
         // Hashing every record at every write would make writing slower with each record.
         if stamp == self.stamp {
             return Vec::new();
@@ -76,7 +76,7 @@ impl Joined {
         self.stamp = stamp;
         let items = item_hashes(space);
         let new = items.iter().filter(|item| !self.told.contains(item)).copied().collect();
-        self.told = items;
+        self.told = items.into_iter().collect();
         new
     }
 

@@ -89,13 +89,13 @@ impl Space {
         if ours.roots != theirs.roots {
             return Ok((None, None));
         }
-        if ours.side.leaf == theirs.side.leaf {
+        let leaves = [ours.side.leaf.hash, theirs.side.leaf.hash];
+        if leaves[0] == leaves[1] {
             return Ok((Some(false), None));
         }
-        let leaves = [&ours.side.leaf, &theirs.side.leaf];
         let known = |proof: &EquivocationProof| {
             (proof.key, proof.index) == (*feed, theirs.index)
-                && proof.sides.iter().all(|side| leaves.contains(&&side.leaf))
+                && proof.sides.iter().all(|side| leaves.contains(&side.leaf.hash))
         };
         // One proof for each pair of branches, however long they get.
         if self.claims.forks().any(known) {

@@ -23,7 +23,9 @@ impl Space {
             }
         }
         for bytes in stored_items(files, self.files.forks)? {
-            if let Ok(proof) = EquivocationProof::decode(&bytes) {
+            if let Ok(proof) = EquivocationProof::decode(&bytes)
+                && proof.verify().is_ok()
+            {
                 self.claims.add_fork(proof);
             }
         }

@@ -137,11 +137,21 @@ impl Space {
             }
             return Err(SpaceError::NoWriter { writer });
         }
+        let before = self.claims.forks().count();
         if !self.claims.add_fork(proof) {
             return Ok(false);
         }
         self.keep_tree(files, &writer);
-        store_item(files, self.files.forks, bytes)?;
+        let proofs: Vec<Vec<u8>> = if self.claims.forks().count() > before {
+            vec![bytes.to_vec()]
+        } else {
+            // It took the place of another one.
+            files.truncate(self.files.forks, 0);
+            self.equivocations().collect()
+        };
+        for proof in proofs {
+            store_item(files, self.files.forks, &proof)?;
+        }
         self.events.push_back(SpaceEvent::Equivocation { writer });
         self.access.grew(&writer);
         self.stirred = true;
@@ -158,6 +168,11 @@ impl Space {
         let Some(at) = self.early.iter().position(known) else { return Ok(()) };
         let bytes = self.early.remove(at);
         self.add_equivocation(files, &bytes).map(drop)
+    }
+
+    /// How many proofs of equivocation were taken so far: another number where what is kept is another set.
+    pub const fn equivocations_taken(&self) -> usize {
+        self.claims.taken()
     }
 
     /// Proofs of equivocation, encoded.

@@ -54,6 +54,7 @@ pub(super) struct Claims {
     proved: Map<PublicKey, Set<Prefix>>,
     /// Writers that signed two branches.
     forks: Map<PublicKey, Vec<EquivocationProof>>,
+    taken: usize,
 }
 
 impl Claims {
@@ -64,16 +65,32 @@ impl Claims {
         prefixes.into_iter().fold(false, |new, prefix| proved.insert(prefix) | new)
     }
 
-    /// Takes a verified proof; returns whether it is new.
+    /// Takes a verified proof; returns whether it is new. Then all that are kept may not be one more: a low one takes the
+    /// place of the highest.
     pub(super) fn add_fork(&mut self, proof: EquivocationProof) -> bool {
         let forks = self.forks.entry(proof.key).or_default();
-        // Whoever signs two histories can sign a thousand: only a lower fork says more than enough of them do.
-        let says_more = forks.len() < ENOUGH_FORKS || forks.iter().all(|known| proof.index < known.index);
-        let new = says_more && !forks.contains(&proof);
-        if new {
-            forks.push(proof);
+        let heads = |proof: &EquivocationProof| proof.sides.each_ref().map(|side| side.head);
+        if forks.iter().any(|known| heads(known) == heads(&proof)) {
+            return false;
         }
-        new
+        // Whoever signs two histories can sign a thousand: only a lower fork says more than enough of them do.
+        if forks.len() >= ENOUGH_FORKS {
+            if forks.iter().any(|known| known.index <= proof.index) {
+                return false;
+            }
+            let highest = forks.iter().map(|known| known.index).max();
+            if let Some(at) = forks.iter().position(|known| Some(known.index) == highest) {
+                forks.remove(at);
+            }
+        }
+        forks.push(proof);
+        self.taken += 1;
+        true
+    }
+
+    /// How many proofs were taken so far.
+    pub(super) const fn taken(&self) -> usize {
+        self.taken
     }
 
     pub(super) fn forks(&self) -> impl Iterator<Item = &EquivocationProof> {
@@ -89,7 +106,7 @@ impl Claims {
     }
 }
 
-/// Proofs of equivocation that are kept of one writer, those aside that show a lower fork.
+/// Proofs of equivocation that are kept of one writer.
 const ENOUGH_FORKS: usize = 16;
 
 /// The prefixes that a cut's head and proof show to be signed; `None` if they show nothing.

@@ -178,3 +178,63 @@ fn a_proof_that_came_before_its_writer_outlives_computing_anew() {
     early.pull_all(&all.founder);
     assert_eq!(early.space.fork_of(&key), Some(all.at.0));
 }
+
+/// A peer moves a byte from a leaf to the one beside it: what was signed is signed still, and it is the same block.
+#[test]
+fn sizes_that_a_peer_made_up_show_no_fork() {
+    let mut all = forked();
+    let key = all.one.key();
+    let mut longer = all.one.reopened();
+    longer.unlock();
+    longer.put("one/4", "one");
+    for index in (0..longer.space.feed(&key).unwrap().length()).step_by(2) {
+        let mut theirs = longer.space.branch(&longer.files, &key, index).unwrap();
+        let Some(beside) = theirs.side.nodes.first_mut().filter(|node| node.index == 2 * index + 2) else {
+            continue;
+        };
+        beside.size -= 1;
+        theirs.side.leaf.size += 1;
+        let compared = all.one.space.compare_branch(&mut all.one.files, &key, theirs).unwrap();
+        assert_eq!(compared, (Some(false), None), "{index}");
+    }
+    assert_eq!(all.one.space.fork_of(&key), None);
+}
+
+/// Who signs two histories again and again takes no more room for it than for some, and the lowest fork is known.
+#[test]
+fn of_many_forks_of_one_writer_few_proofs_are_kept() {
+    let (mut founder, mut one) = (Device::founder(1), Device::asker(2));
+    founder.grant(&one);
+    meet(&mut founder, &mut one);
+    let key = one.key();
+    let mut twins = Vec::new();
+    for n in 0..40 {
+        let mut twin = one.reopened();
+        twin.unlock();
+        twin.entropy = Seeded::new(100 + n);
+        twins.push(twin);
+        one.put(&format!("one/{n}"), "one");
+    }
+    founder.pull_all(&one);
+    let mut sizes = Vec::new();
+    for mut twin in twins.into_iter().rev() {
+        let index = twin.space.feed(&key).unwrap().length();
+        twin.put("two", "two");
+        let theirs = twin.space.branch(&twin.files, &key, index).unwrap();
+        let taken = founder.space.equivocations_taken();
+        let (found, proof) = founder.space.compare_branch(&mut founder.files, &key, theirs).unwrap();
+        assert_eq!((found, founder.space.fork_of(&key)), (Some(true), Some(index)));
+        assert_eq!(founder.space.equivocations_taken(), taken + 1, "peers are told of it");
+        let again = founder.space.add_equivocation(&mut founder.files, &proof.unwrap()).unwrap();
+        assert!(!again);
+        sizes.push(founder.files.len(founder.space.files.forks));
+    }
+    let (most, last) = (sizes.iter().max().unwrap(), sizes.last().unwrap());
+    assert!(most == last || last * 11 > most * 10, "{sizes:?}");
+    let kept: Vec<_> = founder.space.equivocations().collect();
+    assert_eq!(kept.len(), 16);
+    let lowest = founder.space.fork_of(&key);
+    let founder = founder.reopened();
+    assert_eq!(founder.space.equivocations().collect::<Vec<_>>(), kept);
+    assert_eq!(founder.space.fork_of(&key), lowest);
+}
