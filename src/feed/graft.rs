@@ -14,16 +14,13 @@ use crate::storage::Files;
 const PART: usize = 256 * 1024;
 
 impl Feed {
-    /// Takes over the head of a longer branch that extends this one, and its blocks from `start` on.
+    /// Takes over the head of a longer branch that extends this one, and the blocks that it holds from `start` on.
     pub fn copy_branch(&mut self, files: &mut Files, other: &Self, start: u64) -> Result<(), FeedError> {
         let mut at = start;
-        while at < other.length() {
-            let chunk = other.data_range(files, at..other.length(), PART)?;
-            if chunk.sizes.is_empty() {
-                return Ok(());
-            }
+        while let Some(next) = other.next_held(at).filter(|next| *next < other.length()) {
+            let chunk = other.data_range(files, next..other.length(), PART)?;
             let from = if self.length() < other.length() { self.length() } else { other.length() };
-            let request = ProofRequest { blocks: at..chunk.end(), from, to: other.length() };
+            let request = ProofRequest { blocks: next..chunk.end(), from, to: other.length() };
             let proof = other.prove(files, &request)?;
             at = self.take(files, &proof, &chunk)?;
         }

@@ -94,6 +94,23 @@ fn both_branches_can_be_kept() {
 }
 
 #[test]
+fn of_a_branch_all_is_copied_that_is_held() {
+    let mut files = Files::new();
+    let list: Vec<Vec<u8>> = (0..30_u8).map(|n| vec![n; 40]).collect();
+    let mut feed = written(&mut files, 6, &list, &[30]);
+    for gap in [5..8, 20..21, 29..30] {
+        feed.clear(&mut files, gap).unwrap();
+    }
+    let mut copy = Feed::open_branch(&mut files, feed.key(), &feed.id()).unwrap();
+    copy.copy_branch(&mut files, &feed, 3).unwrap();
+    assert_eq!(copy.head(), feed.head());
+    for (index, block) in (0..).zip(&list) {
+        let held = index >= 3 && feed.has(index);
+        assert_eq!(copy.get(&files, index).unwrap(), held.then(|| block.clone()), "{index}");
+    }
+}
+
+#[test]
 fn a_longer_head_of_the_same_branch_is_no_fork() {
     let mut search = ForkSearch::new(13);
     while search.next().is_some() {

@@ -15,7 +15,7 @@ use crate::{
     crypto::{Hash, PublicKey},
     feed::{Branch, EquivocationProof, Feed, FeedError, Proof, ProofRequest, SignedHead},
     space::{Entry, Range, SpaceError, SpaceEvent, WriterStanding},
-    storage::Files,
+    storage::{FileId, Files},
 };
 
 /// Branches kept of one feed beside the main one.
@@ -56,6 +56,49 @@ impl Side {
     /// First block past `index` that is not held.
     pub(super) fn end(&self) -> u64 {
         self.feed.next_missing(self.index)
+    }
+
+    /// Takes the place of the main branch, which is kept as a side; whether all of it is here that this takes. `forks`: where
+    /// any two branches part, in order, and 0.
+    fn replace(
+        &mut self,
+        files: &mut Files,
+        main: &Feed,
+        others: &[Self],
+        forks: &[u64],
+        list: FileId,
+    ) -> Result<bool, SpaceError> {
+        // Between two forks a block is common to some branches; from whom it is, the tree of the side tells. The last
+        // ones first: what is above them is what those before are proved with.
+        let segments = forks.iter().copied().zip(forks.iter().copied().skip(1));
+        for (start, end) in segments.filter(|(start, _)| *start < self.index).rev() {
+            for source in core::iter::once(main).chain(others.iter().map(|other| &other.feed)) {
+                if self.feed.next_missing(start) >= end {
+                    break;
+                }
+                // Fails, and stores nothing, where it is of another branch.
+                let _ = self.feed.copy_shared(files, source, start..end);
+            }
+        }
+        if self.feed.next_missing(0) < self.index {
+            return Ok(false);
+        }
+        let writer = main.key();
+        // The old main branch stays as a side, from where it leaves the new one.
+        for index in forks.iter().copied() {
+            let leaf = main.leaf(files, index)?;
+            if let Some(leaf) = leaf.filter(|leaf| self.feed.leaf(files, index).ok().flatten() != Some(*leaf))
+            {
+                // What is stored of it from the time when it was a side may be shorter, or another branch.
+                let mut old = Self::begin(files, writer, index, leaf)?;
+                old.feed.copy_branch(files, main, index)?;
+                store_side(files, list, &writer, index, &leaf)?;
+                break;
+            }
+        }
+        Feed::remove(files, &writer);
+        Feed::open(files, writer)?.copy_branch(files, &self.feed, 0)?;
+        Ok(true)
     }
 }
 
@@ -303,43 +346,9 @@ impl Space {
         forks.extend([0, side.index]);
         sort(&mut forks);
         forks.dedup();
-        // Between two forks a block is common to some branches; from whom it is, the tree of the side tells. The last
-        // ones first: what is above them is what those before are proved with.
-        let segments: Vec<(u64, u64)> = forks
-            .iter()
-            .copied()
-            .zip(forks.iter().copied().skip(1))
-            .filter(|(start, _)| *start < side.index)
-            .collect();
-        for (start, end) in segments.into_iter().rev() {
-            for source in core::iter::once(main).chain(sides.iter().map(|other| &other.feed)) {
-                if side.feed.next_missing(start) >= end {
-                    break;
-                }
-                // Fails, and stores nothing, where it is of another branch.
-                let _ = side.feed.copy_shared(files, source, start..end);
-            }
-        }
-        if side.feed.next_missing(0) < side.index {
-            sides.push(side);
-            return Ok(false);
-        }
-        // The old main branch stays as a side, from where it leaves the new one.
-        for index in forks {
-            let leaf = main.leaf(files, index)?;
-            if let Some(leaf) = leaf.filter(|leaf| side.feed.leaf(files, index).ok().flatten() != Some(*leaf))
-            {
-                // What is stored of it from the time when it was a side may be shorter, or another branch.
-                let mut old = Side::begin(files, *writer, index, leaf)?;
-                old.feed.copy_branch(files, main, index)?;
-                store_side(files, self.files.sides, writer, index, &leaf)?;
-                break;
-            }
-        }
-        Feed::remove(files, writer);
-        let mut feed = Feed::open(files, *writer)?;
-        feed.copy_branch(files, &side.feed, 0)?;
-        Ok(true)
+        let swapped = side.replace(files, main, sides, &forks, self.files.sides);
+        sides.push(side);
+        swapped
     }
 
     /// Computes everything anew from what is stored.
