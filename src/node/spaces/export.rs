@@ -16,10 +16,7 @@
 //! had sent it, so the file itself need not be trusted, and parts may come in any order, those twice that came too early.
 //! The file is made and read piece by piece, so that neither needs memory for all of it.
 
-use crate::node::{
-    ErrorCode, Event, Node, NodeError, Reply,
-    links::replica::{SpaceReplica, items},
-};
+use crate::node::{ErrorCode, Event, Node, NodeError, Reply, links::replica::SpaceReplica};
 use crate::{
     codec::{DecodeError, Reader, Writer},
     crypto::{Hash, PublicKey, blake2b_128},
@@ -29,13 +26,13 @@ use crate::{
     sync::{ItemKind, Replica, ReplicaError, prove_from},
 };
 
-/// Where an export stands: what comes next.
+/// Where an export stands: what comes next. Spaces and records may come and go between two pieces.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ExportCursor {
-    /// Spaces that are done.
-    spaces: usize,
-    /// Items of this space that are done; `None`: not even the space itself.
-    items: Option<usize>,
+    /// The space that it is at, if one was begun, and whether that is done.
+    space: Option<(PublicKey, bool)>,
+    /// Of it, root records that are done, and other items.
+    items: (usize, usize),
     /// Feeds before this one are done; of it, 0 or one more than its other branches that are done; and blocks of that
     /// before this one.
     at: Option<(PublicKey, usize, u64)>,
@@ -44,13 +41,14 @@ pub struct ExportCursor {
 }
 
 impl ExportCursor {
-    /// For whoever asks for the next piece later: varints spaces, items + 1 or 0, parts, and if one was begun the feed 32
-    /// and varints branch and block.
+    /// For whoever asks for the next piece later: varint parts; if a space was begun its key 32, u8 whether it is done,
+    /// varints records and other items; and if a feed was begun its key 32 and varints branch and block.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new();
-        out.count(self.spaces)
-            .count(self.items.map_or(0, |items| items.saturating_add(1)))
-            .varint(self.parts);
+        out.varint(self.parts);
+        if let Some((space, done)) = &self.space {
+            out.raw(&space.0).u8(u8::from(*done)).count(self.items.0).count(self.items.1);
+        }
         if let Some((feed, branch, block)) = &self.at {
             out.raw(&feed.0).count(*branch).varint(*block);
         }
@@ -60,13 +58,22 @@ impl ExportCursor {
     /// Reads it.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
-        let (spaces, items) = (reader.count("spaces", MAX_PLACE)?, reader.count("items", MAX_PLACE)?);
-        let mut cursor = Self { spaces, items: items.checked_sub(1), at: None, parts: reader.varint()? };
-        if reader.end().is_err() {
+        let mut cursor = Self { parts: reader.varint()?, ..Self::default() };
+        if reader.remaining() > 0 {
+            cursor.space = Some((PublicKey(reader.array()?), reader.u8()? != 0));
+            cursor.items = (reader.count("records", MAX_PLACE)?, reader.count("items", MAX_PLACE)?);
+        }
+        if reader.remaining() > 0 {
             cursor.at =
                 Some((PublicKey(reader.array()?), reader.count("branches", MAX_PLACE)?, reader.varint()?));
         }
+        reader.end()?;
         Ok(cursor)
+    }
+
+    /// On to a space, or past one.
+    fn go(&mut self, space: PublicKey, done: bool) {
+        *self = Self { space: Some((space, done)), parts: self.parts, ..Self::default() };
     }
 }
 
@@ -124,43 +131,37 @@ impl Node {
 
     fn export_part(&self, cursor: &mut ExportCursor, only: Option<(PublicKey, &Clock)>) -> Option<Vec<u8>> {
         loop {
-            // The domain's comes first: whoever reads the file learns at once whose it is.
-            let home = self.spaces.home_key();
-            let others = self.spaces.keys().into_iter().filter(|key| Some(*key) != home);
-            let key = match only {
-                Some((key, _)) => Some(key).filter(|_| cursor.spaces == 0),
-                None => home.into_iter().chain(others).nth(cursor.spaces),
-            }?;
-            let Some(space) = self.spaces.get(&key).map(|joined| &joined.space) else {
-                cursor.spaces += 1;
-                continue;
-            };
-            let mut body = Writer::new();
-            let Some(done) = cursor.items else {
-                cursor.items = Some(0);
-                match only {
-                    Some(_) => body.u8(SYNC).raw(&key.0),
-                    None => body.u8(SPACE).raw(&key.0).u8(u8::from(home == Some(key))),
-                };
-                return Some(body.finish());
-            };
-            let mut before = 0;
-            for (number, kind) in (0..).zip([ItemKind::Record, ItemKind::Manifest, ItemKind::Evidence]) {
-                let of_kind = items(space, kind);
-                if let Some(item) = done.checked_sub(before).and_then(|at| of_kind.get(at)) {
-                    cursor.items = Some(done + 1);
-                    body.u8(ITEM).raw(&key.0).u8(number).raw(item);
+            let key = match cursor.space {
+                Some((key, false)) if self.spaces.get(&key).is_some() => key,
+                before => {
+                    let key = self.export_space(before.map(|(key, _)| key), only.map(|(key, _)| key))?;
+                    cursor.go(key, false);
+                    let mut body = Writer::new();
+                    match only {
+                        Some(_) => body.u8(SYNC).raw(&key.0),
+                        None => body.u8(SPACE).raw(&key.0).u8(u8::from(self.spaces.home_key() == Some(key))),
+                    };
                     return Some(body.finish());
                 }
-                before += of_kind.len();
+            };
+            let space = &self.spaces.get(&key)?.space;
+            let mut body = Writer::new();
+            // Those that came meanwhile as well: what they let in is behind them.
+            if let Some(record) = space.records().nth(cursor.items.0) {
+                cursor.items.0 += 1;
+                body.u8(ITEM).raw(&key.0).u8(0).raw(record);
+                return Some(body.finish());
+            }
+            let manifest = space.manifest_bytes().into_iter().map(|item| (1, item));
+            let evidence = space.equivocations().map(|item| (2, item));
+            if let Some((kind, item)) = manifest.chain(evidence).nth(cursor.items.1) {
+                cursor.items.1 += 1;
+                body.u8(ITEM).raw(&key.0).u8(kind).raw(&item);
+                return Some(body.finish());
             }
             let (from, branch, block) = cursor.at.unwrap_or((PublicKey([0; 32]), 0, 0));
             let Some(feed) = space.feeds().find(|feed| feed.key() >= from) else {
-                *cursor = ExportCursor {
-                    spaces: cursor.spaces + 1,
-                    parts: cursor.parts,
-                    ..ExportCursor::default()
-                };
+                cursor.go(key, true);
                 continue;
             };
             let key_of = feed.key();
@@ -196,6 +197,19 @@ impl Node {
             }
             return Some(body.finish());
         }
+    }
+
+    /// The space behind one, or the first: the domain's comes before the others, whoever reads the file learns at once whose
+    /// it is. `only`: that one alone.
+    fn export_space(&self, before: Option<PublicKey>, only: Option<PublicKey>) -> Option<PublicKey> {
+        let home = self.spaces.home_key();
+        let first = only.or(home);
+        let Some(before) = before else { return first.or_else(|| self.spaces.keys().first().copied()) };
+        if only.is_some() {
+            return None;
+        }
+        let past = |key: &PublicKey| Some(*key) != home && (Some(before) == home || *key > before);
+        self.spaces.keys().into_iter().find(past)
     }
 
     /// Takes in one part of a file: checksum and body. [`ErrorCode::Corrupt`] if it is damaged or proves nothing,

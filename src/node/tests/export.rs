@@ -313,6 +313,59 @@ fn sync_files_of_long_ago_are_read() {
     }
 }
 
+/// Between two pieces people go on: a space is left, somebody is let in. What stays is in the file whole.
+#[test]
+fn what_comes_and_goes_while_a_file_is_made_leaves_nothing_else_out() {
+    let mut world = World::new(9);
+    let (first, key) = sign_up(&mut world);
+    let mut spaces: Vec<_> = (0..3)
+        .map(|n| match world.call(first, Call::CreateSpace { title: format!("Garden {n}") }) {
+            Ok(Reply::Space(space)) => space,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    spaces.sort();
+    let within = |space, call: Call| match call {
+        Call::In { act, .. } => Call::In { space: Some(space), act },
+        other => other,
+    };
+    for space in &spaces {
+        for n in 0..6 {
+            world.call(first, within(*space, post(&format!("{n}"), &"x".repeat(90_000)))).unwrap();
+        }
+    }
+    world.call(first, post("home", "text")).unwrap();
+    // Into the middle of the second.
+    let (mut bytes, mut cursor) = (Vec::new(), ExportCursor::default());
+    while bytes.len() < 600_000 {
+        let (piece, next) = world.node(first).export(&cursor);
+        bytes.extend(piece);
+        cursor = ExportCursor::decode(&next.unwrap().encode()).unwrap();
+    }
+    world.call(first, within(spaces[0], of_home(SpaceCall::Leave))).unwrap();
+    let other = world.browser(Some(key));
+    let_in(&mut world, first, other, true);
+    world.call(other, post("theirs", "text")).unwrap();
+    world.run(10_000);
+    world.until("both", |world| keys(world, first).len() == 2);
+    let mut next = Some(cursor);
+    while let Some(now) = next {
+        let (piece, behind) = world.node(first).export(&now);
+        bytes.extend(piece);
+        next = behind;
+    }
+    world.kill(first);
+    world.kill(other);
+    let third = world.browser(None);
+    world.until("looked up", |world| world.node(third).is_ready());
+    assert_eq!(import(&mut world, third, parts(&bytes)), (0, 0));
+    for space in &spaces[1..] {
+        let found = world.node(third).list(Some(*space), &crate::space::Range::default()).unwrap();
+        assert_eq!(found.iter().filter(|found| found.item.key.len() == 1).count(), 6);
+    }
+    assert!(keys(&world, third).contains(&"home".to_owned()));
+}
+
 proptest::proptest! {
     #[test]
     fn any_part_and_any_cursor_never_panic(bytes: Vec<u8>, spaces in 0..3_usize, items: Option<u8>, feed: [u8; 32], block: u64) {
@@ -325,7 +378,9 @@ proptest::proptest! {
         }
         let _ = world.call(at, Call::Import { part: bytes.clone() });
         let _ = ExportCursor::decode(&bytes).map(|cursor| world.node(at).export(&cursor));
-        let mut cursor = vec![spaces as u8, items.map_or(0, |items| items % 100), 1];
+        let mut cursor = vec![1];
+        cursor.extend(if spaces == 0 { key.0 } else { feed });
+        cursor.extend([(spaces == 2) as u8, items.unwrap_or(0) % 100, 0]);
         cursor.extend(feed);
         cursor.extend([(block % 3) as u8, (block % 128) as u8]);
         let _ = world.node(at).export(&ExportCursor::decode(&cursor).unwrap());
