@@ -333,9 +333,14 @@ fn extend(
     let mut files = Files::new();
     let mut aside = Feed::open(&mut files, *key)?;
     aside.accept(&mut files, proof, blocks)?;
-    let proof = aside.prove(&files, &ProofRequest { blocks: from..end, from, to: aside.length() })?;
-    let held = usize::try_from(from - start).unwrap_or(usize::MAX);
-    replica.accept(key, &proof, blocks.get(held..).unwrap_or_default()).map(|()| true)
+    let longer = aside.prove(&files, &ProofRequest { blocks: from..end, from, to: aside.length() })?;
+    let behind = usize::try_from(from - start).unwrap_or(usize::MAX);
+    replica.accept(key, &longer, blocks.get(behind..).unwrap_or_default())?;
+    // Of the shorter one not all may be held: it can have grown while the file was made.
+    if replica.missing(key, start..from).is_some() {
+        replica.accept(key, proof, blocks)?;
+    }
+    Ok(true)
 }
 
 fn seal(out: &mut Vec<u8>, body: &[u8]) {

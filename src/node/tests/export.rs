@@ -335,6 +335,13 @@ fn what_comes_and_goes_while_a_file_is_made_leaves_nothing_else_out() {
         }
     }
     world.call(first, post("home", "text")).unwrap();
+    let other = world.browser(Some(key));
+    let_in(&mut world, first, other, true);
+    let joined =
+        |world: &World, at: usize, space| world.node(at).list(Some(space), &crate::space::Range::default());
+    world.until("everywhere", |world| {
+        spaces.iter().all(|space| joined(world, other, *space).is_ok_and(|found| found.len() == 7))
+    });
     // Into the middle of the second.
     let (mut bytes, mut cursor) = (Vec::new(), ExportCursor::default());
     while bytes.len() < 600_000 {
@@ -343,11 +350,10 @@ fn what_comes_and_goes_while_a_file_is_made_leaves_nothing_else_out() {
         cursor = ExportCursor::decode(&next.unwrap().encode()).unwrap();
     }
     world.call(first, within(spaces[0], of_home(SpaceCall::Leave))).unwrap();
-    let other = world.browser(Some(key));
-    let_in(&mut world, first, other, true);
     world.call(other, post("theirs", "text")).unwrap();
-    world.run(10_000);
-    world.until("both", |world| keys(world, first).len() == 2);
+    world.call(first, within(spaces[1], post("more", "text"))).unwrap();
+    world.until("left", |world| keys(world, first).len() == 2 && joined(world, first, spaces[0]).is_err());
+    assert_eq!(world.node(first).spaces().len(), 3);
     let mut next = Some(cursor);
     while let Some(now) = next {
         let (piece, behind) = world.node(first).export(&now);
@@ -360,8 +366,10 @@ fn what_comes_and_goes_while_a_file_is_made_leaves_nothing_else_out() {
     world.until("looked up", |world| world.node(third).is_ready());
     assert_eq!(import(&mut world, third, parts(&bytes)), (0, 0));
     for space in &spaces[1..] {
-        let found = world.node(third).list(Some(*space), &crate::space::Range::default()).unwrap();
-        assert_eq!(found.iter().filter(|found| found.item.key.len() == 1).count(), 6);
+        assert_eq!(
+            joined(&world, third, *space).unwrap().iter().filter(|found| found.item.key.len() == 1).count(),
+            6
+        );
     }
     assert!(keys(&world, third).contains(&"home".to_owned()));
 }
