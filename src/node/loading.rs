@@ -195,12 +195,9 @@ impl Node {
 
     /// Tells the page what was found damaged on the disk, if anything was.
     pub(super) fn tell_damage(&mut self, found: &[Damage]) {
-        // A record at the journal's very end was never whole, so nothing was lost by it.
-        let torn = self.files.is_torn();
-        let lost = || found.iter().filter(|damage| torn || !matches!(damage, Damage::Journal { .. }));
-        let some: Vec<String> = lost().take(MOST_NAMED).map(ToString::to_string).collect();
+        let some: Vec<String> = found.iter().take(MOST_NAMED).map(ToString::to_string).collect();
         if !some.is_empty() {
-            let (count, some) = (lost().count(), some.join(", "));
+            let (count, some) = (found.len(), some.join(", "));
             let text = format!(
                 "of what this browser keeps, {count} records are damaged or gone ({some}); what others have of it is fetched again"
             );

@@ -100,6 +100,12 @@ impl From<rexie::Error> for IdbError {
     }
 }
 
+/// Whether the browser says that a record is lost for good; all else that reading one can end with may pass.
+pub(super) fn is_lost(error: &idb::Error) -> bool {
+    let exception = thrown(error).and_then(|thrown| thrown.dyn_ref::<web_sys::DomException>());
+    exception.is_some_and(|exception| exception.name() == "NotReadableError")
+}
+
 /// What the browser threw, if anything.
 fn thrown(error: &idb::Error) -> Option<&JsValue> {
     match error {

@@ -104,11 +104,16 @@ impl Database {
             }
         });
         let handle: IdbDatabase = JsValue::from(connection_handle(&connection)?).unchecked_into();
-        let (snapshot, fence, seen) = match records::read_all(&connection, rule).await {
-            Ok(read) => read,
+        let mut read = records::read_all(&connection, rule, None).await;
+        if read.is_err() {
             // Where a part of the module had to be fetched in the middle of it, Firefox ended the transaction meanwhile.
-            Err(_) => records::read_all(&connection, rule).await?,
-        };
+            read = records::read_all(&connection, rule, None).await;
+        }
+        if read.is_err() {
+            let journal = records::read_apart(&connection).await?;
+            read = records::read_all(&connection, rule, Some(journal)).await;
+        }
+        let (snapshot, fence, seen) = read?;
         let seen = RefCell::new(Some(seen));
         let renewing = Cell::new(torn::begin_new_log(name));
         Ok((Self { handle, connection, fence: Cell::new(fence), seen, renewing, closed }, snapshot))

@@ -5,7 +5,7 @@ use core::future::Future;
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::{FENCE, IdbError, JOURNAL, KEYS, PAGES};
+use super::{FENCE, IdbError, JOURNAL, KEYS, PAGES, error::is_lost};
 use crate::{
     collections::{Set, sort},
     storage::{PageKey, Rule, Snapshot, absent_at_open, to_open},
@@ -39,10 +39,32 @@ impl Seen {
     }
 }
 
-/// What opening needs, in one transaction; the number of the fence, and what else is there.
+/// Journal records by sequence.
+type Journal = Vec<(u64, Vec<u8>)>;
+
+/// The journal, each record by itself: one that the browser has lost, as where a file of large values beside its database
+/// has gone, fails all that are asked for with it. Such a one comes empty, which is damage.
+pub(super) async fn read_apart(connection: &idb::Database) -> Result<Journal, IdbError> {
+    let store = || connection.transaction(&[JOURNAL], idb::TransactionMode::ReadOnly)?.object_store(JOURNAL);
+    let seqs = store()?.get_all_keys(None, None)?.await?;
+    let mut records = Vec::with_capacity(seqs.len());
+    for seq in seqs {
+        let record = match store()?.get(seq.clone())?.await {
+            Err(error) if !is_lost(&error) => return Err(error.into()),
+            record => record.ok().flatten(),
+        };
+        let record = record.and_then(|record| to_bytes(&record, "a journal record").ok());
+        records.push((to_seq(&seq)?, record.unwrap_or_default()));
+    }
+    Ok(records)
+}
+
+/// What opening needs, in one transaction; the number of the fence, and what else is there. `apart`: the journal, if that had
+/// to be read by itself.
 pub(super) async fn read_all(
     connection: &idb::Database,
     rule: Rule,
+    apart: Option<Journal>,
 ) -> Result<(Snapshot, f64, Seen), IdbError> {
     let transaction = connection.transaction(&[PAGES, JOURNAL, KEYS], idb::TransactionMode::ReadOnly)?;
     let (pages, journal) = (transaction.object_store(PAGES)?, transaction.object_store(JOURNAL)?);
@@ -52,7 +74,10 @@ pub(super) async fn read_all(
     let names = pages.get_all_keys(Some(compacted.clone()), None)?.into_future();
     let compacted = pages.get_all(Some(compacted), None)?.into_future();
     let seqs = journal.get_all_keys(None, None)?.into_future();
-    let records = journal.get_all(None, None)?.into_future();
+    let records = match apart {
+        Some(_) => None,
+        None => Some(journal.get_all(None, None)?.into_future()),
+    };
     let seen = Seen::ask(&transaction)?;
     let fence = fence.await?.and_then(|value| value.as_f64()).unwrap_or(0.0);
     let mut snapshot = Snapshot::default();
@@ -73,9 +98,17 @@ pub(super) async fn read_all(
         };
         asked.push((group, names, pages.get_all(Some(range), None)?.into_future()));
     }
-    for (seq, record) in seqs.await?.into_iter().zip(records.await?) {
-        snapshot.journal.push((to_seq(&seq)?, to_bytes(&record, "a journal record")?));
-    }
+    let seqs = seqs.await?.iter().map(to_seq).collect::<Result<Vec<_>, _>>()?;
+    snapshot.journal = match (apart, records) {
+        (None, Some(records)) => {
+            let records = records.await?.into_iter();
+            let bytes = |(seq, record)| Ok((seq, to_bytes(&record, "a journal record")?));
+            seqs.into_iter().zip(records).map(bytes).collect::<Result<_, IdbError>>()?
+        }
+        (Some(apart), _) if apart.iter().map(|(seq, _)| *seq).eq(seqs) => apart,
+        // Somebody wrote meanwhile.
+        _ => return Err(IdbError::Fenced),
+    };
     let seen = seen.await?;
     for (group, names, records) in asked {
         let keys = match names {
