@@ -24,8 +24,8 @@ impl Files {
     ///
     /// A damaged page is not an error here: [`Files::damage`] names it, reading it fails, writing or healing it mends
     /// it. Damaged journal records at the end are named and left out, and the next batches take their places: then this is
-    /// what it was before them, as an old back-up is. One that is damaged or missing with good ones after it was lost: it is named with all that follow,
-    /// what stands before it counts, and [`Files::is_torn`].
+    /// what it was before them, as an old back-up is. One that is damaged or missing with good ones after it was lost: it is
+    /// named with all that follow, what stands before it counts, and [`Files::is_torn`].
     pub fn load(snapshot: Snapshot) -> Result<Self, StorageError> {
         Self::new().take(snapshot)
     }
