@@ -233,7 +233,7 @@ impl Exchange {
             }
             Message::Branch { id, bytes } => self.shown(id, &bytes, replica, now)?,
             Message::Cancel { id } => self.serving.retain(|serving| serving.id != id),
-            Message::Lack { id } => self.lacks(id, wants)?,
+            Message::Lack { id } => self.lacks(id, wants, now)?,
             Message::Data { answers: Answers::Request(id), proof, blocks } => {
                 self.answered(id, &proof, &blocks, replica, wants, now)?;
             }
@@ -303,7 +303,7 @@ impl Exchange {
             if known.barred_until == u64::MAX {
                 (known.barred_until, known.searched) = (0, 0);
             }
-            self.forks.look_again(*feed);
+            self.forks.has_news(*feed);
         }
     }
 
@@ -331,6 +331,7 @@ impl Exchange {
         now: u64,
     ) -> Result<(), Fault> {
         self.expire(wants, now);
+        self.forks.try_again(now);
         self.pumped_at = now;
         while session.writable() > 0 {
             let Some(message) = self.next_message(replica, wants, now)? else { return Ok(()) };
@@ -381,7 +382,8 @@ impl Exchange {
         let rationed =
             self.behind.iter().filter_map(|feed| self.feeds.get(feed)).map(|known| known.rationed_until);
         let barred = barred.chain(rationed).filter(|until| *until > 0 && *until < u64::MAX).min();
-        let all = [request, barred, self.due, Some(self.beacon_at)].into_iter().flatten();
+        let again = self.forks.again(self.pumped_at);
+        let all = [request, barred, again, self.due, Some(self.beacon_at)].into_iter().flatten();
         // What was due by then and is not said waits for room, not for a time: it goes with the next pump that has some.
         all.filter(|at| *at > self.pumped_at).min()
     }

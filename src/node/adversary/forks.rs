@@ -1,6 +1,7 @@
 //! A device that signs two histories, by malice or out of an old back-up.
 
 use super::*;
+use crate::mesh::LinkId;
 
 /// Three devices and a visitor. The thief showed branch one to the first device and the visitor, branch two to the
 /// second device, and is gone. Both wrote on what they had seen.
@@ -274,4 +275,58 @@ fn a_file_brings_both_branches() {
     }
     assert_eq!(home.view(reader), before);
     assert_eq!(home.quarantine(reader), held);
+}
+
+/// Ids of a node's connections: another one is another session.
+fn sessions(home: &Home, at: usize) -> Vec<LinkId> {
+    let peers = home.world.node(at).peers().into_iter();
+    peers.filter(|peer| peer.level.is_some()).map(|peer| peer.link.link).collect()
+}
+
+#[test]
+fn another_branch_comes_through_one_who_had_none_of_it_when_asked() {
+    for seed in 90..92 {
+        let mut home = Home::new(seed, 3);
+        let visitor = home.visitor();
+        let [first, second, thief] = home.devices[..] else { panic!() };
+        home.level("before", &[first, second, thief, visitor]);
+        let writer = home.writer(thief);
+        let at = home.standing(thief, writer).length;
+        home.world.kill(second);
+        home.post(thief, "one");
+        home.level("one", &[first, thief, visitor]);
+        home.world.kill(first);
+        home.world.kill(visitor);
+        // Several chunks of it.
+        let large = |n: usize| put(&format!("two/{n}"), &"long ".repeat(8_000), false);
+        home.world.act(thief, |node, now| node.hostile_fork(now, at, Home::ops("two/000"))).unwrap();
+        for n in 0..12 {
+            let Call::In { act: SpaceCall::Write { ops }, .. } = large(n) else { panic!() };
+            home.world.act(thief, |node, now| node.hostile_append(now, ops)).unwrap();
+        }
+        home.world.start(second);
+        home.level("two", &[second, thief]);
+        home.post(second, "seen/two");
+        let some = home.world.copy(second);
+        home.world.act(thief, |node, now| node.hostile_append(now, Home::ops("two/more"))).unwrap();
+        home.level("more", &[second, thief]);
+        home.post(second, "seen/more");
+        let more = home.world.copy(second);
+        home.world.kill(thief);
+        home.world.part(second, visitor, true);
+        home.world.kill(second);
+        home.world.start(first);
+        home.world.start(visitor);
+        home.level("one of them", &[first, visitor]);
+        let met = sessions(&home, visitor);
+        home.world.restore(second, some);
+        home.level("through the one between", &[first, second, visitor]);
+        assert!(keys(&home.world, visitor).contains(&"seen/two".to_owned()), "{seed}");
+        assert_eq!(sessions(&home, visitor), met, "{seed}");
+        // What was added to it comes too.
+        home.world.restore(second, more);
+        home.level("more of it", &[first, second, visitor]);
+        assert!(keys(&home.world, visitor).contains(&"seen/more".to_owned()), "{seed}");
+        assert_eq!(sessions(&home, visitor), met, "{seed}");
+    }
 }

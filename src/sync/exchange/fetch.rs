@@ -166,7 +166,7 @@ impl Exchange {
             Err(ReplicaError::Peer(detail)) => Err(Fault::Refused { what: "proof", detail }),
             Err(ReplicaError::Local(detail)) => Err(Fault::Local(detail)),
             Err(ReplicaError::Stale | ReplicaError::NotHeld | ReplicaError::Absent) => {
-                self.cancel(id, wants);
+                self.cancel(id, wants, now);
                 // A breath, should the same come of it again.
                 self.known(feed)?.barred_until = now.saturating_add(STALE_MS);
                 Ok(())
@@ -179,7 +179,7 @@ impl Exchange {
                     .map(|(id, _)| *id)
                     .collect();
                 for id in all {
-                    self.cancel(id, wants);
+                    self.cancel(id, wants, now);
                 }
                 self.contradicted(feed, replica)
             }
@@ -244,7 +244,7 @@ impl Exchange {
     }
 
     /// The peer cannot answer.
-    pub(super) fn lacks(&mut self, id: u64, wants: &mut Wants) -> Result<(), Fault> {
+    pub(super) fn lacks(&mut self, id: u64, wants: &mut Wants, now: u64) -> Result<(), Fault> {
         let Some(asked) = self.asked.remove(&id) else {
             return if self.cancelled.contains(&id) {
                 Ok(())
@@ -252,7 +252,7 @@ impl Exchange {
                 Err(Fault::Unexpected { what: "answer to no request" })
             };
         };
-        if self.head_unanswered(&asked) || self.fork_unanswered(&asked) {
+        if self.head_unanswered(&asked) || self.fork_unanswered(&asked, now) {
             return Ok(());
         }
         wants.release(&asked.feed, self.peer, id);
@@ -281,7 +281,7 @@ impl Exchange {
         let until = now.saturating_add(REQUEST_TIMEOUT_MS << self.strikes);
         let all: Vec<(u64, PublicKey)> = self.asked.iter().map(|(id, asked)| (*id, asked.feed)).collect();
         for (id, feed) in all {
-            self.cancel(id, wants);
+            self.cancel(id, wants, now);
             if let Some(known) = self.feeds.get_mut(&feed) {
                 known.barred_until = known.barred_until.max(until);
             }
@@ -297,9 +297,9 @@ impl Exchange {
         head
     }
 
-    fn cancel(&mut self, id: u64, wants: &mut Wants) {
+    fn cancel(&mut self, id: u64, wants: &mut Wants, now: u64) {
         let Some(asked) = self.asked.remove(&id) else { return };
-        if !self.head_unanswered(&asked) && !self.fork_unanswered(&asked) {
+        if !self.head_unanswered(&asked) && !self.fork_unanswered(&asked, now) {
             wants.release(&asked.feed, self.peer, id);
             self.behind.insert(asked.feed);
         }

@@ -8,8 +8,12 @@
 //! left, whatever the peer would like; the last one is the peer's half of the proof of equivocation. After that the
 //! other branch is fetched beside ours, from whoever has it: others name prefixes of it, and its entries are for
 //! people to look at. A fork that is known already costs one question for each new contradicting head, or few.
+//! Of what a peer lacks it is asked again, each time later: it may be fetching it itself, and says nothing when it has it.
 
-use super::{Asked, Compared, Exchange, Fault, Message, Replica, ReplicaError, Wanted};
+use super::{
+    super::limits::{AGAIN_MS, MAX_AGAIN},
+    Asked, Compared, Exchange, Fault, Message, Replica, ReplicaError, Wanted,
+};
 use crate::{
     collections::{Map, Set},
     crypto::{Hash, PublicKey},
@@ -22,8 +26,8 @@ pub(super) struct Forks {
     searches: Map<PublicKey, Search>,
     /// Feeds of which the peer may have another branch that is missing here.
     sides: Set<PublicKey>,
-    /// Branches, by the leaf that names them, of which the peer has no more.
-    lacked: Set<(PublicKey, Hash)>,
+    /// Branches, by the leaf that names them, of which the peer had no more.
+    paused: Map<(PublicKey, Hash), Pause>,
 }
 
 /// The first block that differs is at `low` or past it, and before `high`.
@@ -32,6 +36,32 @@ struct Search {
     high: u64,
     next: u64,
     asked: bool,
+}
+
+/// How long something is left that came to nothing.
+#[derive(Default)]
+struct Pause {
+    /// Not before then (ms); 0 once that is over.
+    until: u64,
+    /// How often in a row.
+    times: u32,
+}
+
+impl Pause {
+    /// It came to nothing again.
+    fn lengthen(&mut self, now: u64) {
+        self.until = now.saturating_add(AGAIN_MS << self.times);
+        self.times = self.times.saturating_add(1).min(MAX_AGAIN);
+    }
+
+    /// Ends it when it is over; whether it ended just now.
+    fn ended(&mut self, now: u64) -> bool {
+        let ended = self.until > 0 && self.until <= now;
+        if ended {
+            self.until = 0;
+        }
+        ended
+    }
 }
 
 /// A branch that is missing here: its block `index` has this leaf.
@@ -56,6 +86,31 @@ impl Forks {
     pub(super) fn look_again(&mut self, feed: PublicKey) {
         self.sides.insert(feed);
     }
+
+    /// The peer has news of a feed of which it has another branch: perhaps there is more of that now.
+    pub(super) fn has_news(&mut self, feed: PublicKey) {
+        self.paused.retain(|(other, _), _| *other != feed);
+        self.sides.insert(feed);
+    }
+
+    /// Asks again for what a peer lacked, when it is time.
+    pub(super) fn try_again(&mut self, now: u64) {
+        let paused = self.paused.iter_mut();
+        self.sides.extend(paused.filter_map(|((feed, _), pause)| pause.ended(now).then_some(*feed)));
+    }
+
+    /// When something is to be tried again (ms), after `now`.
+    pub(super) fn again(&self, now: u64) -> Option<u64> {
+        self.paused.values().map(|pause| pause.until).filter(|until| *until > now).min()
+    }
+
+    fn pause(&mut self, feed: PublicKey, leaf: Hash, now: u64) {
+        self.paused.entry((feed, leaf)).or_default().lengthen(now);
+    }
+
+    fn is_paused(&self, feed: PublicKey, leaf: Hash) -> bool {
+        self.paused.get(&(feed, leaf)).is_some_and(|pause| pause.until > 0)
+    }
 }
 
 impl Exchange {
@@ -73,8 +128,7 @@ impl Exchange {
             let next = if bound < high { bound } else { high / 2 };
             self.forks.searches.insert(feed, Search { low: 0, high, next, asked: false });
         }
-        self.forks.lacked.retain(|(other, _)| *other != feed);
-        self.forks.sides.insert(feed);
+        self.forks.has_news(feed);
         Ok(())
     }
 
@@ -88,7 +142,7 @@ impl Exchange {
             return Some(Message::AskBranch { id, feed, index });
         }
         while let Some(feed) = self.forks.sides.first().copied() {
-            let open = |wanted: &SideWanted| !self.forks.lacked.contains(&(feed, wanted.leaf));
+            let open = |wanted: &SideWanted| !self.forks.is_paused(feed, wanted.leaf);
             let in_flight = self.asked.values().any(|asked| {
                 asked.feed == feed && matches!(asked.what, Wanted::Side { .. } | Wanted::Branch)
             });
@@ -164,25 +218,28 @@ impl Exchange {
         }
         self.progress_at = now;
         match replica.accept_side(&feed, index, &leaf, proof, blocks) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.forks.paused.remove(&(feed, leaf));
+                Ok(())
+            }
             Err(ReplicaError::Peer(detail)) => Err(Fault::Refused { what: "proof of a branch", detail }),
             Err(ReplicaError::Local(detail)) => Err(Fault::Local(detail)),
             Err(_) => {
-                self.forks.lacked.insert((feed, leaf));
+                self.forks.pause(feed, leaf, now);
                 Ok(())
             }
         }
     }
 
     /// A question about forks that gets no answer; whether it is one.
-    pub(super) fn fork_unanswered(&mut self, asked: &Asked) -> bool {
+    pub(super) fn fork_unanswered(&mut self, asked: &Asked, now: u64) -> bool {
         match asked.what {
             Wanted::Branch => {
                 self.forks.searches.remove(&asked.feed);
                 true
             }
             Wanted::Side { leaf, .. } => {
-                self.forks.lacked.insert((asked.feed, leaf));
+                self.forks.pause(asked.feed, leaf, now);
                 true
             }
             Wanted::Blocks | Wanted::Head => false,

@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod beacon;
+mod forks;
 mod net;
 mod spaces;
 

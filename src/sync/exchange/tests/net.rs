@@ -17,6 +17,8 @@ pub(super) struct Store {
     pub(super) news: Vec<PublicKey>,
     pub(super) new_items: Vec<(ItemKind, Hash)>,
     pub(super) proved: std::cell::Cell<usize>,
+    /// Branches that it misses.
+    pub(super) sides: Vec<SideWanted>,
 }
 
 impl Store {
@@ -108,6 +110,10 @@ impl Replica for Store {
 
     fn heard(&mut self, key: &PublicKey, head: &SignedHead) -> Result<(), ReplicaError> {
         head.verify(key).map_err(|error| ReplicaError::Peer(error.to_string()))
+    }
+
+    fn sides_wanted(&self, _feed: &PublicKey) -> Vec<SideWanted> {
+        self.sides.clone()
     }
 
     fn items(&self, kind: ItemKind) -> Vec<Hash> {
@@ -318,6 +324,22 @@ impl Net {
             }
         }
         panic!("does not settle");
+    }
+
+    /// Lets so much time pass (ms).
+    pub(super) fn run(&mut self, ms: u64) {
+        let end = self.now + ms;
+        loop {
+            while self.step() {}
+            let exchanges =
+                self.peers.iter().flat_map(|peer| &peer.ends).filter_map(|end| end.exchange.as_ref());
+            match exchanges.filter_map(Exchange::deadline).min() {
+                Some(at) if at < end => self.now = self.now.max(at),
+                _ => break,
+            }
+        }
+        self.now = self.now.max(end);
+        while self.step() {}
     }
 }
 
