@@ -44,6 +44,7 @@ use crate::{
     feed::SignedHead,
 };
 
+use forks::Pause;
 pub use forks::SideWanted;
 
 /// The exchange of one space with one peer.
@@ -108,6 +109,8 @@ struct Known {
     rationed: bool,
     /// Not asked of this peer (ms) before then, for that.
     rationed_until: u64,
+    /// It gave what is of another branch, or wrong: not asked for blocks before that is over.
+    other: Pause,
     /// Length of its head when a fork was looked for last.
     searched: u64,
     /// Bytes and blocks that came, for the mean block size.
@@ -212,7 +215,7 @@ impl Exchange {
         match message {
             Message::Announce { more, feeds } => {
                 for one in feeds {
-                    self.announced(one, replica)?;
+                    self.announced(one, replica, now)?;
                 }
                 self.heard_all |= !more;
             }
@@ -238,7 +241,7 @@ impl Exchange {
                 self.answered(id, &proof, &blocks, replica, wants, now)?;
             }
             Message::Data { answers: Answers::Tail(feed), proof, blocks } => {
-                self.pushed(feed, &proof, &blocks, replica)?;
+                self.pushed(feed, &proof, &blocks, replica, now)?;
             }
             Message::Beacon(theirs) => self.beacon(&theirs, replica),
             Message::Relist => self.relisted(),
@@ -303,6 +306,7 @@ impl Exchange {
             if known.barred_until == u64::MAX {
                 (known.barred_until, known.searched) = (0, 0);
             }
+            known.other = Pause::default();
             self.forks.has_news(*feed);
         }
     }
@@ -331,7 +335,7 @@ impl Exchange {
         now: u64,
     ) -> Result<(), Fault> {
         self.expire(wants, now);
-        self.forks.try_again(now);
+        self.try_again(replica, now);
         self.pumped_at = now;
         while session.writable() > 0 {
             let Some(message) = self.next_message(replica, wants, now)? else { return Ok(()) };
@@ -376,12 +380,10 @@ impl Exchange {
     pub fn deadline(&self) -> Option<u64> {
         let request = (!self.asked.is_empty())
             .then(|| self.progress_at.saturating_add(super::limits::REQUEST_TIMEOUT_MS));
-        let barred =
-            self.behind.iter().filter_map(|feed| self.feeds.get(feed)).map(|known| known.barred_until);
         // u64::MAX: barred until the peer announces something.
-        let rationed =
-            self.behind.iter().filter_map(|feed| self.feeds.get(feed)).map(|known| known.rationed_until);
-        let barred = barred.chain(rationed).filter(|until| *until > 0 && *until < u64::MAX).min();
+        let barred = self.behind.iter().filter_map(|feed| self.feeds.get(feed));
+        let barred = barred.flat_map(|known| [known.barred_until, known.rationed_until, known.other.until]);
+        let barred = barred.filter(|until| *until > 0 && *until < u64::MAX).min();
         let again = self.forks.again(self.pumped_at);
         let all = [request, barred, again, self.due, Some(self.beacon_at)].into_iter().flatten();
         // What was due by then and is not said waits for room, not for a time: it goes with the next pump that has some.
@@ -391,7 +393,7 @@ impl Exchange {
     /// Whether the peer has listed all it has and nothing of that is missing here.
     pub fn is_level(&self) -> bool {
         self.heard_all
-            && self.behind.iter().all(|feed| self.feeds.get(feed).is_some_and(|known| known.rationed))
+            && self.behind.iter().filter_map(|feed| self.feeds.get(feed)).all(Known::is_apart)
             && self.asked.is_empty()
             && self.forks.is_idle()
             && self.items.heard_all()
@@ -409,7 +411,7 @@ impl Exchange {
         Ok(self.feeds.entry(feed).or_default())
     }
 
-    fn announced(&mut self, one: Announcement, replica: &mut dyn Replica) -> Result<(), Fault> {
+    fn announced(&mut self, one: Announcement, replica: &mut dyn Replica, now: u64) -> Result<(), Fault> {
         let Announcement { feed, contiguous, head } = one;
         if head.length == 0 || contiguous > head.length {
             return Err(Fault::Unexpected { what: "announcement of blocks past the head" });
@@ -421,8 +423,17 @@ impl Exchange {
                     return Err(Fault::Refused { what: "signed head", detail });
                 }
                 Err(ReplicaError::Local(detail)) => return Err(Fault::Local(detail)),
-                Err(ReplicaError::Contradiction) => self.contradicted(feed, replica)?,
-                Ok(()) | Err(ReplicaError::Stale | ReplicaError::NotHeld | ReplicaError::Absent) => {}
+                Err(ReplicaError::Contradiction) => self.contradicted(feed, None, replica, now)?,
+                Ok(()) | Err(ReplicaError::Stale | ReplicaError::NotHeld | ReplicaError::Absent) => {
+                    if self.known(feed)?.other.times > 0 {
+                        // Its blocks are not asked for yet; those of its branch are.
+                        self.forks.has_news(feed);
+                    }
+                    let ours = replica.feed(&feed).map_or(0, |status| status.head.length);
+                    if head.length < ours && !replica.rooted(&feed, head.length) {
+                        self.forks.look_later(feed, now);
+                    }
+                }
             }
         }
         Ok(())
@@ -451,6 +462,14 @@ impl Exchange {
         known.ranges.retain(|range| range.end > contiguous);
         self.behind.insert(feed);
         Ok(())
+    }
+}
+
+impl Known {
+    /// Whether nothing is said by there being more of it than is here: its author was cut and goes on, or it is of another
+    /// branch, which is fetched as such.
+    const fn is_apart(&self) -> bool {
+        self.rationed || self.other.times > 0
     }
 }
 

@@ -51,9 +51,10 @@ pub const PUSH_BLOCKS: u64 = 16;
 pub const REQUEST_TIMEOUT_MS: u64 = 15_000;
 /// Doublings of that time for a peer whose requests are taken back again and again: up to 16 minutes.
 pub const MAX_STRIKES: u32 = 6;
-/// Milliseconds until a peer is asked again for another branch of which it had no more.
+/// Milliseconds until a peer is asked again for what came to nothing: another branch of which it had no more, a search
+/// for a fork that found none, a feed of which it has another branch.
 pub const AGAIN_MS: u64 = 2_000;
-/// Doublings of that time when it has no more again and again: up to 4 minutes.
+/// Doublings of that time when it comes to nothing again and again: up to 4 minutes.
 pub const MAX_AGAIN: u32 = 7;
 /// Milliseconds until a feed is asked for again after an answer that was overtaken.
 pub const STALE_MS: u64 = 50;

@@ -26,8 +26,8 @@ pub enum ReplicaError {
     /// The peer sent something wrong: its session ends.
     #[error("{0}")]
     Peer(String),
-    /// Rightly signed, but it contradicts what is held: the author signed two branches, or the proof is wrong. That
-    /// feed is not asked of this peer any more; the replica looks into it.
+    /// It contradicts what is held: the author signed two branches, or the proof is wrong. That feed is not asked of this
+    /// peer for now; which of the two it is, a search for the fork tells.
     #[error("contradicts what is held")]
     Contradiction,
     /// Overtaken by what came from another peer: it is asked for anew.
@@ -51,8 +51,13 @@ pub enum Compared {
     Earlier,
     /// At that block.
     Here,
-    /// After it, or nowhere.
-    Later,
+    /// Not before it; or after it, or nowhere.
+    Later {
+        /// So many blocks are the same on both.
+        same: u64,
+    },
+    /// Too little of our tree is held to say.
+    Unknown,
 }
 
 /// The data of one space, as an exchange sees it. Everything taken in is verified by the implementer before it is kept.
@@ -168,6 +173,17 @@ pub trait Replica {
 
     /// Verifies, then stores an item; whether it is new.
     fn accept_item(&mut self, kind: ItemKind, bytes: &[u8]) -> Result<bool, ReplicaError>;
+}
+
+impl ReplicaError {
+    /// Why a proof was not taken. One without a head is about a tree that the peer holds to be the same as ours: if it does
+    /// not come out, the peer may honestly have another branch.
+    pub fn of_proof(error: FeedError, proof: &Proof) -> Self {
+        match error {
+            FeedError::BadProof { .. } if proof.head.is_none() => Self::Contradiction,
+            error => error.into(),
+        }
+    }
 }
 
 impl From<FeedError> for ReplicaError {

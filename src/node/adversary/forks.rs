@@ -284,6 +284,62 @@ fn sessions(home: &Home, at: usize) -> Vec<LinkId> {
 }
 
 #[test]
+fn a_main_branch_that_is_not_whole_costs_no_session_with_those_who_have_the_other() {
+    // Blocks of the first branch past the fork, how many of them are given, blocks of the other.
+    for (seed, own, given, other) in [(85, 8, 1, 12), (86, 8, 3, 8), (87, 40, 2, 50), (88, 9, 2, 5)] {
+        let mut home = Home::new(seed, 2);
+        let visitor = home.visitor();
+        let [second, thief] = home.devices[..] else { panic!() };
+        for n in 0..6 {
+            home.post(thief, &format!("common/{n}"));
+        }
+        home.level("before", &[second, thief, visitor]);
+        let writer = home.writer(thief);
+        let at = home.standing(thief, writer).length;
+        home.world.kill(second);
+        home.world.kill(visitor);
+        for n in 0..own {
+            home.post(thief, &format!("one/{n:03}"));
+        }
+        home.world.act(thief, |node, _| node.hostile_withhold(writer, at + given)).unwrap();
+        home.world.start(visitor);
+        home.world.until("some of it", |world| {
+            let writers = world.node(visitor).writers(None);
+            writers.iter().any(|known| (known.key, known.held) == (writer, at + given))
+        });
+        assert_eq!(home.standing(visitor, writer).length, at + own);
+        home.world.kill(visitor);
+        home.world.act(thief, |node, _| node.hostile_withhold(writer, u64::MAX)).unwrap();
+        home.world.act(thief, |node, now| node.hostile_fork(now, at, Home::ops("two/000"))).unwrap();
+        for n in 1..other {
+            let ops = Home::ops(&format!("two/{n:03}"));
+            home.world.act(thief, |node, now| node.hostile_append(now, ops)).unwrap();
+        }
+        home.world.start(second);
+        home.post(second, "seen/two");
+        home.level("two", &[second, thief]);
+        home.world.kill(thief);
+        home.world.start(visitor);
+        home.world.until("met", |world| world.node(visitor).peers().iter().any(|peer| peer.level.is_some()));
+        let met = sessions(&home, visitor);
+        home.level("found out", &[second, visitor]);
+        assert_eq!(sessions(&home, visitor), met, "{seed}");
+        for node in [second, visitor] {
+            assert_eq!(home.standing(node, writer).state, WriterStanding::Forked, "{seed}: {node}");
+            let held = home.quarantine(node);
+            assert_eq!(held.iter().filter(|key| key.starts_with("two/")).count(), other, "{seed}: {held:?}");
+            assert_eq!(held.iter().filter(|key| key.starts_with("one/")).count(), given as usize, "{held:?}");
+        }
+        assert!(keys(&home.world, visitor).contains(&"seen/two".to_owned()), "{seed}");
+        // What it has of the other one it gives on.
+        home.world.kill(second);
+        let late = home.visitor();
+        home.level("from one who has the other aside", &[visitor, late]);
+        assert!(keys(&home.world, late).contains(&"seen/two".to_owned()), "{seed}");
+    }
+}
+
+#[test]
 fn another_branch_comes_through_one_who_had_none_of_it_when_asked() {
     for seed in 90..92 {
         let mut home = Home::new(seed, 3);
@@ -329,4 +385,61 @@ fn another_branch_comes_through_one_who_had_none_of_it_when_asked() {
         assert!(keys(&home.world, visitor).contains(&"seen/more".to_owned()), "{seed}");
         assert_eq!(sessions(&home, visitor), met, "{seed}");
     }
+}
+
+#[test]
+fn a_third_history_that_begins_as_the_second_costs_no_session() {
+    let mut home = Home::new(95, 2);
+    let visitor = home.visitor();
+    let [second, thief] = home.devices[..] else { panic!() };
+    home.level("before", &[second, thief, visitor]);
+    let writer = home.writer(thief);
+    let at = home.standing(thief, writer).length;
+    home.world.kill(second);
+    home.post(thief, "one");
+    home.level("one", &[thief, visitor]);
+    home.world.kill(visitor);
+    home.world.act(thief, |node, _| node.hostile_ignore_cut()).unwrap();
+    home.world.act(thief, |node, now| node.hostile_fork(now, at, Home::ops("two/0"))).unwrap();
+    let large = |home: &mut Home, name: &str| {
+        for n in 1..12 {
+            let Call::In { act: SpaceCall::Write { ops }, .. } =
+                put(&format!("{name}/{n}"), &"long ".repeat(8_000), false)
+            else {
+                panic!()
+            };
+            home.world.act(thief, |node, now| node.hostile_append(now, ops)).unwrap();
+        }
+    };
+    large(&mut home, "two");
+    home.world.start(second);
+    home.level("two", &[second, thief]);
+    home.world.kill(second);
+    home.world.act(thief, |node, now| node.hostile_fork(now, at + 2, Home::ops("three/0"))).unwrap();
+    large(&mut home, "three");
+    let third = home.visitor();
+    home.level("three", &[thief, third]);
+    home.world.kill(third);
+    home.world.kill(thief);
+    // The visitor has the first and some of the second when it meets one who has the third.
+    home.world.start(visitor);
+    home.world.start(second);
+    let second_of =
+        |home: &Home| home.quarantine(visitor).iter().filter(|key| key.starts_with("two/")).count();
+    while second_of(&home) == 0 {
+        home.world.run(1);
+    }
+    home.world.kill(second);
+    assert!(second_of(&home) < 12, "not all in one chunk");
+    home.world.run(60_000);
+    assert_eq!(sessions(&home, visitor), []);
+    home.world.start(third);
+    home.world.until("met", |world| world.node(visitor).peers().iter().any(|peer| peer.level.is_some()));
+    let met = sessions(&home, visitor);
+    home.world.run(120_000);
+    assert_eq!(sessions(&home, visitor), met);
+    assert!(second_of(&home) < 12);
+    home.world.start(second);
+    home.world.run(60_000);
+    assert_eq!(second_of(&home), 12);
 }

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use crate::{
     crypto::{Hash, PublicKey, blake2b},
-    feed::{Branch, Proof, SignedHead},
+    feed::{Branch, Proof, SignedHead, tree_hash},
     space::{Space, SpaceError},
     storage::Files,
     sync::{Compared, FeedStatus, ItemKind, Replica, ReplicaError, SideWanted, first_gap, prove_from},
@@ -114,7 +114,8 @@ impl Replica for SpaceReplica<'_> {
             self.full = true;
             return Err(ReplicaError::Stale);
         }
-        let taken = self.space.accept(self.files, feed, proof, blocks).map_err(refusal);
+        let taken =
+            self.space.accept(self.files, feed, proof, blocks).map_err(|error| unproved(error, proof));
         if taken == Err(ReplicaError::Contradiction) {
             // Where the two histories part is looked for next.
             self.space.keep_tree(self.files, feed);
@@ -169,14 +170,22 @@ impl Replica for SpaceReplica<'_> {
         if theirs.index != index {
             return Err(ReplicaError::Peer("a branch other than asked for".to_owned()));
         }
+        let (head, before) = (theirs.side.head, tree_hash(&theirs.roots));
         let (compared, proof) = self.space.compare_branch(self.files, feed, theirs).map_err(refusal)?;
         if proof.is_some() {
             self.gained = true;
         }
+        // Of a branch that is not whole, less may be held than where a block stands.
+        let ours = |length| self.space.feed(feed)?.tree_hash_at(self.files, length).ok()?;
         Ok(match compared {
             None => Compared::Earlier,
             Some(true) => Compared::Here,
-            Some(false) => Compared::Later,
+            Some(false) if ours(head.length) == Some(head.tree_hash) => Compared::Later { same: head.length },
+            Some(false) => match ours(index) {
+                Some(hash) if hash == before => Compared::Later { same: index },
+                Some(_) => Compared::Earlier,
+                None => Compared::Unknown,
+            },
         })
     }
 
@@ -204,7 +213,8 @@ impl Replica for SpaceReplica<'_> {
         proof: &Proof,
         blocks: &[Vec<u8>],
     ) -> Result<(), ReplicaError> {
-        self.space.accept_side(self.files, feed, index, leaf, proof, blocks).map_err(refusal)
+        let taken = self.space.accept_side(self.files, feed, index, leaf, proof, blocks);
+        taken.map_err(|error| unproved(error, proof))
     }
 
     fn items(&self, kind: ItemKind) -> Vec<Hash> {
@@ -234,6 +244,13 @@ impl Replica for SpaceReplica<'_> {
 
 fn missed(error: SpaceError) -> ReplicaError {
     if error.is_absent() { ReplicaError::Absent } else { ReplicaError::NotHeld }
+}
+
+fn unproved(error: SpaceError, proof: &Proof) -> ReplicaError {
+    match error {
+        SpaceError::Feed(error) => ReplicaError::of_proof(error, proof),
+        error => refusal(error),
+    }
 }
 
 fn refusal(error: SpaceError) -> ReplicaError {

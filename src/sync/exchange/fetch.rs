@@ -7,7 +7,7 @@ use super::{
         FIRST_REQUEST_BLOCKS, MAX_CANCELLED, MAX_REQUEST_BLOCKS, MAX_REQUESTS, MAX_REQUESTS_PER_FEED,
         MAX_STRIKES, RATION_BLOCKS, RATION_MS, REQUEST_BYTES, REQUEST_TIMEOUT_MS, STALE_MS,
     },
-    Asked, Exchange, Fault, HeadWanted, Known, Message, Replica, ReplicaError, Wanted, Wants,
+    Asked, Exchange, Fault, HeadWanted, Known, Message, Pause, Replica, ReplicaError, Wanted, Wants,
 };
 use crate::{crypto::PublicKey, feed::Proof};
 
@@ -79,7 +79,7 @@ impl Exchange {
         if !replica.wanted(&feed) {
             return Look::Level;
         }
-        if known.barred_until > now || known.rationed_until > now {
+        if known.barred_until > now || known.rationed_until > now || known.other.until > now {
             return Look::Wait;
         }
         let mine =
@@ -97,7 +97,12 @@ impl Exchange {
         for window in windows {
             // Within the verified length, then beyond it: one request never does both.
             let (within, beyond) = (window.start..window.end.min(from), window.start.max(from)..window.end);
-            let claimed = [(within, false), (beyond, true)].into_iter().find_map(|(part, upgrade)| {
+            let mut parts = [(within, false), (beyond, true)];
+            if known.head > length {
+                // The upgrade shows at once if the longer branch is another one.
+                parts.reverse();
+            }
+            let claimed = parts.into_iter().find_map(|(part, upgrade)| {
                 if part.is_empty() || replica.missing(&feed, part.clone()).is_none() {
                     return None;
                 }
@@ -181,7 +186,7 @@ impl Exchange {
                 for id in all {
                     self.cancel(id, wants, now);
                 }
-                self.contradicted(feed, replica)
+                self.contradicted(feed, Some(proof.from), replica, now)
             }
         }
     }
@@ -218,6 +223,7 @@ impl Exchange {
         proof: &Proof,
         blocks: &[Vec<u8>],
         replica: &mut dyn Replica,
+        now: u64,
     ) -> Result<(), Fault> {
         let end = proof.blocks_start.saturating_add(u64::try_from(blocks.len()).unwrap_or(u64::MAX));
         let Some(head) = proof.head.filter(|head| head.length == end && !blocks.is_empty()) else {
@@ -238,7 +244,7 @@ impl Exchange {
             }
             Err(ReplicaError::Peer(detail)) => Err(Fault::Refused { what: "proof", detail }),
             Err(ReplicaError::Local(detail)) => Err(Fault::Local(detail)),
-            Err(ReplicaError::Contradiction) => self.contradicted(feed, replica),
+            Err(ReplicaError::Contradiction) => self.contradicted(feed, Some(proof.from), replica, now),
             Err(ReplicaError::Stale | ReplicaError::NotHeld | ReplicaError::Absent) => Ok(()),
         }
     }
@@ -252,7 +258,7 @@ impl Exchange {
                 Err(Fault::Unexpected { what: "answer to no request" })
             };
         };
-        if self.head_unanswered(&asked) || self.fork_unanswered(&asked, now) {
+        if self.head_unanswered(&asked) || self.fork_unanswered(&asked, true, now) {
             return Ok(());
         }
         wants.release(&asked.feed, self.peer, id);
@@ -267,7 +273,7 @@ impl Exchange {
     pub(super) fn expire(&mut self, wants: &mut Wants, now: u64) {
         for feed in &self.behind {
             if let Some(known) = self.feeds.get_mut(feed) {
-                for until in [&mut known.barred_until, &mut known.rationed_until] {
+                for until in [&mut known.barred_until, &mut known.rationed_until, &mut known.other.until] {
                     if *until <= now {
                         *until = 0;
                     }
@@ -299,7 +305,7 @@ impl Exchange {
 
     fn cancel(&mut self, id: u64, wants: &mut Wants, now: u64) {
         let Some(asked) = self.asked.remove(&id) else { return };
-        if !self.head_unanswered(&asked) && !self.fork_unanswered(&asked, now) {
+        if !self.head_unanswered(&asked) && !self.fork_unanswered(&asked, false, now) {
             wants.release(&asked.feed, self.peer, id);
             self.behind.insert(asked.feed);
         }
@@ -330,6 +336,7 @@ impl Known {
 
     /// What the peer gave us it has, and knows us to have.
     fn learned(&mut self, proof: &Proof, end: u64) {
+        self.other = Pause::default();
         if let Some(head) = &proof.head {
             self.head = self.head.max(head.length);
             self.told_head = self.told_head.max(head.length);

@@ -8,7 +8,10 @@
 //! left, whatever the peer would like; the last one is the peer's half of the proof of equivocation. After that the
 //! other branch is fetched beside ours, from whoever has it: others name prefixes of it, and its entries are for
 //! people to look at. A fork that is known already costs one question for each new contradicting head, or few.
-//! Of what a peer lacks it is asked again, each time later: it may be fetching it itself, and says nothing when it has it.
+//!
+//! A proof that does not come out may be honest: of another branch. It starts a search too, and only a peer that shows the
+//! same history as ours, up to where the proof begins, was wrong. What comes to nothing is tried again, each time later: the
+//! peer may have been given the rest by then, or we.
 
 use super::{
     super::limits::{AGAIN_MS, MAX_AGAIN},
@@ -26,8 +29,8 @@ pub(super) struct Forks {
     searches: Map<PublicKey, Search>,
     /// Feeds of which the peer may have another branch that is missing here.
     sides: Set<PublicKey>,
-    /// Branches, by the leaf that names them, of which the peer had no more.
-    paused: Map<(PublicKey, Hash), Pause>,
+    /// Branches, by the leaf that names them, of which the peer had no more; without one, searches that found nothing.
+    paused: Map<(PublicKey, Option<Hash>), Pause>,
 }
 
 /// The first block that differs is at `low` or past it, and before `high`.
@@ -36,26 +39,30 @@ struct Search {
     high: u64,
     next: u64,
     asked: bool,
+    /// If so many blocks are the same, there is no fork.
+    end: u64,
+    /// It was a proof from `end` blocks that did not fit.
+    doubted: bool,
 }
 
 /// How long something is left that came to nothing.
 #[derive(Default)]
-struct Pause {
+pub(super) struct Pause {
     /// Not before then (ms); 0 once that is over.
-    until: u64,
+    pub(super) until: u64,
     /// How often in a row.
-    times: u32,
+    pub(super) times: u32,
 }
 
 impl Pause {
     /// It came to nothing again.
-    fn lengthen(&mut self, now: u64) {
+    pub(super) fn lengthen(&mut self, now: u64) {
         self.until = now.saturating_add(AGAIN_MS << self.times);
         self.times = self.times.saturating_add(1).min(MAX_AGAIN);
     }
 
     /// Ends it when it is over; whether it ended just now.
-    fn ended(&mut self, now: u64) -> bool {
+    pub(super) fn ended(&mut self, now: u64) -> bool {
         let ended = self.until > 0 && self.until <= now;
         if ended {
             self.until = 0;
@@ -89,14 +96,8 @@ impl Forks {
 
     /// The peer has news of a feed of which it has another branch: perhaps there is more of that now.
     pub(super) fn has_news(&mut self, feed: PublicKey) {
-        self.paused.retain(|(other, _), _| *other != feed);
+        self.paused.retain(|(other, leaf), _| *other != feed || leaf.is_none());
         self.sides.insert(feed);
-    }
-
-    /// Asks again for what a peer lacked, when it is time.
-    pub(super) fn try_again(&mut self, now: u64) {
-        let paused = self.paused.iter_mut();
-        self.sides.extend(paused.filter_map(|((feed, _), pause)| pause.ended(now).then_some(*feed)));
     }
 
     /// When something is to be tried again (ms), after `now`.
@@ -104,32 +105,103 @@ impl Forks {
         self.paused.values().map(|pause| pause.until).filter(|until| *until > now).min()
     }
 
-    fn pause(&mut self, feed: PublicKey, leaf: Hash, now: u64) {
+    fn pause(&mut self, feed: PublicKey, leaf: Option<Hash>, now: u64) {
         self.paused.entry((feed, leaf)).or_default().lengthen(now);
     }
 
-    fn is_paused(&self, feed: PublicKey, leaf: Hash) -> bool {
+    /// Too little of ours is held to compare what the peer shows: soon perhaps there is enough.
+    pub(super) fn look_later(&mut self, feed: PublicKey, now: u64) {
+        if !self.searches.contains_key(&feed) && !self.is_paused(feed, None) {
+            self.pause(feed, None, now);
+        }
+    }
+
+    fn is_paused(&self, feed: PublicKey, leaf: Option<Hash>) -> bool {
         self.paused.get(&(feed, leaf)).is_some_and(|pause| pause.until > 0)
+    }
+
+    /// Goes on with a search after an answer, or ends it; whether a proof that did not fit was of our own branch.
+    fn narrowed(&mut self, feed: PublicKey, index: u64, compared: Compared, now: u64) -> bool {
+        let Some(search) = self.searches.get_mut(&feed) else { return false };
+        let mut known = false;
+        match compared {
+            Compared::Earlier | Compared::Unknown => search.high = index,
+            Compared::Later { same } => {
+                search.low = same.max(index.saturating_add(1));
+                known = same >= search.end;
+            }
+            Compared::Here => (search.high, known) = (search.low, true),
+        }
+        if search.low < search.high {
+            search.next = search.low + (search.high - search.low) / 2;
+            search.asked = false;
+            return false;
+        }
+        let wrong = known && search.doubted && compared != Compared::Here;
+        self.searches.remove(&feed);
+        if known {
+            self.paused.remove(&(feed, None));
+        } else {
+            self.pause(feed, None, now);
+        }
+        wrong
     }
 }
 
 impl Exchange {
-    /// The peer shows another branch of a feed than is held.
-    pub(super) fn contradicted(&mut self, feed: PublicKey, replica: &dyn Replica) -> Result<(), Fault> {
+    /// The peer shows another branch of a feed than is held, or a proof `from` some length did not fit ours.
+    pub(super) fn contradicted(
+        &mut self,
+        feed: PublicKey,
+        from: Option<u64>,
+        replica: &dyn Replica,
+        now: u64,
+    ) -> Result<(), Fault> {
         let known = self.known(feed)?;
         known.barred_until = u64::MAX;
-        let ours = replica.feed(&feed).map_or(0, |status| status.head.length);
-        let (high, seen) = (ours.min(known.head), core::mem::replace(&mut known.searched, known.head));
-        self.behind.remove(&feed);
-        let Some(bound) = replica.fork_bound(&feed) else { return Ok(()) };
-        let peer_has_more = seen != self.known(feed)?.searched;
-        if peer_has_more && high > 0 && !self.forks.searches.contains_key(&feed) {
-            // Where a fork is known, the first question is whether this is that one.
-            let next = if bound < high { bound } else { high / 2 };
-            self.forks.searches.insert(feed, Search { low: 0, high, next, asked: false });
+        let mut search = core::mem::replace(&mut known.searched, known.head) != known.head;
+        if from.is_some() {
+            known.other.lengthen(now);
+            search |= !self.forks.is_paused(feed, None);
         }
+        self.behind.remove(&feed);
         self.forks.has_news(feed);
+        if search {
+            self.search(feed, from, replica);
+        }
         Ok(())
+    }
+
+    /// Begins to look for the block at which the peer's branch leaves ours.
+    fn search(&mut self, feed: PublicKey, from: Option<u64>, replica: &dyn Replica) {
+        let (Some(known), Some(bound)) = (self.feeds.get(&feed), replica.fork_bound(&feed)) else { return };
+        let ours = replica.feed(&feed).map_or(0, |status| status.head.length);
+        let mut high = ours.min(known.head);
+        let (mut next, mut end) = (high / 2, high);
+        if bound < high {
+            // Where a fork is known, the first question is whether this is that one.
+            next = bound;
+        } else if let Some(from) = from {
+            // Else whether all is the same up to where that proof began: then nothing excuses it.
+            (high, end) = (known.head.min(from.saturating_add(1)), from);
+            next = high.saturating_sub(1);
+        }
+        if high > 0 && !self.forks.searches.contains_key(&feed) {
+            let search = Search { low: 0, high, next, asked: false, end, doubted: from.is_some() };
+            self.forks.searches.insert(feed, search);
+        }
+    }
+
+    /// Tries again what came to nothing, when it is time.
+    pub(super) fn try_again(&mut self, replica: &dyn Replica, now: u64) {
+        let paused = self.forks.paused.iter_mut();
+        let due: Vec<_> = paused.filter_map(|(what, pause)| pause.ended(now).then_some(*what)).collect();
+        for (feed, leaf) in due {
+            match leaf {
+                Some(_) => self.forks.look_again(feed),
+                None => self.search(feed, None, replica),
+            }
+        }
     }
 
     /// The next question about forks.
@@ -142,7 +214,7 @@ impl Exchange {
             return Some(Message::AskBranch { id, feed, index });
         }
         while let Some(feed) = self.forks.sides.first().copied() {
-            let open = |wanted: &SideWanted| !self.forks.is_paused(feed, wanted.leaf);
+            let open = |wanted: &SideWanted| !self.forks.is_paused(feed, Some(wanted.leaf));
             let in_flight = self.asked.values().any(|asked| {
                 asked.feed == feed && matches!(asked.what, Wanted::Side { .. } | Wanted::Branch)
             });
@@ -183,19 +255,18 @@ impl Exchange {
             Ok(compared) => compared,
             Err(ReplicaError::Peer(detail)) => return Err(Fault::Refused { what: "branch", detail }),
             Err(ReplicaError::Local(detail)) => return Err(Fault::Local(detail)),
-            Err(_) => Compared::Here,
+            Err(_) => Compared::Unknown,
         };
-        let Some(search) = self.forks.searches.get_mut(&feed) else { return Ok(()) };
-        match compared {
-            Compared::Earlier => search.high = index,
-            Compared::Later => search.low = index.saturating_add(1),
-            Compared::Here => search.high = search.low,
+        if compared == Compared::Here {
+            // Whatever made us ask.
+            self.known(feed)?.barred_until = u64::MAX;
+            self.behind.remove(&feed);
+            self.forks.has_news(feed);
         }
-        if search.low < search.high {
-            search.next = search.low + (search.high - search.low) / 2;
-            search.asked = false;
-        } else {
-            self.forks.searches.remove(&feed);
+        let wrong = self.forks.narrowed(feed, index, compared, now);
+        // Where a fork is known, either side may have changed its branch in between.
+        if wrong && replica.fork_bound(&feed) == Some(u64::MAX) {
+            return Err(Fault::Refused { what: "proof", detail: "of a history that is ours".to_owned() });
         }
         Ok(())
     }
@@ -219,31 +290,35 @@ impl Exchange {
         self.progress_at = now;
         match replica.accept_side(&feed, index, &leaf, proof, blocks) {
             Ok(()) => {
-                self.forks.paused.remove(&(feed, leaf));
+                self.forks.paused.remove(&(feed, Some(leaf)));
                 Ok(())
             }
             Err(ReplicaError::Peer(detail)) => Err(Fault::Refused { what: "proof of a branch", detail }),
             Err(ReplicaError::Local(detail)) => Err(Fault::Local(detail)),
+            // Also of a third history that begins as this one.
             Err(_) => {
-                self.forks.pause(feed, leaf, now);
+                self.forks.pause(feed, Some(leaf), now);
                 Ok(())
             }
         }
     }
 
-    /// A question about forks that gets no answer; whether it is one.
-    pub(super) fn fork_unanswered(&mut self, asked: &Asked, now: u64) -> bool {
+    /// A question about forks that gets no answer, or that the peer `lacks` what it takes for; whether it is one.
+    pub(super) fn fork_unanswered(&mut self, asked: &Asked, lacks: bool, now: u64) -> bool {
+        let feed = asked.feed;
         match asked.what {
+            // What it has not of its branch may be past the fork.
+            Wanted::Branch if lacks => {
+                self.forks.narrowed(feed, asked.blocks.start, Compared::Unknown, now);
+            }
             Wanted::Branch => {
-                self.forks.searches.remove(&asked.feed);
-                true
+                self.forks.searches.remove(&feed);
+                self.forks.pause(feed, None, now);
             }
-            Wanted::Side { leaf, .. } => {
-                self.forks.pause(asked.feed, leaf, now);
-                true
-            }
-            Wanted::Blocks | Wanted::Head => false,
+            Wanted::Side { leaf, .. } => self.forks.pause(feed, Some(leaf), now),
+            Wanted::Blocks | Wanted::Head => return false,
         }
+        true
     }
 
     /// Answers a question about forks; `None` if what it reads must be read from the disk first.

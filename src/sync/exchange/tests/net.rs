@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::crypto::Entropy;
+use crate::{
+    crypto::Entropy,
+    feed::{Branch, EquivocationProof, tree_hash},
+};
 
 /// A replica over real feeds in real files, made durable after every change.
 #[derive(Default)]
@@ -17,6 +20,12 @@ pub(super) struct Store {
     pub(super) news: Vec<PublicKey>,
     pub(super) new_items: Vec<(ItemKind, Hash)>,
     pub(super) proved: std::cell::Cell<usize>,
+    /// It looks for forks.
+    pub(super) searches: bool,
+    /// It does not show where its blocks stand.
+    pub(super) hides: bool,
+    /// It changes the blocks that it gives.
+    pub(super) spoils: bool,
     /// Branches that it misses.
     pub(super) sides: Vec<SideWanted>,
 }
@@ -84,13 +93,17 @@ impl Replica for Store {
     ) -> Result<(Proof, Vec<Vec<u8>>), ReplicaError> {
         self.proved.set(self.proved.get() + 1);
         let feed = self.feeds.get(feed).ok_or(ReplicaError::NotHeld)?;
-        prove_from(feed, &self.files, blocks, from, max_bytes)
+        let (proof, mut blocks) = prove_from(feed, &self.files, blocks, from, max_bytes)?;
+        if self.spoils {
+            blocks.iter_mut().flatten().for_each(|byte| *byte ^= 1);
+        }
+        Ok((proof, blocks))
     }
 
     fn accept(&mut self, key: &PublicKey, proof: &Proof, blocks: &[Vec<u8>]) -> Result<(), ReplicaError> {
         assert!(self.wanted.contains(key), "nothing is taken in that is not followed");
         let feed = self.feeds.entry(*key).or_insert_with(|| Feed::open(&mut self.files, *key).unwrap());
-        feed.accept(&mut self.files, proof, blocks)?;
+        feed.accept(&mut self.files, proof, blocks).map_err(|error| ReplicaError::of_proof(error, proof))?;
         self.news.push(*key);
         self.commit();
         Ok(())
@@ -109,7 +122,53 @@ impl Replica for Store {
     }
 
     fn heard(&mut self, key: &PublicKey, head: &SignedHead) -> Result<(), ReplicaError> {
-        head.verify(key).map_err(|error| ReplicaError::Peer(error.to_string()))
+        head.verify(key).map_err(|error| ReplicaError::Peer(error.to_string()))?;
+        let held = self.feeds.get(key).map(|feed| feed.tree_hash_at(&self.files, head.length).unwrap());
+        match held.flatten() {
+            Some(hash) if hash != head.tree_hash => Err(ReplicaError::Contradiction),
+            _ => Ok(()),
+        }
+    }
+
+    fn fork_bound(&self, key: &PublicKey) -> Option<u64> {
+        let proofs = self.items.iter().filter(|((kind, _), _)| *kind == ItemKind::Evidence);
+        let forks = proofs.filter_map(|(_, bytes)| EquivocationProof::decode(bytes).ok());
+        let lowest = forks.filter(|proof| proof.key == *key).map(|proof| proof.index).min();
+        self.searches.then_some(lowest.unwrap_or(u64::MAX))
+    }
+
+    fn show_branch(&self, key: &PublicKey, index: u64) -> Result<Vec<u8>, ReplicaError> {
+        let feed = self.feeds.get(key).filter(|_| !self.hides).ok_or(ReplicaError::NotHeld)?;
+        let shown = feed.branch(&self.files, index, feed.length());
+        shown.map(|branch| branch.encode()).map_err(|_| ReplicaError::NotHeld)
+    }
+
+    fn compare_branch(
+        &mut self,
+        key: &PublicKey,
+        index: u64,
+        bytes: &[u8],
+    ) -> Result<Compared, ReplicaError> {
+        let theirs = Branch::decode(bytes).unwrap();
+        theirs.verify(key).unwrap();
+        let feed = &self.feeds[key];
+        let at = |length| feed.tree_hash_at(&self.files, length).unwrap();
+        let ours = feed.branch(&self.files, index, feed.length()).ok();
+        Ok(match at(index) {
+            _ if at(theirs.side.head.length) == Some(theirs.side.head.tree_hash) => {
+                Compared::Later { same: theirs.side.head.length }
+            }
+            None => Compared::Unknown,
+            Some(hash) if hash != tree_hash(&theirs.roots) => Compared::Earlier,
+            Some(_) => match ours.filter(|ours| ours.side.leaf != theirs.side.leaf) {
+                None => Compared::Later { same: index },
+                Some(ours) => {
+                    let proof = EquivocationProof::new(*key, ours, theirs).unwrap();
+                    self.put(ItemKind::Evidence, &proof.encode());
+                    Compared::Here
+                }
+            },
+        })
     }
 
     fn sides_wanted(&self, _feed: &PublicKey) -> Vec<SideWanted> {
