@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::{Feed, FeedError, Node, flat, wide};
+use super::{Feed, FeedError, Node, flat, paths::Paths, wide};
 use crate::storage::Files;
 
 /// What an audit found.
@@ -12,6 +12,31 @@ pub struct Audit {
     pub checked: u64,
     /// Flat-tree indexes of what is wrong: for a leaf the block's bytes, else the nodes below and all under them.
     pub damaged: Vec<u64>,
+}
+
+/// What was lost of a feed's files, as byte ranges that are zeros now.
+pub(super) struct Loss {
+    data: Vec<Range<u64>>,
+    /// More may be lost: whatever has no record.
+    unknown: bool,
+}
+
+impl Loss {
+    /// Heals the files; `None` if nothing was lost.
+    ///
+    /// What was lost is told but once, and what is zeros is soon stored as such. So all that mending reads has to be in
+    /// memory before: [`StorageError::Absent`](crate::storage::StorageError::Absent) until it is, and nothing is healed. It
+    /// stays in memory, or it might never be there at once.
+    pub(super) fn of(files: &mut Files, paths: &Paths) -> Result<Option<Self>, FeedError> {
+        let unknown = files.is_incomplete();
+        if !unknown && ![paths.tree, paths.data, paths.bits].iter().any(|file| files.is_damaged(*file)) {
+            return Ok(None);
+        }
+        files.keep(paths.tree)?;
+        files.heal(paths.tree);
+        files.heal(paths.bits);
+        Ok(Some(Self { data: files.heal(paths.data), unknown }))
+    }
 }
 
 impl Feed {
@@ -49,17 +74,20 @@ impl Feed {
     }
 
     /// After pages were lost and zeroed: forgets what cannot be read or proved any more.
-    pub(super) fn mend(&mut self, files: &mut Files, lost_data: &[Range<u64>]) -> Result<(), FeedError> {
+    pub(super) fn mend(&mut self, files: &mut Files, loss: &Loss) -> Result<(), FeedError> {
+        if loss.unknown {
+            self.mend_unknown(files)?;
+        }
         let damaged = self.inspect(files, &mut |_, offset, size| {
             let end = offset.saturating_add(wide(size));
-            !lost_data.iter().any(|lost| offset < lost.end && lost.start < end)
+            !loss.data.iter().any(|lost| offset < lost.end && lost.start < end)
         })?;
         self.forget(files, &Audit { checked: 0, damaged })?;
         Ok(())
     }
 
     /// After pages were lost, nobody knows which: checks everything that is held, and forgets what is not right.
-    pub(super) fn mend_unknown(&mut self, files: &mut Files) -> Result<(), FeedError> {
+    fn mend_unknown(&mut self, files: &mut Files) -> Result<(), FeedError> {
         let paths = [self.paths.bits, self.paths.data, self.paths.tree];
         if self.head.is_none() && paths.iter().any(|file| files.len(*file) > 0) {
             return Err(FeedError::Damaged { what: "head" });

@@ -2,6 +2,7 @@
 
 use super::{
     FeedError, MAX_KEPT_HEADS, MAX_LENGTH, Node, SignedHead,
+    audit::Loss,
     bitfield::Bitfield,
     flat,
     node::total,
@@ -54,8 +55,9 @@ pub enum HeadCheck {
 impl Feed {
     /// Opens a feed; empty if nothing of it is stored.
     ///
-    /// Damaged pages are mended by forgetting blocks, which are then to be fetched again. [`FeedError::Damaged`] if head
-    /// or roots are lost: then all that helps is [`Feed::remove`] and fetching.
+    /// Damaged pages are mended by forgetting blocks, which are then to be fetched again; nothing is changed before all is in
+    /// memory that this reads. [`FeedError::Damaged`] if head or roots are lost: then all that helps is [`Feed::remove`] and
+    /// fetching.
     pub fn open(files: &mut Files, key: PublicKey) -> Result<Self, FeedError> {
         Self::open_folder(files, key, &folder(&key))
     }
@@ -90,9 +92,7 @@ impl Feed {
 
     fn open_folder(files: &mut Files, key: PublicKey, folder: &str) -> Result<Self, FeedError> {
         let paths = Paths::of(files, folder);
-        let lost_tree = files.heal(paths.tree);
-        let lost_data = files.heal(paths.data);
-        let lost_bits = !files.heal(paths.bits).is_empty();
+        let loss = Loss::of(files, &paths)?;
         let lost_head = !files.heal(paths.head).is_empty();
         files.heal(paths.heads);
         if lost_head {
@@ -121,11 +121,8 @@ impl Feed {
             }
             feed.bytes = total(&feed.roots)?;
         }
-        if files.is_incomplete() {
-            feed.mend_unknown(files)?;
-        }
-        if !lost_tree.is_empty() || !lost_data.is_empty() || lost_bits {
-            feed.mend(files, &lost_data)?;
+        if let Some(loss) = loss {
+            feed.mend(files, &loss)?;
         }
         feed.contiguous = feed.bits.next_clear(0);
         Ok(feed)
@@ -265,7 +262,7 @@ impl Feed {
 
     /// Keeps the nodes of its tree in memory from now on: they are about to be looked into here and there. Whether all are.
     pub fn keep_tree(&self, files: &mut Files) -> bool {
-        files.keep(self.paths.tree)
+        files.keep(self.paths.tree).is_ok()
     }
 
     /// The signed head of exactly this length: the latest, or one that was kept.

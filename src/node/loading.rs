@@ -116,7 +116,9 @@ impl Node {
     #[cfg(test)]
     pub(super) fn recall(&mut self, backend: &crate::storage::MemoryBackend) {
         for (key, record) in backend.read(self.files.absent(&|_| true, usize::MAX)) {
-            self.files.supply(&key, record.as_deref());
+            if self.files.supply(&key, record.as_deref()) {
+                self.found_damaged(&key);
+            }
         }
     }
 

@@ -6,6 +6,7 @@ mod engine;
 mod export;
 mod lazy;
 mod level;
+mod lost;
 mod rivals;
 mod relaying;
 mod sealing;

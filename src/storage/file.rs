@@ -138,6 +138,13 @@ impl File {
             .collect()
     }
 
+    /// The same of those that `which` names, wherever in the file: what has no bytes at all is not visited.
+    pub(super) fn absent_of(&self, which: &dyn Fn(u64) -> bool) -> Vec<PageKey> {
+        let filled = self.filled();
+        let absent = filled.indexes().filter(|number| self.is_absent(*number) && which(*number));
+        absent.map(|number| self.key(number)).take(MOST_NAMED).collect()
+    }
+
     /// The same for a read that found the first of them, and, if the page before it is in memory, some that follow: whoever
     /// reads on will want them, and each time the disk is asked costs more than what it gives.
     fn missed(&self, first: u64, offset: u64, length: u64) -> Vec<PageKey> {

@@ -249,6 +249,11 @@ impl Files {
         self.damage.contains(&Damage::Pages)
     }
 
+    /// Whether pages of a file are damaged and not healed.
+    pub fn is_damaged(&self, file: FileId) -> bool {
+        self.get(file).is_ok_and(|file| file.damaged > 0)
+    }
+
     /// Whether journal records were lost that others followed: what was written last may be gone, and the next commit has to
     /// be a [`Files::checkpoint`].
     pub const fn is_torn(&self) -> bool {

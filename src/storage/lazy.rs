@@ -152,18 +152,14 @@ impl Files {
         drop(self.lazy.note::<()>(Err(StorageError::Absent { pages })));
     }
 
-    /// From now on pages of a file stay once they are read, and all are wanted; whether all are here.
-    pub fn keep(&mut self, file: FileId) -> bool {
-        let Some(target) = self.files.get_mut(file.0) else { return true };
+    /// From now on pages of a file stay once they are read, and all are wanted. [`StorageError::Absent`] unless all are here.
+    pub fn keep(&mut self, file: FileId) -> Result<(), StorageError> {
+        let target = self.files.get_mut(file.0).ok_or(StorageError::NoFile)?;
         if target.residency == Residency::Lazy {
             target.residency = Residency::Once;
         }
-        let length = target.length;
-        let whole = target.absent(0, length).is_empty();
-        if !whole {
-            self.want(file, 0, length);
-        }
-        whole
+        let pages = target.absent_of(&|_| true);
+        if pages.is_empty() { Ok(()) } else { self.lazy.note(Err(StorageError::Absent { pages })) }
     }
 
     /// Makes a page present with the record that the disk has; `None` if it has none. A page that is not absent (any more)

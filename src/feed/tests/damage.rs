@@ -1,7 +1,10 @@
 //! Flipped bits and lost pages: found, forgotten, fetched again.
 
 use super::*;
-use crate::storage::{Damage, MemoryBackend, PageKey};
+use crate::{
+    crypto::PublicKey,
+    storage::{Damage, MemoryBackend, PageKey, Residency},
+};
 
 /// Blocks large enough to fill several pages of data and of tree.
 fn large() -> Vec<Vec<u8>> {
@@ -154,4 +157,78 @@ fn a_lost_head_says_so() {
     let mut files = Files::load(backend.snapshot()).unwrap();
     let error = Feed::open(&mut files, feed.key()).map(|feed| feed.length());
     assert_eq!(error, Err(FeedError::Damaged { what: "head" }));
+}
+
+/// Opens a feed of which next to nothing is in memory, and lets go of all but four pages whenever it may. `None` if its roots
+/// are lost.
+fn opened_lazily(backend: &MemoryBackend, key: PublicKey) -> Option<(Files, Feed)> {
+    let rule = |name: &str| match name.ends_with("/data") || name.ends_with("/tree") {
+        true => Residency::Lazy,
+        false => Residency::Always,
+    };
+    let mut files = Files::load_lazy(backend.lazy_snapshot(rule), rule, 4 * 16384).unwrap();
+    for _ in 0..20 {
+        files.trim();
+        match Feed::open(&mut files, key) {
+            Ok(feed) => return Some((files, feed)),
+            Err(FeedError::Damaged { what: "roots" }) => return None,
+            Err(error) => assert!(error.is_absent(), "{error}"),
+        }
+        assert!(!files.has_pending(), "something was healed that is not mended");
+        for (key, record) in backend.read(files.take_wanted()) {
+            files.supply(&key, record.as_deref());
+        }
+    }
+    panic!("it never opens");
+}
+
+/// Makes all pages present.
+fn recall(files: &mut Files, backend: &MemoryBackend) {
+    for (key, record) in backend.read(files.absent(&|_| true, usize::MAX)) {
+        assert!(!files.supply(&key, record.as_deref()));
+    }
+}
+
+/// Every page of data and tree, while the others are on the disk: nothing is healed before all is here that mending reads.
+#[test]
+fn a_lost_page_is_mended_whatever_is_in_memory() {
+    let (list, mut files, mut backend) = (large(), Files::new(), MemoryBackend::new());
+    let key = written(&mut files, 7, &list, &[1500]).key();
+    backend.compact(&files.checkpoint().unwrap());
+    let keys: Vec<PageKey> = backend.snapshot().pages.into_iter().map(|(key, _)| key).collect();
+    let lazy = keys.iter().filter(|key| key.file.ends_with("/data") || key.file.ends_with("/tree"));
+    let mut roots = 0;
+    for lost in lazy {
+        let mut backend = backend.clone();
+        backend.page_mut(lost).unwrap()[40] ^= 1;
+        // Found while the others are opened, or read later.
+        let Some((mut files, mut feed)) = opened_lazily(&backend, key) else {
+            roots += 1;
+            continue;
+        };
+        if files.damage().is_empty() && feed.next_missing(0) == 1500 {
+            let id = files.file(&lost.file);
+            assert!(files.read(id, lost.page * 16384, 1).is_err_and(|error| error.is_absent()));
+            files.supply(lost, backend.page(lost));
+            let mut rounds = 0;
+            feed = loop {
+                files.trim();
+                match Feed::open(&mut files, key) {
+                    Ok(feed) => break feed,
+                    Err(error) => assert!(error.is_absent() && rounds < 9, "{error}"),
+                }
+                rounds += 1;
+                for (key, record) in backend.read(files.take_wanted()) {
+                    files.supply(&key, record.as_deref());
+                }
+            };
+        }
+        recall(&mut files, &backend);
+        assert!(feed.next_missing(0) < 1500, "{lost:?}");
+        assert!(feed.audit(&files).unwrap().damaged.is_empty(), "{lost:?}");
+        for (index, block) in (0..).zip(&list) {
+            assert!(feed.get(&files, index).unwrap().is_none_or(|bytes| bytes == *block), "{lost:?} {index}");
+        }
+    }
+    assert!(roots < 4, "{roots}");
 }

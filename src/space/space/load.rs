@@ -34,6 +34,7 @@ impl Space {
         let bytes = files.read(self.files.manifest, 0, length)?;
         self.manifest = SignedValue::decode(&bytes).ok().filter(|value| value.verify().is_ok());
         self.lost = stored_keys(files, self.files.lost)?.into_iter().collect();
+        let mut absent = None;
         for writer in stored_keys(files, self.files.feeds)? {
             let mut feed = Feed::open(files, writer);
             let lost = match &feed {
@@ -44,12 +45,20 @@ impl Space {
             };
             if lost {
                 Feed::remove(files, &writer);
-                store_key(files, self.files.lost, &writer)?;
-                self.lost.insert(writer);
+                // Once, however often it is opened until all is in memory that this takes.
+                if self.lost.insert(writer) {
+                    store_key(files, self.files.lost, &writer)?;
+                }
                 feed = Feed::open(files, writer);
             }
-            let feed = feed?;
-            self.feeds.insert(writer, feed);
+            match feed {
+                // What the others miss is wanted with it.
+                Err(error) if error.is_absent() => absent = Some(error),
+                feed => drop(self.feeds.insert(writer, feed?)),
+            }
+        }
+        if let Some(error) = absent {
+            return Err(error.into());
         }
         let forked: Vec<PublicKey> = self.claims.forks().map(|proof| proof.key).collect();
         forked.iter().for_each(|writer| self.keep_tree(files, writer));

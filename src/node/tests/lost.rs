@@ -1,0 +1,95 @@
+//! Pages that a device of which nearly nothing is in memory has lost: what is lost comes again from a peer, and nothing else
+//! goes with it.
+
+use super::*;
+use crate::{
+    crypto::PublicKey,
+    feed::Feed,
+    storage::{Files, MemoryBackend, PageKey},
+};
+
+type Kept = (MemoryBackend, Option<Vec<u8>>);
+
+/// What a browser has stored, all of it in pages.
+fn folded(world: &mut World, at: usize) -> Kept {
+    world.run(10_000);
+    world.kill(at);
+    let (mut backend, remembered) = world.copy(at);
+    let mut files = Files::load(backend.snapshot()).unwrap();
+    if let Some(compaction) = files.checkpoint() {
+        backend.compact(&compaction);
+    }
+    (backend, remembered)
+}
+
+/// Whether a browser reads these posts, with what stands in them.
+fn reads(world: &World, at: usize, names: &[String], times: usize) -> bool {
+    let Ok(found) = world.node(at).list(None, &crate::space::Range::default()) else { return false };
+    let value = |name: &String| crate::codec::Value::Text(name.repeat(times));
+    found.len() == names.len()
+        && found.iter().zip(names).all(|(found, name)| {
+            let expected = crate::codec::encode_value(&value(name)).ok();
+            found.item.key == *name && found.item.value == expected
+        })
+}
+
+/// Runs until a browser reads these posts. All of them are read each time, so that is seldom.
+fn until_it_reads(world: &mut World, at: usize, names: &[String], times: usize) {
+    let end = world.now + 60_000;
+    while !reads(world, at, names, times) {
+        assert!(world.now < end, "it reads {} posts", keys(world, at).len());
+        world.run(500);
+    }
+}
+
+/// A feed as a browser has it, every block and node of which is as it should be.
+fn assert_whole(world: &World, at: usize, space: &PublicKey, writer: &PublicKey) {
+    let node = world.node(at);
+    let feed: &Feed = node.spaces.get(space).unwrap().space.feed(writer).unwrap();
+    let audit = feed.audit(&node.files).unwrap();
+    assert_eq!((audit.checked, audit.damaged), (feed.length(), Vec::new()));
+}
+
+fn page(writer: &PublicKey, name: &str, page: u64) -> PageKey {
+    PageKey { file: format!("feed/{writer}/{name}"), page }
+}
+
+/// Mending reads the whole tree: what was lost is not forgotten while pages of that are awaited, wherever it was.
+#[test]
+fn a_page_of_a_feed_whose_tree_is_on_the_disk_comes_again_from_a_peer() {
+    let mut world = World::new(75);
+    world.lazy = false;
+    let (first, key) = sign_up(&mut world);
+    let names: Vec<String> = (0..3000).map(|n| format!("posts/{n:04}")).collect();
+    for names in names.chunks(250) {
+        let calls = names.iter().map(|name| post(name, &name.repeat(9))).collect();
+        let ids = world.calls(first, calls);
+        world.until("written", |world| ids.iter().all(|id| world.browsers[first].replies.contains_key(id)));
+    }
+    let second = world.browser(Some(key));
+    world.until("all posts", |world| keys(world, second) == names);
+    let (whole, remembered) = folded(&mut world, second);
+    let writer = world.node(first).own_writer().unwrap();
+    let pages = |name: &str| {
+        let file = page(&writer, name, 0).file;
+        whole.snapshot().pages.iter().filter(|(key, _)| key.file == file).count() as u64
+    };
+    assert!(pages("tree") > 10 && pages("data") > 10);
+    world.lazy = true;
+    let [data, tree] = [pages("data"), pages("tree")];
+    for lost in
+        [page(&writer, "data", data / 2), page(&writer, "tree", tree / 2), page(&writer, "data", data - 1)]
+    {
+        println!("{lost:?}");
+        let mut backend = whole.clone();
+        *backend.page_mut(&lost).unwrap() = b"garbage".to_vec();
+        world.browsers[second].events.clear();
+        world.restore(second, (backend, remembered.clone()));
+        until_it_reads(&mut world, second, &names, 9);
+        world.run(1000);
+        assert_whole(&world, second, &key, &writer);
+        let failed = |event: &&Event| matches!(event, Event::Failed(_));
+        let told = world.browsers[second].events.iter().filter(failed).count();
+        assert!(told <= 1, "{:?}", world.browsers[second].events);
+    }
+}
