@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::{Feed, FeedError, Node, flat, paths::Paths, wide};
+use super::{Feed, FeedError, MAX_BLOCK, Node, flat, paths::Paths, wide};
 use crate::storage::Files;
 
 /// What an audit found.
@@ -32,7 +32,11 @@ impl Loss {
         if !unknown && ![paths.tree, paths.data, paths.bits].iter().any(|file| files.is_damaged(*file)) {
             return Ok(None);
         }
-        files.keep(paths.tree)?;
+        let tree = files.keep(paths.tree);
+        if unknown {
+            files.keep_beside_gaps(paths.data, wide(MAX_BLOCK))?;
+        }
+        tree?;
         files.heal(paths.tree);
         files.heal(paths.bits);
         Ok(Some(Self { data: files.heal(paths.data), unknown }))
@@ -42,13 +46,13 @@ impl Loss {
 impl Feed {
     /// Hashes every held block and every held node again and compares, from the roots down.
     ///
-    /// [`FeedError::Damaged`] if the roots themselves are not what the signed head says.
+    /// [`FeedError::Damaged`] if the roots themselves are not what the signed head says. A block whose pages are not in memory
+    /// is not damaged: it is an error that goes away when they are.
     pub fn audit(&self, files: &Files) -> Result<Audit, FeedError> {
         let mut checked = 0;
-        let damaged = self.inspect(files, &mut |leaf, offset, size| {
-            checked += 1;
-            let bytes = files.read(self.paths.data, offset, size);
-            bytes.is_ok_and(|bytes| Node::leaf(leaf.index / 2, &bytes) == *leaf)
+        let damaged = self.inspect(files, &mut |leaf, held| {
+            checked += u64::from(held);
+            Ok(!held || self.is_right(files, leaf)?)
         })?;
         Ok(Audit { checked, damaged })
     }
@@ -75,33 +79,44 @@ impl Feed {
 
     /// After pages were lost and zeroed: forgets what cannot be read or proved any more.
     pub(super) fn mend(&mut self, files: &mut Files, loss: &Loss) -> Result<(), FeedError> {
-        if loss.unknown {
-            self.mend_unknown(files)?;
-        }
-        let damaged = self.inspect(files, &mut |_, offset, size| {
-            let end = offset.saturating_add(wide(size));
-            !loss.data.iter().any(|lost| offset < lost.end && lost.start < end)
-        })?;
-        self.forget(files, &Audit { checked: 0, damaged })?;
-        Ok(())
-    }
-
-    /// After pages were lost, nobody knows which: checks everything that is held, and forgets what is not right.
-    fn mend_unknown(&mut self, files: &mut Files) -> Result<(), FeedError> {
         let paths = [self.paths.bits, self.paths.data, self.paths.tree];
-        if self.head.is_none() && paths.iter().any(|file| files.len(*file) > 0) {
+        if loss.unknown && self.head.is_none() && paths.iter().any(|file| files.len(*file) > 0) {
             return Err(FeedError::Damaged { what: "head" });
         }
-        let audit = self.audit(files)?;
-        self.forget(files, &audit)?;
+        let damaged = self.inspect(files, &mut |leaf, held| {
+            let (block, data) = (leaf.index / 2, self.paths.data);
+            if !held {
+                return Ok(true);
+            }
+            let start = self.offset(files, block)?;
+            let end = start.saturating_add(leaf.size);
+            if loss.data.iter().any(|lost| start < lost.end && lost.start < end) {
+                return Ok(false);
+            }
+            // What is on the disk alone is noticed when it is read, should it be damaged.
+            Ok(!loss.unknown || files.is_recorded(data, start, leaf.size) || self.is_right(files, leaf)?)
+        })?;
+        self.forget(files, &Audit { checked: 0, damaged })?;
+        files.release(self.paths.data);
         Ok(())
     }
 
-    /// Walks all held nodes; `is_right` judges held blocks by leaf, place and size.
+    /// Whether the bytes in a block's place are what its leaf says.
+    fn is_right(&self, files: &Files, leaf: &Node) -> Result<bool, FeedError> {
+        let block = leaf.index / 2;
+        let offset = self.offset(files, block)?;
+        let read = |size| Ok(files.read(self.paths.data, offset, size)?);
+        match self.block_size(files, block).and_then(read) {
+            Err(error) if error.is_absent() => Err(error),
+            bytes => Ok(bytes.is_ok_and(|bytes| Node::leaf(block, &bytes) == *leaf)),
+        }
+    }
+
+    /// Walks all held nodes; `is_right` judges what there is of a block by its leaf and whether it is held.
     fn inspect(
         &self,
         files: &Files,
-        is_right: &mut dyn FnMut(&Node, u64, usize) -> bool,
+        is_right: &mut dyn FnMut(&Node, bool) -> Result<bool, FeedError>,
     ) -> Result<Vec<u64>, FeedError> {
         let mut damaged = Vec::new();
         for root in &self.roots {
@@ -118,13 +133,13 @@ impl Feed {
         &self,
         files: &Files,
         node: &Node,
-        is_right: &mut dyn FnMut(&Node, u64, usize) -> bool,
+        is_right: &mut dyn FnMut(&Node, bool) -> Result<bool, FeedError>,
         damaged: &mut Vec<u64>,
     ) -> Result<(), FeedError> {
         let (first, past) = flat::span(node.index);
         let holds_blocks = self.next_held(first).is_some_and(|index| index < past);
         let Some((left, right)) = flat::children(node.index) else {
-            if holds_blocks && !is_right(node, self.offset(files, first)?, self.block_size(files, first)?) {
+            if !is_right(node, holds_blocks)? {
                 damaged.push(node.index);
             }
             return Ok(());

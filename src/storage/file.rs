@@ -111,6 +111,12 @@ impl File {
         stored
     }
 
+    /// Whether every page of a range has a record: then none of them has gone unseen.
+    pub(super) fn is_recorded(&self, offset: u64, length: u64) -> bool {
+        let stored = |number| self.pages.get(&number).map_or(self.disk.contains(number), |page| page.stored);
+        Self::pieces(offset, length).all(|(number, ..)| stored(number))
+    }
+
     /// Page by page, where something may be that is not zeros.
     pub(super) fn filled(&self) -> Spans {
         let mut filled = self.disk.clone();

@@ -254,6 +254,11 @@ impl Files {
         self.get(file).is_ok_and(|file| file.damaged > 0)
     }
 
+    /// Whether every page of a range has a record, here or on the disk: of these none can have gone unseen.
+    pub fn is_recorded(&self, file: FileId, offset: u64, length: u64) -> bool {
+        self.get(file).is_ok_and(|file| file.is_recorded(offset, length))
+    }
+
     /// Whether journal records were lost that others followed: what was written last may be gone, and the next commit has to
     /// be a [`Files::checkpoint`].
     pub const fn is_torn(&self) -> bool {

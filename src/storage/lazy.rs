@@ -16,7 +16,7 @@
 
 use core::cell::{Cell, RefCell};
 
-use super::{Damage, FileId, Files, PageKey, StorageError, page, wide};
+use super::{Damage, FileId, Files, PAGE, PageKey, StorageError, page, wide};
 use crate::collections::{Set, sort_by};
 
 /// Where the pages of a file are.
@@ -154,12 +154,34 @@ impl Files {
 
     /// From now on pages of a file stay once they are read, and all are wanted. [`StorageError::Absent`] unless all are here.
     pub fn keep(&mut self, file: FileId) -> Result<(), StorageError> {
+        self.keep_those(file, &|_| true)
+    }
+
+    /// The same, of pages so near to one without a record that `reach` bytes in a row may lie on both.
+    pub fn keep_beside_gaps(&mut self, file: FileId, reach: u64) -> Result<(), StorageError> {
+        let target = self.get(file)?;
+        let (stored, reach, end) = (target.stored(), reach.div_ceil(PAGE), target.length.div_ceil(PAGE));
+        self.keep_those(file, &|page| {
+            let near = page.saturating_sub(reach)..page.saturating_add(reach).saturating_add(1).min(end);
+            stored.within(near.clone()).next() != Some(near)
+        })
+    }
+
+    fn keep_those(&mut self, file: FileId, which: &dyn Fn(u64) -> bool) -> Result<(), StorageError> {
         let target = self.files.get_mut(file.0).ok_or(StorageError::NoFile)?;
         if target.residency == Residency::Lazy {
             target.residency = Residency::Once;
         }
-        let pages = target.absent_of(&|_| true);
+        let pages = target.absent_of(which);
         if pages.is_empty() { Ok(()) } else { self.lazy.note(Err(StorageError::Absent { pages })) }
+    }
+
+    /// Pages of a file that were kept may go again.
+    pub fn release(&mut self, file: FileId) {
+        if let Some(target) = self.files.get_mut(file.0) {
+            target.residency = self.lazy.residency(&target.name);
+            self.lazy.due = true;
+        }
     }
 
     /// Makes a page present with the record that the disk has; `None` if it has none. A page that is not absent (any more)

@@ -232,3 +232,21 @@ fn a_lost_page_is_mended_whatever_is_in_memory() {
     }
     assert!(roots < 4, "{roots}");
 }
+
+/// A block that is on the disk alone is not damaged.
+#[test]
+fn an_audit_of_what_is_not_in_memory_says_so() {
+    let (mut files, mut backend) = (Files::new(), MemoryBackend::new());
+    let key = written(&mut files, 7, &large(), &[1500]).key();
+    backend.compact(&files.checkpoint().unwrap());
+    let (mut files, feed) = opened_lazily(&backend, key).unwrap();
+    while let Err(error) = files.keep(feed.paths.tree) {
+        assert!(error.is_absent());
+        for (key, record) in backend.read(files.take_wanted()) {
+            files.supply(&key, record.as_deref());
+        }
+    }
+    assert!(feed.audit(&files).is_err_and(|error| error.is_absent()));
+    recall(&mut files, &backend);
+    assert_eq!(feed.audit(&files).unwrap(), Audit { checked: 1500, damaged: Vec::new() });
+}

@@ -93,3 +93,61 @@ fn a_page_of_a_feed_whose_tree_is_on_the_disk_comes_again_from_a_peer() {
         assert!(told <= 1, "{:?}", world.browsers[second].events);
     }
 }
+
+/// 120 posts of several kilobytes, most of them not read at opening, and the only device that has them.
+fn alone(seed: u64) -> (World, usize, PublicKey, PublicKey, Vec<String>, Kept) {
+    let mut world = World::new(seed);
+    world.lazy = false;
+    let (first, key) = sign_up(&mut world);
+    let names: Vec<String> = (0..120).map(|n| format!("posts/{n:03}")).collect();
+    for name in &names {
+        world.call(first, post(name, &name.repeat(400))).unwrap();
+    }
+    let writer = world.node(first).own_writer().unwrap();
+    let kept = folded(&mut world, first);
+    world.lazy = true;
+    (world, first, key, writer, names, kept)
+}
+
+const DIRECTORY: fn(u64) -> PageKey = |page| PageKey { file: String::new(), page };
+
+/// Which records there were is not known, but all of them are there.
+#[test]
+fn a_device_that_lost_only_the_list_of_its_records_lost_nothing() {
+    let (mut world, first, key, writer, names, kept) = alone(76);
+    for fault in ["flipped", "gone", "all of it gone"] {
+        println!("{fault}");
+        let (mut backend, remembered) = kept.clone();
+        match fault {
+            "flipped" => backend.page_mut(&DIRECTORY(1)).unwrap()[40] ^= 1,
+            "gone" => backend.remove_page(&DIRECTORY(1)),
+            _ => backend.remove_page(&DIRECTORY(0)),
+        }
+        world.restore(first, (backend, remembered));
+        world.run(1000);
+        assert!(reads(&world, first, &names, 400), "{} are left", keys(&world, first).len());
+        assert_whole(&world, first, &key, &writer);
+    }
+}
+
+/// Of what has gone unseen only the blocks that lay on it are missing.
+#[test]
+fn a_page_that_went_with_the_list_of_records_takes_no_other_with_it() {
+    let (mut world, first, key, writer, names, kept) = alone(77);
+    world.restore(first, kept);
+    let second = world.browser(Some(key));
+    world.until("all posts", |world| reads(world, second, &names, 400));
+    let (mut backend, remembered) = folded(&mut world, second);
+    backend.page_mut(&DIRECTORY(1)).unwrap()[40] ^= 1;
+    backend.remove_page(&page(&writer, "data", 3));
+    world.part(first, second, true);
+    world.restore(second, (backend, remembered));
+    world.run(1000);
+    let node = world.node(second);
+    let feed = node.spaces.get(&key).unwrap().space.feed(&writer).unwrap();
+    let held = (0..feed.length()).filter(|index| feed.has(*index)).count() as u64;
+    assert!((feed.length() - 8..feed.length() - 3).contains(&held), "{held} of {}", feed.length());
+    world.part(first, second, false);
+    until_it_reads(&mut world, second, &names, 400);
+    assert_whole(&world, second, &key, &writer);
+}
