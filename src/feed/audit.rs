@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use super::{Feed, FeedError, MAX_BLOCK, Node, flat, paths::Paths, wide};
-use crate::storage::Files;
+use crate::storage::{Files, Spans};
 
 /// What an audit found.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -17,6 +17,7 @@ pub struct Audit {
 /// What was lost of a feed's files, as byte ranges that are zeros now.
 pub(super) struct Loss {
     data: Vec<Range<u64>>,
+    bits: Vec<Range<u64>>,
     /// More may be lost: whatever has no record.
     unknown: bool,
 }
@@ -29,17 +30,26 @@ impl Loss {
     /// stays in memory, or it might never be there at once.
     pub(super) fn of(files: &mut Files, paths: &Paths) -> Result<Option<Self>, FeedError> {
         let unknown = files.is_incomplete();
-        if !unknown && ![paths.tree, paths.data, paths.bits].iter().any(|file| files.is_damaged(*file)) {
+        // Bytes of bits that the nodes are for: without a record of them, they may have said anything.
+        let bytes = files.len(paths.tree).div_ceil(16 * Node::STORED);
+        let untold = unknown && !files.is_recorded(paths.bits, 0, bytes);
+        let unheld = untold || files.is_damaged(paths.bits);
+        if !(unknown || unheld || files.is_damaged(paths.tree) || files.is_damaged(paths.data)) {
             return Ok(None);
         }
         let tree = files.keep(paths.tree);
-        if unknown {
+        if unheld {
+            files.keep(paths.data)?;
+        } else if unknown {
             files.keep_beside_gaps(paths.data, wide(MAX_BLOCK))?;
         }
         tree?;
         files.heal(paths.tree);
-        files.heal(paths.bits);
-        Ok(Some(Self { data: files.heal(paths.data), unknown }))
+        let (data, mut bits) = (files.heal(paths.data), files.heal(paths.bits));
+        if untold {
+            bits.push(0..u64::MAX);
+        }
+        Ok(Some(Self { data, bits, unknown }))
     }
 }
 
@@ -77,15 +87,20 @@ impl Feed {
         Ok(lost)
     }
 
-    /// After pages were lost and zeroed: forgets what cannot be read or proved any more.
+    /// After pages were lost and zeroed: forgets what cannot be read or proved any more, and finds again what is held where
+    /// nothing tells it any more.
     pub(super) fn mend(&mut self, files: &mut Files, loss: &Loss) -> Result<(), FeedError> {
         let paths = [self.paths.bits, self.paths.data, self.paths.tree];
         if loss.unknown && self.head.is_none() && paths.iter().any(|file| files.len(*file) > 0) {
             return Err(FeedError::Damaged { what: "head" });
         }
+        let mut found = Spans::default();
         let damaged = self.inspect(files, &mut |leaf, held| {
             let (block, data) = (leaf.index / 2, self.paths.data);
             if !held {
+                if loss.bits.iter().any(|lost| lost.contains(&(block / 8))) && self.is_right(files, leaf)? {
+                    found.set(block..block + 1, true);
+                }
                 return Ok(true);
             }
             let start = self.offset(files, block)?;
@@ -97,6 +112,9 @@ impl Feed {
             Ok(!loss.unknown || files.is_recorded(data, start, leaf.size) || self.is_right(files, leaf)?)
         })?;
         self.forget(files, &Audit { checked: 0, damaged })?;
+        for blocks in found.within(0..u64::MAX) {
+            self.mark(files, blocks)?;
+        }
         files.release(self.paths.data);
         Ok(())
     }

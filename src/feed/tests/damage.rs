@@ -59,7 +59,8 @@ proptest! {
         for (index, block) in (0..).zip(&list) {
             prop_assert!(feed.get(&files, index).unwrap().is_none_or(|bytes| bytes == *block));
         }
-        prop_assert!(feed.next_missing(0) < feed.length().max(1));
+        // Which blocks are held shows in their bytes.
+        prop_assert_eq!(feed.next_missing(0) < feed.length().max(1), name != "bits");
         prop_assert!(feed.audit(&files).unwrap().damaged.is_empty());
         refetch(&mut files, &mut feed, (&theirs, &source), &list);
         assert_is(&files, &feed, &list, |_| true);
@@ -231,6 +232,51 @@ fn a_lost_page_is_mended_whatever_is_in_memory() {
         }
     }
     assert!(roots < 4, "{roots}");
+}
+
+/// Which blocks are held shows in their bytes: without the record of it nothing is lost, and nothing is thought to be held.
+#[test]
+fn what_is_held_is_found_again_by_its_bytes() {
+    let list = large();
+    let (mut theirs, mut files, mut backend) = (Files::new(), Files::new(), MemoryBackend::new());
+    let source = written(&mut theirs, 7, &list, &[1500]);
+    let key = source.key();
+    let mut feed = Feed::open(&mut files, key).unwrap();
+    // Single blocks, a run across pages, and the end; the nodes beside them are held without their blocks.
+    let held = [3..4, 90..91, 300..900, 1490..1500];
+    for blocks in held.clone() {
+        let request = ProofRequest { blocks: blocks.clone(), from: feed.length(), to: 1500 };
+        let proof = source.prove(&theirs, &request).unwrap();
+        feed.accept(&mut files, &proof, &list[blocks.start as usize..blocks.end as usize]).unwrap();
+    }
+    backend.compact(&files.checkpoint().unwrap());
+    let bits = PageKey { file: format!("feed/{key}/bits"), page: 0 };
+    let directory = PageKey { file: String::new(), page: 1 };
+    for fault in ["flipped", "gone", "gone unseen"] {
+        let mut backend = backend.clone();
+        match fault {
+            "flipped" => backend.page_mut(&bits).unwrap()[30] ^= 1,
+            "gone" => backend.remove_page(&bits),
+            _ => [&bits, &directory].into_iter().for_each(|key| backend.remove_page(key)),
+        }
+        let is_held = |index: u64| held.iter().any(|blocks| blocks.contains(&index));
+        let mut files = Files::load(backend.snapshot()).unwrap();
+        let feed = Feed::open(&mut files, key).unwrap();
+        assert_is(&files, &feed, &list, is_held);
+        // The same from the disk; what was kept in memory for that may go again.
+        let (mut files, feed) = opened_lazily(&backend, key).unwrap();
+        let has: Vec<u64> = (0..1500).filter(|index| feed.has(*index)).collect();
+        assert!(has.into_iter().eq((0..1500).filter(|index| is_held(*index))), "{fault}");
+        files.trim();
+        assert!(files.read(feed.paths.data, 240, 1).is_err_and(|error| error.is_absent()), "{fault}");
+        recall(&mut files, &backend);
+        assert_is(&files, &feed, &list, is_held);
+        backend.compact(&files.checkpoint().unwrap());
+        let mut files = Files::load(backend.snapshot()).unwrap();
+        assert!(files.damage().is_empty());
+        let feed = Feed::open(&mut files, key).unwrap();
+        assert_is(&files, &feed, &list, is_held);
+    }
 }
 
 /// A block that is on the disk alone is not damaged.
