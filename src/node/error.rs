@@ -122,6 +122,7 @@ impl From<SpaceError> for NodeError {
             | SpaceError::Invite { .. }
             | SpaceError::NoContentKey => ErrorCode::NotAuthorised,
             SpaceError::Root { .. } => ErrorCode::WrongPassphrase,
+            error if error.is_absent() => ErrorCode::Storage,
             SpaceError::TooLarge { .. } | SpaceError::TooMany { .. } => ErrorCode::TooLarge,
             _ => ErrorCode::Corrupt,
         };

@@ -283,7 +283,7 @@ impl Node {
             }
             (None, None) => {}
         }
-        self.open_memberships();
+        self.open_memberships()?;
         self.resume()?;
         let fresh =
             self.account.asked.is_some_and(|(at, ttl)| self.now >= at && self.now < at.saturating_add(ttl));

@@ -183,7 +183,7 @@ impl Node {
         if let Some(seed) = remember {
             self.durable.now(Output::Remember(Some(seed)));
         }
-        self.open_memberships();
+        self.open_memberships()?;
         if let Some(space) = self.options.link {
             self.join(space, None)?;
         }

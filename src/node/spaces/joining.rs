@@ -20,14 +20,19 @@ use crate::{
 
 impl Node {
     /// Opens the spaces that were joined before.
-    pub(in crate::node) fn open_memberships(&mut self) {
+    pub(in crate::node) fn open_memberships(&mut self) -> Result<(), NodeError> {
         let here = self.memberships.list.iter().filter(|membership| !membership.gone);
         let keys: Vec<PublicKey> = here.map(|membership| membership.space).collect();
+        let mut opened = Ok(());
         for key in keys {
-            if let Err(error) = self.open_space(key) {
-                self.event(Event::Failed(error));
+            match self.open_space(key) {
+                // It reads pages that are not in memory: the node is opened again when they are, and those of the others.
+                Err(error) if error.code == ErrorCode::Storage => opened = Err(error),
+                Err(error) => self.event(Event::Failed(error)),
+                Ok(()) => {}
             }
         }
+        opened
     }
 
     /// Reads a space from now on; with an invite, asks to be let in.

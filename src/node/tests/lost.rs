@@ -151,3 +151,34 @@ fn a_page_that_went_with_the_list_of_records_takes_no_other_with_it() {
     until_it_reads(&mut world, second, &names, 400);
     assert_whole(&world, second, &key, &writer);
 }
+
+/// All spaces of a device are opened, however many rounds of reading it takes.
+#[test]
+fn a_joined_space_that_is_mended_is_opened_with_the_others() {
+    let mut world = World::new(78);
+    world.lazy = false;
+    let (first, _) = sign_up(&mut world);
+    let call = Call::CreateSpace { title: "Garden".into() };
+    let Ok(Reply::Space(garden)) = world.call(first, call) else { panic!("no space") };
+    for chunk in 0..10 {
+        let calls = (0..250).map(|n| match post(&format!("{chunk}/{n}"), "x") {
+            Call::In { act, .. } => Call::In { space: Some(garden), act },
+            other => other,
+        });
+        let ids = world.calls(first, calls.collect());
+        world.until("written", |world| ids.iter().all(|id| world.browsers[first].replies.contains_key(id)));
+    }
+    let count = |world: &World| {
+        let all = world.node(first).list(Some(garden), &crate::space::Range::default());
+        all.map_or(0, |all| all.len())
+    };
+    let written = count(&world);
+    assert!(written >= 2500);
+    let (mut backend, remembered) = folded(&mut world, first);
+    backend.page_mut(&DIRECTORY(1)).unwrap()[40] ^= 1;
+    world.browsers[first].events.clear();
+    world.lazy = true;
+    world.restore(first, (backend, remembered));
+    world.run(1000);
+    assert_eq!(count(&world), written, "{:?}", world.browsers[first].events);
+}
