@@ -4,51 +4,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { scenario } from "./harness.mjs";
+import { leads, length, opened, signUp, tabs } from "./lib/shared.mjs";
 
 const MANY = 100;
-
-/** Opens the same node in `count` tabs of one browser; the first one leads. */
-async function tabs(w, count) {
-  const server = await w.server();
-  const browser = await w.browser("chrome");
-  const all = [];
-  for (let i = 0; i < count; i++) {
-    const tab = await browser.open(server.url);
-    await opened(tab);
-    all.push(tab);
-  }
-  return { server, browser, all };
-}
-
-/** Opens a node in a tab beside the page's own: that of these tests, or one with these options. */
-async function opened(tab, options = { name: "shared by tabs" }) {
-  await tab.run(async (options) => {
-    const { Hypha } = await import("/pkg/index.js");
-    window.Hypha = Hypha;
-    window.node = await Hypha.open(options);
-    window.states = [];
-    node.addEventListener("statechange", ({ detail }) => states.push(detail));
-    window.hubs = async () => (await node.stats()).hubs.map(({ url }) => url);
-    window.leads = async () => (await node.stats()).memory > 0;
-    window.until = async (what, done) => {
-      for (const end = Date.now() + 90_000; Date.now() < end; ) {
-        if (await done()) return;
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-      throw new Error(`never ${what}: ${node.state} after ${states}`);
-    };
-  }, options);
-  return tab;
-}
-
-/** Signs up in a tab, without staying signed in. */
-const signUp = (tab) => tab.run(async () => {
-  const passphrase = await Hypha.generatePassphrase();
-  await node.signUp(passphrase, { device: "Tabs" });
-  return passphrase;
-});
-
-const leads = (tab) => tab.run(async () => (await node.stats()).memory > 0);
 
 /** Ends the process of a tab. */
 async function crash(tab) {
@@ -88,8 +46,6 @@ async function whole(tab, prefix, versions, before) {
   assert.ok(found.every(({ right }) => right));
   assert.equal(await length(tab), before + versions.length, "entries in the feed");
 }
-
-const length = (tab) => tab.run(() => node.home.writers().find(({ self }) => self).length);
 
 test("every tab sees the same and may do everything", scenario(async (w) => {
   const { all: [one, two] } = await tabs(w, 2);
