@@ -16,6 +16,7 @@ import { HyphaError, closed, toError } from "./errors.js";
 import { Packed } from "./ops.js";
 
 const TAKING_MS = 250; // a tab that takes over says so this often, until it has
+const ANY = new Uint8Array(5); // no keys, packed
 
 /** Opens the node of this name, here or through the tab that has it. Same members as LocalNode. */
 export async function openNode(options, listen) {
@@ -35,6 +36,7 @@ class SharedNode {
   #local; // LocalNode, in the tab that leads
   #leader; // id of the tab that leads, in the others
   #seen; // its snapshot
+  #missed = false; // whether something may have happened that this one was not told of
   #hubs; // what this one joins when it leads, besides those that the node has
   #keys; // keys of the unlocked node, or undefined
   #calls = new TabCalls((message) => this.#post(message));
@@ -178,6 +180,7 @@ class SharedNode {
     const local = this.#local;
     this.#term++;
     this.#local = undefined;
+    this.#tabs.clear();
     this.#seen = local?.snapshot ?? this.#seen;
     this.#watch.heard();
     this.#release?.();
@@ -211,23 +214,32 @@ class SharedNode {
     return done ? done.result : local.callAs(id, method, ...given);
   }
 
-  #follow({ from, snapshot, keys }) {
-    // Also to a tab that led until now.
-    const again = this.#seen !== undefined && this.#leader !== from;
-    const known = this.#leader === from;
+  #follow({ from, to, snapshot, keys }) {
+    // To all it says so when it begins to lead, perhaps once more; to one, in answer to a hello.
+    const known = to !== undefined && this.#leader === from;
+    // Also in a tab that led until now.
+    this.#missed ||= !known && this.#seen !== undefined;
     this.#leader = from;
     this.#see(snapshot);
     this.#keep(keys);
     this.#settle.resolve();
-    if (known) return;
-    this.#post({ type: "hello" });
-    this.#calls.resend();
-    if (again) this.#tellAnew(snapshot);
+    if (!known) {
+      this.#post({ type: "hello" });
+      this.#calls.resend();
+    }
+    // With its answer the one that leads begins to tell this tab what happens.
+    if (to && this.#missed) this.#tellAnew(snapshot);
   }
 
-  #tellAnew({ state }) {
+  // What happened while nobody told this tab nobody knows: all is to be looked at.
+  #tellAnew({ state, spaces }) {
+    this.#missed = false;
     this.#listen("state", state);
-    this.#listen("anew");
+    for (const name of ["anew", "spaces", "writers", "requests", "hubs", "peers"]) this.#listen(name);
+    for (const { key } of spaces) {
+      this.#listen("changed", { space: key, keys: ANY });
+      this.#listen("presence", key);
+    }
   }
 
   #see(snapshot) {
@@ -270,7 +282,6 @@ class SharedNode {
       this.#post({ type: "lead", to: from, snapshot: local.snapshot, keys: this.#keys });
     }
     if (type === "call") {
-      this.#tabs.add(from);
       const reply = (outcome) => this.#post({ type: "reply", to: from, id, ...outcome });
       this.#answer(local, message).then(
         (result) => reply({ result }),

@@ -157,6 +157,12 @@ test("a tab that hangs is replaced, and its own writes go through the one that t
   const before = await length(two);
   const measured = await opening(two);
   const hanging = one.run(async (ms) => {
+    window.seen = [];
+    node.home.watch("hung/", (changes) => seen.push(...changes.map(({ key }) => key)));
+    (async () => {
+      for await (const { key } of node.home.history({ live: true })) seen.push(`live ${key}`);
+    })();
+    await node.home.get("hung/0");
     localStorage.setItem("hung", "now");
     const end = performance.now() + ms;
     while (performance.now() < end);
@@ -168,6 +174,8 @@ test("a tab that hangs is replaced, and its own writes go through the one that t
     return [(await node.home.put("hung/0", 0)).version, performance.now() - start];
   });
   await whole(two, "hung", [first, await hanging], before);
+  // What was written while it hung it never heard of: it looks anew.
+  await one.run(() => until(`heard in ${seen}`, () => ["hung/0", "hung/1", "live hung/0", "live hung/1"].every((key) => seen.includes(key))));
   assert.deepEqual([await leads(one), await leads(two)], [false, true]);
   return { took, limit: Math.max(4000, 20 * measured) };
 })));

@@ -1,0 +1,56 @@
+// Guards what tabs of one node tell each other: each knows what came of its own calls, none misses what happened while
+// another one ran the node, and whatever waits ends when the node does.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { scenario } from "./harness.mjs";
+import { leads, opened, signUp, tabs } from "./lib/shared.mjs";
+
+const HANG_MS = 6000; // until another tab has taken over for certain
+
+/** That many tabs without hubs on a bare page, each with the options that `of(n)` adds; the first one leads. `before` runs in each. */
+async function bare(w, count, of = () => ({}), before = () => {}) {
+  const server = await w.server();
+  const browser = await w.browser("chrome");
+  const all = [];
+  for (let n = 0; n < count; n++) {
+    const tab = await browser.open(new URL("/icon.svg", server.url).href);
+    await tab.run(before);
+    all.push(await opened(tab, { name: "handed over", hubs: [], snapshot: false, transports: { tabs: false }, ...of(n) }));
+  }
+  return all;
+}
+
+/** Has a tab stand still, and then do something. */
+const hang = (tab, then = "") => tab.run((ms, then) => {
+  for (const end = performance.now() + ms; performance.now() < end;);
+  return eval(then);
+}, HANG_MS, then);
+
+/** Run in a tab: the browser says late that it was robbed. */
+function lateLoss() {
+  const real = LockManager.prototype.request;
+  LockManager.prototype.request = (...given) => real.apply(navigator.locks, given).catch(async (error) => {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    throw error;
+  });
+}
+
+test("a tab that was robbed to and fro finds the one that leads", scenario(async (w) => {
+  const { all: [one, two] } = await tabs(w, 2);
+  await signUp(one);
+  // By then the other has said that it leads.
+  await two.run(lateLoss);
+  await two.page.bringToFront();
+  await hang(one);
+  await one.run(() => until("following", async () => !(await leads()) && node.home.put("one", 1)));
+  assert.equal(await leads(two), true);
+  await one.page.bringToFront();
+  await hang(two);
+  const outcome = await two.run(() => Promise.race([
+    node.home.put("two", 2).then(() => "written", ({ code }) => code),
+    new Promise((resolve) => setTimeout(() => resolve("never answered"), 20_000)),
+  ]));
+  assert.equal(outcome, "written");
+  assert.deepEqual([await leads(one), await leads(two)], [true, false]);
+}));
