@@ -1,4 +1,5 @@
-// Calls of one tab that another is to answer.
+// Calls of one tab that another is to answer, in the order in which they were made. A tab that was robbed has some that its
+// own node was at, and which may turn out not to be done: until that is known of each, no later one is sent.
 
 import { HyphaError, toError } from "./errors.js";
 
@@ -6,6 +7,9 @@ export class TabCalls {
   #tab = crypto.getRandomValues(new Uint8Array(8));
   #post;
   #last = 0;
+  #here = 0; // calls that the node of this tab is at
+  #idle; // promise, while somebody waits until it is at none any more
+  #settle; // resolves it
   #waiting = new Map(); // number -> { id: { tab, number, again }, method, given, resolve, reject }
 
   /** `post(message)` hands a message to the tab that leads; `undefined` while nobody does. */
@@ -18,25 +22,47 @@ export class TabCalls {
     return { tab: this.#tab, number: ++this.#last, again: false };
   }
 
+  /** The node of this tab is at a call. */
+  begin() {
+    this.#here++;
+  }
+
+  /** It has answered, or the call was added. */
+  end(leads) {
+    if (--this.#here > 0) return;
+    this.#settle?.();
+    this.#idle = undefined;
+    if (leads) this.resend();
+  }
+
+  /** Waits until it is at none any more. */
+  settled() {
+    return this.#here > 0 ? (this.#idle ??= new Promise((resolve) => (this.#settle = resolve))) : undefined;
+  }
+
   /** The answer to a call, from whichever tab leads then. */
   add(id, method, given, leads) {
     return new Promise((resolve, reject) => {
       const call = { id, method, given, resolve, reject };
       this.#waiting.set(id.number, call);
-      if (leads) this.#send(call);
+      if (leads && this.#here === 0) this.#send(call);
     });
   }
 
   /** Another tab leads now: what waits is sent to it. */
   resend() {
-    for (const call of this.#waiting.values()) this.#send(call);
+    if (this.#here === 0) this.#inOrder().forEach((call) => this.#send(call));
   }
 
   /** All that wait: this tab answers them itself. */
   take() {
-    const calls = [...this.#waiting.values()];
+    const calls = this.#inOrder();
     this.#waiting.clear();
     return calls;
+  }
+
+  #inOrder() {
+    return [...this.#waiting.values()].sort((a, b) => a.id.number - b.id.number);
   }
 
   settle({ id, result, error }) {

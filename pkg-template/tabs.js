@@ -16,6 +16,8 @@ import { HyphaError, closed, toError } from "./errors.js";
 import { Packed } from "./ops.js";
 
 const TAKING_MS = 250; // a tab that takes over says so this often, until it has
+const LOST_MS = 1000; // the browser says by then who was robbed, after the database did
+const LOSING = ["STORAGE", "CLOSED"]; // what a call meets with in a tab that was robbed
 const ANY = new Uint8Array(5); // no keys, packed
 
 /** Opens the node of this name, here or through the tab that has it. Same members as LocalNode. */
@@ -44,7 +46,8 @@ class SharedNode {
   #unsent; // events of this turn
   #abort = new AbortController();
   #term = 0; // rises when the lock is lost, so that an opening that is under way knows
-  #release; // gives the lock back
+  #led; // promise that ends with the time that this tab leads
+  #release; // ends it, and gives the lock back
   #watch;
   #settle;
   opened;
@@ -89,24 +92,35 @@ class SharedNode {
 
   async call(method, ...given) {
     if (this.#abort.signal.aborted) throw closed();
-    const id = this.#calls.name();
-    const local = this.#local;
-    if (local) {
-      try {
-        return await local.callAs(id, method, ...given);
-      } catch (error) {
-        // Robbed while it was at it: the tab that leads now does it, unless it was done.
-        if (!["STORAGE", "CLOSED"].includes(error.code) || !(await this.#lost(local))) throw error;
-        id.again = true;
-      }
-    }
+    const call = { id: this.#calls.name(), method, given };
+    return this.#local ? this.#do(this.#local, call) : this.#hand(call);
+  }
+
+  #hand({ id, method, given }) {
     const plain = given.map((one) => (one instanceof Packed ? one.bytes.slice() : one));
     return this.#calls.add(id, method, plain, this.#leader !== undefined);
   }
 
-  // Whether this node is no longer the one that leads. The browser may say so a little after the database did.
+  // A call of this tab, by the node that runs here.
+  async #do(local, call) {
+    let handed;
+    this.#calls.begin();
+    try {
+      return await (call.id.again ? this.#answer(local, call) : local.callAs(call.id, call.method, ...call.given));
+    } catch (error) {
+      // Robbed while it was at it: the tab that leads now does it, unless it was done.
+      if (!LOSING.includes(error.code) || !(await this.#lost(local))) throw error;
+      call.id.again = true;
+      handed = this.#hand(call);
+    } finally {
+      this.#calls.end(this.#leader !== undefined);
+    }
+    return handed;
+  }
+
+  // Whether this node is no longer the one that leads.
   async #lost(local) {
-    for (let i = 0; i < 20 && this.#local === local; i++) await new Promise((resolve) => setTimeout(resolve, 50));
+    if (this.#local === local) await Promise.race([this.#led, new Promise((resolve) => setTimeout(resolve, LOST_MS))]);
     return this.#local !== local && !this.#abort.signal.aborted;
   }
 
@@ -164,16 +178,18 @@ class SharedNode {
     } finally {
       clearInterval(taking);
     }
+    await this.#calls.settled();
     // Robbed meanwhile, as it was frozen: what it stored would shut the one that leads out.
     if (isOver()) return local.close(this.#term !== term);
     this.#local = local;
+    this.#led = new Promise((resolve) => (this.#release = resolve));
     this.#keep(local.keys);
     this.#post({ type: "lead", snapshot: this.#local.snapshot, keys: this.#keys });
     this.#settle.resolve();
     this.#hubs = []; // The node has them.
     if (this.#seen) this.#tellAnew(local.snapshot);
-    for (const call of this.#calls.take()) this.#answer(local, call).then(call.resolve, call.reject);
-    await new Promise((resolve) => (this.#release = resolve));
+    for (const call of this.#calls.take()) this.#do(local, call).then(call.resolve, call.reject);
+    await this.#led;
   }
 
   async #robbed() {

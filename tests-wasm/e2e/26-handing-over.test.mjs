@@ -36,6 +36,17 @@ function lateLoss() {
   });
 }
 
+test("what a tab wrote last stays, also when it was robbed in the middle", scenario(async (w) => {
+  const { all: [one, two] } = await tabs(w, 2);
+  await signUp(one);
+  await two.page.bringToFront();
+  // The first finds out by the database, the second once the browser has said so.
+  await hang(one, `Promise.all([node.home.put("k", 1), new Promise((done) => setTimeout(() => done(node.home.put("k", 2))))])`);
+  assert.deepEqual([await leads(one), await leads(two)], [false, true]);
+  assert.equal(await two.run(async () => (await node.home.get("k")).value), 2);
+  assert.equal(await one.run(async () => (await node.home.get("k")).value), 2);
+}));
+
 test("a tab that was robbed to and fro finds the one that leads", scenario(async (w) => {
   const { all: [one, two] } = await tabs(w, 2);
   await signUp(one);
