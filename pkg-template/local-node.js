@@ -19,7 +19,7 @@ export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "c
   "quarantine", "recover", "removeHub", "revokeInvite", "send", "setPresence", "setTitle", "signIn", "signUp", "snapshotSegment", "sync", "syncPiece", "unhide", "unlock", "unpair", "unpinReplica", "write"]);
 
 // What is not worth opening a node anew that can store nothing any more: reads, which it still does, and what is said again and again.
-const GOES_ON = new Set(["exportPiece", "finishSnapshot", "get", "history", "list", "otherBranches", "planSnapshot", "quarantine", "send", "setPresence",
+export const GOES_ON = new Set(["exportPiece", "finishSnapshot", "get", "history", "list", "otherBranches", "planSnapshot", "quarantine", "send", "setPresence",
   "snapshotSegment", "sync", "syncPiece"]);
 
 // Answers that come packed.

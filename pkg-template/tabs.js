@@ -8,7 +8,7 @@
 // that wait for an answer are given to the new leader, marked as repeated. While the node is unlocked every tab holds
 // its keys in memory, so that a take-over asks nobody for a passphrase; locking clears them everywhere.
 
-import { LocalNode, METHODS } from "./local-node.js";
+import { GOES_ON, LocalNode, METHODS } from "./local-node.js";
 import { reached } from "./repeated.js";
 import { LeaderWatch } from "./leader-watch.js";
 import { TabCalls } from "./tab-calls.js";
@@ -280,7 +280,10 @@ class SharedNode {
     if (["hello", "ping", "call"].includes(message.type)) return;
     this.#watch.heard();
     if (message.type === "lead") this.#follow(message);
-    if (message.type === "reply") this.#calls.settle(message);
+    if (message.type === "reply") {
+      if (message.snapshot && message.from === this.#leader) this.#see(message.snapshot);
+      this.#calls.settle(message);
+    }
     if (message.type === "events" && message.from === this.#leader) {
       this.#see(message.snapshot);
       this.#keep(message.keys);
@@ -289,7 +292,7 @@ class SharedNode {
   }
 
   #receiveLeading(local, message) {
-    const { type, from, id } = message;
+    const { type, from, id, method } = message;
     if (type === "ping") this.#post({ type: "pong", to: from });
     if (type === "hello") {
       // Known already: it has all that a newcomer is told.
@@ -300,7 +303,8 @@ class SharedNode {
     if (type === "call") {
       const reply = (outcome) => this.#post({ type: "reply", to: from, id, ...outcome });
       this.#answer(local, message).then(
-        (result) => reply({ result }),
+        // Whoever called knows what came of it, also where nothing else tells.
+        (result) => reply({ result, snapshot: method === "write" || GOES_ON.has(method) ? undefined : local.snapshot }),
         ({ code, message: text }) => {
           // Not done, or not known to be: the next leader is asked.
           if (!this.#abort.signal.aborted && this.#local === local) reply({ error: { code, message: text } });

@@ -131,6 +131,17 @@ for (const [first, second] of [["chrome", "firefox"], ["firefox", "chrome"]]) {
   }));
 }
 
+test("tabs that call through another one pair as well", scenario(async (w) => {
+  const server = w.keep(await startStatic());
+  const [one, two] = [await w.browser("chrome"), await w.browser("firefox")];
+  await (await node(one, server)).run(async () => void await hypha.signUp(await Hypha.generatePassphrase(), { device: "Ada's desk" }));
+  const ada = await node(one, server);
+  const link = await ada.run(() => hypha.home.link);
+  await node(two, server, { link });
+  const ben = await node(two, server, { link });
+  assert.deepEqual((await pair(ada, ben)).transports, ["webrtc", "webrtc"]);
+}));
+
 test("two pages pair by the QR code on the screen, and a back-up is saved and restored", scenario(async (w) => {
   const server = w.keep(await startStatic());
   const browser = await w.browser("chrome");

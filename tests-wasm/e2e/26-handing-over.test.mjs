@@ -65,3 +65,20 @@ test("a tab that was robbed to and fro finds the one that leads", scenario(async
   assert.equal(outcome, "written");
   assert.deepEqual([await leads(one), await leads(two)], [true, false]);
 }));
+
+test("what a call brought about is known in the tab that made it, and in the others", scenario(async (w) => {
+  const [one, two, three] = await bare(w, 3);
+  for (const tab of [one, three]) {
+    await tab.run(() => {
+      window.told = [];
+      node.addEventListener("request", () => told.push(node.signingIn?.words.length));
+    });
+  }
+  assert.equal(await two.run(async () => (await node.signIn(await Hypha.generatePassphrase(), { device: "Second" })).words.length), 4);
+  for (const tab of [one, three]) await tab.run(() => until("told of the words", () => told.includes(4)));
+  const known = await two.run(async () => {
+    await node.addHub("ws://127.0.0.1:9/");
+    return hubs();
+  });
+  assert.deepEqual(known, ["ws://127.0.0.1:9/"]);
+}));

@@ -131,17 +131,17 @@ impl Node {
     pub(in crate::node) fn words_derived(&mut self, hash: &Hash, words: Result<Words, KdfError>) {
         if let Some(asking) = self.asking.as_mut().filter(|asking| asking.hash == *hash) {
             let call = asking.call.take();
-            let result = match words {
-                Ok(words) => {
-                    asking.words = Some(words);
-                    Ok(Reply::Words(words))
-                }
-                Err(error) => Err(NodeError::new(ErrorCode::Unsupported, error)),
-            };
-            match (call, result) {
-                (Some(id), result) => self.reply(id, result),
-                (None, Ok(_)) => self.event(Event::Requests),
-                (None, Err(error)) => self.event(Event::Failed(error)),
+            asking.words = words.as_ref().ok().copied();
+            let result =
+                words.map(Reply::Words).map_err(|error| NodeError::new(ErrorCode::Unsupported, error));
+            match (&result, call) {
+                // Also where a call waits: other tabs show them, too.
+                (Ok(_), _) => self.event(Event::Requests),
+                (Err(error), None) => self.event(Event::Failed(error.clone())),
+                (Err(_), Some(_)) => {}
+            }
+            if let Some(id) = call {
+                self.reply(id, result);
             }
         } else if let Ok(words) = words
             && self.requests.words(hash, words, self.entropy.as_mut())
