@@ -305,8 +305,9 @@ class SharedNode {
       this.#answer(local, message).then(
         // Whoever called knows what came of it, also where nothing else tells.
         (result) => reply({ result, snapshot: method === "write" || GOES_ON.has(method) ? undefined : local.snapshot }),
-        ({ code, message: text }) => {
+        async ({ code, message: text }) => {
           // Not done, or not known to be: the next leader is asked.
+          if (LOSING.includes(code) && (await this.#lost(local))) return;
           if (!this.#abort.signal.aborted && this.#local === local) reply({ error: { code, message: text } });
         },
       );

@@ -66,6 +66,25 @@ test("a tab that was robbed to and fro finds the one that leads", scenario(async
   assert.deepEqual([await leads(one), await leads(two)], [true, false]);
 }));
 
+test("what a tab was asked for that had been robbed is done by the one that robbed it", scenario(async (w) => {
+  // The one finds out by the database first, and the third hears late who leads now.
+  const [one, two, three] = await bare(w, 3, () => ({}), lateLoss);
+  await signUp(one);
+  await three.run(() => until("a writer", () => node.state === "writer"));
+  await two.run((ms) => {
+    const say = BroadcastChannel.prototype.postMessage;
+    BroadcastChannel.prototype.postMessage = function (message) {
+      setTimeout(() => say.call(this, message), message.type === "lead" ? ms : 0);
+    };
+  }, 2 * HANG_MS);
+  await two.page.bringToFront();
+  const hanging = hang(one);
+  const put = three.run(() => node.home.put("asked", 1).then(() => "written", ({ code }) => code));
+  await hanging;
+  assert.equal(await put, "written");
+  assert.deepEqual([await leads(one), await leads(two)], [false, true]);
+}));
+
 test("what a call brought about is known in the tab that made it, and in the others", scenario(async (w) => {
   const [one, two, three] = await bare(w, 3);
   for (const tab of [one, three]) {
