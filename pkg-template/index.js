@@ -279,7 +279,7 @@ export class Hypha extends EventTarget {
   /** Lets go of everything once all is stored. The second time does nothing. */
   async close() {
     await this.#node.close();
-    if (this.#signIn) SignIn.end(this.#signIn, closed());
+    this.#closed();
   }
 
   async [Symbol.asyncDispose ?? Symbol("asyncDispose")]() {
@@ -289,8 +289,15 @@ export class Hypha extends EventTarget {
   /** Closes the node in every tab and deletes its database. */
   async destroy() {
     await this.#node.closeAll();
+    this.#closed();
     this.#staying?.gone();
     if (this.#options.database !== undefined) await checked((await wasm()).core.deleteDatabase(this.#options.database));
+  }
+
+  // Nothing comes any more: who waits for it is told.
+  #closed() {
+    if (this.#signIn) SignIn.end(this.#signIn, closed());
+    this.#spaces.forEach(Space.closed);
   }
 
   async #withRoot(passphrase, method, ...given) {
@@ -343,6 +350,8 @@ export class Hypha extends EventTarget {
       const space = this.#spaces.get(detail.space);
       return space && Space.changed(space, detail.keys);
     }
+    if (name === "closed") return this.#closed();
+    if (name === "spaces") this.#spaces.forEach((space, key) => this.#space(key) ?? Space.closed(space));
     if (name === "anew") return this.#spaces.forEach(({ presence }) => Presence.again(presence));
     if (name === "state") return this.#stateChanged(detail) && fire("statechange", detail);
     if (name === "requests") return fire("request", this.requests());

@@ -18,6 +18,7 @@ export class Space extends EventTarget {
   #last; // what the node's snapshot said of this space: { key, link, discoveryKey, writable, level, writers, clock }
   #domain;
   #watches = new Set();
+  #live = new Set(); // histories that wait for what comes
   #secrets = new Set(); // keys of private entries that were given out: whoever watches is told when a lock takes them away
   #snapshot; // promise of a static copy, read until all that it has is here; undefined where none is looked for
 
@@ -188,7 +189,7 @@ export class Space extends EventTarget {
 
   async *#history(key, come) {
     const seen = new Set();
-    come?.start();
+    if (come) this.#live.add(come.start());
     try {
       for (let after; ;) {
         const page = await this.#call("history", key, after, PAGE * 10);
@@ -211,7 +212,13 @@ export class Space extends EventTarget {
       }
     } finally {
       come?.stop();
+      this.#live.delete(come);
     }
+  }
+
+  /** Called by the node's owner: it is closed, or has this space no more. */
+  static closed(space) {
+    for (const come of space.#live) come.stop();
   }
 
   writers() {
@@ -363,6 +370,7 @@ class Arrivals {
 
   start() {
     if (!this.#over) this.#space.addEventListener("change", this.#hear);
+    return this;
   }
 
   /** Undefined once it was stopped. */

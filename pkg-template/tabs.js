@@ -135,6 +135,7 @@ class SharedNode {
     this.#channel = undefined;
     this.#settle.reject(closed());
     for (const { reject } of this.#calls.take()) reject(closed());
+    this.#listen("closed");
   }
 
   /** Closes the node in every tab. */

@@ -101,3 +101,56 @@ test("what a call brought about is known in the tab that made it, and in the oth
   });
   assert.deepEqual(known, ["ws://127.0.0.1:9/"]);
 }));
+
+test("what waits for something to come ends when its space is left, and with the node", scenario(async (w) => {
+  const [one, two] = await bare(w, 2);
+  await signUp(one);
+  await one.run(async () => {
+    window.ended = [];
+    const wait = async (name, space) => {
+      for await (const { key } of space.history({ live: true })) void key;
+      ended.push(name);
+    };
+    const other = await node.createSpace({ title: "other" });
+    wait("other", other);
+    wait("home", node.home);
+    await other.put("k", 1);
+  });
+  await two.run(async () => {
+    await until("the other", () => node.spaces().length === 2);
+    await node.spaces().find(({ key }) => key !== node.home.key).leave();
+  });
+  await one.run(() => until(`ended: ${ended}`, () => ended.includes("other")));
+  assert.deepEqual(await one.run(() => ended), ["other"]);
+  await one.run(() => node.close());
+  await one.run(() => until("ended", () => ended.includes("home")));
+  // A node in one tab alone, too.
+  const alone = await two.run(async () => {
+    const alone = await Hypha.open({ storage: "memory", hubs: [] });
+    await alone.signUp(await Hypha.generatePassphrase(), { device: "Alone" });
+    const live = alone.home.history({ live: true });
+    const next = (async () => {
+      for await (const one of live) void one;
+      return "ended";
+    })();
+    await alone.home.put("k", 1);
+    await alone.close();
+    return Promise.race([next, new Promise((resolve) => setTimeout(() => resolve("waits"), 5000))]);
+  });
+  assert.equal(alone, "ended");
+}));
+
+test("a node that another tab destroys ends what waits in this one", scenario(async (w) => {
+  const [one, two] = await bare(w, 2);
+  await one.run(async () => void await node.signIn(await Hypha.generatePassphrase(), { device: "Waits" }));
+  for (const tab of [one, two]) {
+    await tab.run(async () => {
+      await until("asking", () => node.signingIn);
+      window.ended = node.signingIn.granted.then(() => "granted", ({ code }) => code);
+    });
+  }
+  await two.run(() => node.destroy());
+  for (const tab of [one, two]) {
+    assert.equal(await tab.run(() => Promise.race([ended, new Promise((resolve) => setTimeout(() => resolve("waits"), 5000))])), "CLOSED");
+  }
+}));
