@@ -95,18 +95,18 @@ export interface HyphaEventMap {
   request: CustomEvent<Request[]>;
   granted: CustomEvent<{ space: string; writer: string; own: boolean }>;
   /** Spaces came or went, or let this device in. */
-  spaces: CustomEvent<undefined>;
+  spaces: CustomEvent<null>;
   /** Entries that were shown are not shown any more: a removal came late. They are in the quarantine of their space. */
   retracted: CustomEvent<{ space: string; writer: string; entries: number; keys: string[]; why: Quarantined["why"] | undefined }>;
-  recovered: CustomEvent<undefined>;
-  revoked: CustomEvent<undefined>;
-  writers: CustomEvent<undefined>;
+  recovered: CustomEvent<null>;
+  revoked: CustomEvent<null>;
+  writers: CustomEvent<null>;
   /** Key of a space of which what this device wrote is held by more, or by fewer: see `Space.safety`. */
   safety: CustomEvent<string>;
   /** Key of a space of which there is more than this replica may hold. */
   full: CustomEvent<string>;
-  peer: CustomEvent<undefined>;
-  hub: CustomEvent<undefined>;
+  peer: CustomEvent<null>;
+  hub: CustomEvent<null>;
   equivocation: CustomEvent<HyphaError | { space: string; writer: string }>;
   /** A failure of storage, or what should be known before there is one. */
   storage: CustomEvent<HyphaError | StorageNotice>;
@@ -299,7 +299,7 @@ export class Space extends EventTarget {
   /** One entry: all or nothing. */
   batch(ops: readonly Op[]): Promise<Entry[]>;
   list(o?: Range): AsyncIterableIterator<Entry>;
-  /** Returns a function that ends it. An entry that was removed has `value: undefined`. All there is may come after a lock or unlock. */
+  /** Returns a function that ends it. An entry that was removed has `value: undefined`. All there is may come after a lock or unlock, or when another tab runs the node. */
   watch(prefix: string, callback: (changes: Change[]) => unknown): () => void;
   /** Writer → length of its feed here. */
   clock(): Clock;

@@ -90,12 +90,15 @@ export class Space extends EventTarget {
     return this.#pages(range);
   }
 
-  #pages({ limit = Infinity, ...range } = {}, clock, here = false) {
+  #pages(given = {}, clock, here = false) {
+    let { limit = Infinity, ...range } = given ?? {};
     let most = PAGE;
     return new Pages(async () => {
-      if (limit <= 0) return undefined;
+      if (Object(given) !== given) throw new HyphaError("BAD_INPUT", "list takes an object, as in list({ prefix: \"a/\" })");
+      if (limit === 0) return undefined;
       const copy = clock || here ? undefined : await this.#copy();
-      const count = Math.min(limit, most);
+      // What is no number of entries goes on, to be refused.
+      const count = typeof limit === "number" ? Math.min(limit, most) : limit;
       const asked = { ...range, limit: count };
       const page = await (copy ? this.#copied(copy.list(asked)) : this.#call("list", asked, clock));
       limit = page.length < count ? 0 : limit - count;
@@ -287,7 +290,7 @@ export class Space extends EventTarget {
   /** The text of an invite: whoever has it may join while a device of an admin is there to let them in. */
   async invite({ role = "writer", uses = 1, expires } = {}) {
     if (!["admin", "writer"].includes(role)) throw new HyphaError("BAD_INPUT", "role must be \"admin\" or \"writer\"");
-    return this.#call("invite", role === "admin", uses, expires?.getTime?.());
+    return this.#call("invite", role === "admin", uses, expires === undefined ? undefined : expires?.getTime?.() ?? NaN);
   }
 
   /** Invites that stand. */
@@ -311,6 +314,7 @@ export class Space extends EventTarget {
   }
 
   async sync({ timeout = 30_000 } = {}) {
+    if (typeof timeout !== "number" || Number.isNaN(timeout)) throw new HyphaError("BAD_INPUT", "timeout must be a number of milliseconds");
     await this.#call("sync", Math.min(Math.max(0, timeout), 0xffffffff) >>> 0);
   }
 

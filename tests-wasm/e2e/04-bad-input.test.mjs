@@ -151,6 +151,54 @@ test("values that cannot be stored are refused with their place, and the others 
   assert.deepEqual(JSON.parse(results.goodOk), { text: "ä", list: [1, 0, 1.5, `${2n ** 60n}n`, null, true], when: new Date(5).toJSON(), bytes: [1, 2] });
 }));
 
+test("what a program gives wrong is refused, and never read as something else", scenario(async (w) => {
+  const server = await w.server();
+  const tab = await (await w.browser("chrome")).open(server.url);
+  const said = await tab.run(async () => {
+    const { Hypha, HyphaError } = await import("/pkg/index.js");
+    const hypha = await Hypha.open({ name: "wrong", storage: "memory", hubs: [] });
+    await hypha.signUp(await Hypha.generatePassphrase(), { device: "wrong" });
+    const { home } = hypha;
+    await home.put("post/1", 1);
+    const all = async (list) => {
+      const found = [];
+      for await (const { key } of list()) found.push(key);
+      return `found ${found}`;
+    };
+    const soon = Date.now() + 3600e3;
+    const tries = {
+      "a prefix by itself": () => all(() => home.list("post/")),
+      "no range": () => all(() => home.list(null)),
+      "no limit": () => all(() => home.list({ limit: null })),
+      "a limit below nothing": () => all(() => home.list({ limit: -1 })),
+      "a limit as text": () => all(() => home.list({ limit: "500" })),
+      "a limit in an old view": () => all(() => home.checkout(home.clock()).list({ limit: 0.5 })),
+      "a time as a number": () => home.invite({ expires: soon }),
+      "a time as text": () => home.invite({ expires: new Date(soon).toJSON() }),
+      "a time that is none": () => home.invite({ expires: null }),
+      "a wait as text": () => home.sync({ timeout: "x" }),
+    };
+    const said = {};
+    for (const [name, attempt] of Object.entries(tries)) {
+      said[name] = await attempt().then((found) => `taken: ${found}`, (error) => (error instanceof HyphaError ? `${error.code} ${error.message}` : `not ours: ${error}`));
+    }
+    const good = [await all(() => home.list()), await all(() => home.list({ limit: 1 })), await all(() => home.list({ limit: 0 })), await all(() => home.list({ limit: Infinity }))];
+    await home.invite({ expires: new Date(soon) });
+    await home.invite();
+    good.push(home.invites().map(({ expires }) => expires - soon).sort());
+    await home.sync({ timeout: -1 }).catch(() => {});
+    const detail = new Promise((resolve) => hypha.addEventListener("spaces", (event) => resolve(event.detail), { once: true }));
+    await hypha.createSpace();
+    good.push(await detail);
+    await hypha.close();
+    return { said, good };
+  });
+  for (const [name, text] of Object.entries(said.said)) {
+    assert.match(text, /^BAD_INPUT .*(list takes an object|limit must be a whole number|expires must be a date|timeout must be a number)/, name);
+  }
+  assert.deepEqual(said.good, ["found post/1", "found post/1", "found ", "found post/1", [0, null], null]);
+}));
+
 test("a write answers with what was written, as a copy that whoever wrote it cannot change any more", scenario(async (w) => {
   const server = await w.server();
   const tab = await (await w.browser("chrome")).open(server.url);
