@@ -68,10 +68,9 @@ export class Hypha extends EventTarget {
     if (!["indexeddb", "memory"].includes(storage)) throw new HyphaError("BAD_INPUT", "storage must be \"indexeddb\" or \"memory\"");
     if (!["strict", "relaxed"].includes(durability)) throw new HyphaError("BAD_INPUT", "durability must be \"strict\" or \"relaxed\"");
     if (!["person", "replica"].includes(role)) throw new HyphaError("BAD_INPUT", "role must be \"person\" or \"replica\"");
-    this.#domain = checked(() => core.checkDomain(domainOf(options.domain)));
     const ready = new Promise((resolve) => (this.#ready = resolve));
     this.#options = {
-      domain: this.#domain,
+      domain: domainOf(options.domain),
       link,
       hubs: [...hubs],
       webrtc: transports.webrtc !== false && typeof RTCPeerConnection === "function",
@@ -87,8 +86,12 @@ export class Hypha extends EventTarget {
       persist: options.persist !== false,
       snapshot: options.snapshot === undefined || options.snapshot === false ? options.snapshot : String(options.snapshot),
     };
+    this.#domain = this.#options.domain = checked(() => core.checkOptions(this.#options));
     this.#node = await openNode(this.#options, (name, detail) => this.#hear(name, detail));
     if (!this.#node.snapshot.ready) await Promise.race([ready, new Promise((done) => setTimeout(done, READY_MS))]);
+    // The tab that runs the node knows nothing of it.
+    const isNews = link && role === "person" && this.#node.memory === 0 && link !== `hypha://${this.#node.home}`;
+    if (isNews) await this.#node.call("pin", link).catch((error) => this.#hear("failed", error));
     if (this.state === "requesting") this.#signIn = new SignIn(this.#node);
     if (this.#options.database !== undefined) {
       this.#staying = new Staying(this.#node, this.#options, (notice) => this.#notice(notice));

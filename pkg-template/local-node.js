@@ -14,6 +14,9 @@ import { wasm } from "./wasm.js";
 const ONCE = new Set(["adopt", "approve", "changePassphrase", "chooseRoot", "createSpace", "cut", "deny", "forget", "hide", "hold", "join", "leave",
   "pinReplica", "recover", "revokeInvite", "setTitle", "signUp", "unhide", "unpinReplica", "write"]);
 
+/** Options for a node that was open before, with what was known of it: the link that a tab was opened with counts once. */
+export const anew = (options, { home }) => ({ ...options, link: options.link && home && `hypha://${home}` });
+
 /** What other tabs may ask of a node. */
 export const METHODS = new Set(["addHub", "adopt", "approve", "cancelSignIn", "changePassphrase", "chooseRoot", "createSpace", "cut", "deny", "exportPiece", "finishSnapshot", "forget", "get", "hide", "history", "hold", "importPart", "invite", "join", "leave", "list", "lock", "otherBranches", "pair", "pairWith", "pin", "pinReplica", "planSnapshot",
   "quarantine", "recover", "removeHub", "revokeInvite", "send", "setPresence", "setTitle", "signIn", "signUp", "snapshotSegment", "sync", "syncPiece", "unhide", "unlock", "unpair", "unpinReplica", "write"]);
@@ -249,7 +252,7 @@ export class LocalNode {
     if (this.#isClosed) return;
     try {
       const hubs = this.#seen.hubs.map(({ url }) => url);
-      this.#core = await this.#module.Core.open({ ...this.#options, hubs, keys: this.#kept, takesOver: false }, this.#page);
+      this.#core = await this.#module.Core.open({ ...anew(this.#options, this.#seen), hubs, keys: this.#kept, takesOver: false }, this.#page);
     } catch (error) {
       throw (this.#trouble = toError(error, "STORAGE"));
     }

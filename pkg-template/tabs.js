@@ -8,7 +8,7 @@
 // that wait for an answer are given to the new leader, marked as repeated. While the node is unlocked every tab holds
 // its keys in memory, so that a take-over asks nobody for a passphrase; locking clears them everywhere.
 
-import { GOES_ON, LocalNode, METHODS } from "./local-node.js";
+import { GOES_ON, LocalNode, METHODS, anew } from "./local-node.js";
 import { reached } from "./repeated.js";
 import { LeaderWatch } from "./leader-watch.js";
 import { TabCalls } from "./tab-calls.js";
@@ -174,7 +174,7 @@ class SharedNode {
     let local;
     try {
       const hubs = [...new Set([...urls(this.#seen), ...this.#hubs])];
-      const options = { ...this.#options, hubs, keys: this.#keys, takesOver };
+      const options = { ...(this.#seen ? anew(this.#options, this.#seen) : this.#options), hubs, keys: this.#keys, takesOver };
       local = await LocalNode.open(options, (name, detail) => this.#term === term && this.#happened(name, detail), isOver);
     } finally {
       clearInterval(taking);

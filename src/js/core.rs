@@ -374,6 +374,12 @@ impl Page for JsPage {
     }
 }
 
+/// Checks what a node would be opened with, also in a tab that calls through another one; the canonical form of its domain.
+#[wasm_bindgen(js_name = checkOptions)]
+pub fn check_options(options: &JsValue) -> Result<String, JsValue> {
+    Ok(read_config(options)?.options.domain.to_string())
+}
+
 fn read_config(options: &JsValue) -> Result<Config, JsValue> {
     let field = |name: &str| property(options, name);
     let domain = Host::parse(&text("domain", &field("domain"))?).map_err(bad_input)?;

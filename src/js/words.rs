@@ -27,12 +27,6 @@ pub fn check_passphrase(text: &JsString) -> Result<String, JsValue> {
     Ok(parse(text)?.as_str().to_owned())
 }
 
-/// The canonical form of a host whose name is ASCII already.
-#[wasm_bindgen(js_name = checkDomain)]
-pub fn check_domain(domain: &str) -> Result<String, JsValue> {
-    Ok(Host::parse(domain).map_err(bad_input)?.to_string())
-}
-
 /// The root secret: 32 bytes. About a second and 64 MiB: for the worker. The caller wipes what it gets.
 #[wasm_bindgen(js_name = deriveRoot)]
 pub fn derive_root(passphrase: &JsString, domain: &str) -> Result<Uint8Array, JsValue> {

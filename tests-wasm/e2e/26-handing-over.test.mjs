@@ -2,6 +2,7 @@
 // another one ran the node, and whatever waits ends when the node does.
 
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import test from "node:test";
 import { scenario } from "./harness.mjs";
 import { leads, opened, signUp, tabs } from "./lib/shared.mjs";
@@ -153,4 +154,34 @@ test("a node that another tab destroys ends what waits in this one", scenario(as
   for (const tab of [one, two]) {
     assert.equal(await tab.run(() => Promise.race([ended, new Promise((resolve) => setTimeout(() => resolve("waits"), 5000))])), "CLOSED");
   }
+}));
+
+const [X, Y, Z] = Array.from("XYZ", () => `hypha://${Buffer.from(generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" }).x, "base64url").toString("hex")}`);
+
+test("options are checked in every tab, and do not come back when another one takes over", scenario(async (w) => {
+  const [one, two] = await bare(w, 2, () => ({ link: X }));
+  const codes = await two.run(async () => {
+    const code = (options) => Hypha.open({ name: "handed over", hubs: [], ...options }).then((node) => node.close().then(() => "none"), ({ code }) => code);
+    return Promise.all([{ link: "hypha://0123" }, { maxPeers: 1.5 }, { quota: -1 }, { hubs: [7] }, {}].map(code));
+  });
+  assert.deepEqual(codes, ["BAD_LINK", "BAD_INPUT", "BAD_INPUT", "BAD_INPUT", "none"]);
+  assert.equal(await two.run(async (link) => (await node.pin(link)).link, Y), Y);
+  await one.run(() => node.close());
+  await two.run(() => until("taken over", leads));
+  assert.equal(await two.run(() => node.home.link), Y);
+}));
+
+test("a link that is given in another tab counts as in the first one", scenario(async (w) => {
+  const [one, two] = await bare(w, 2, (n) => ({ link: [X, Z][n] }));
+  for (const tab of [two, one]) await tab.run((link) => until("the other space", () => node.home.link === link), Z);
+  // A device stays what it is, and says so.
+  const [first] = await bare(w, 1);
+  await signUp(first);
+  const told = await first.run(async (link) => {
+    const home = node.home.link;
+    const other = await Hypha.open({ name: "handed over", hubs: [], link });
+    const error = await new Promise((resolve) => other.addEventListener("error", ({ detail }) => resolve(detail.code), { once: true }));
+    return [error, other.home.link === home];
+  }, X);
+  assert.deepEqual(told, ["PINNED", true]);
 }));

@@ -69,7 +69,7 @@ async function confirming(tab) {
     const [{ wasm }, { Hypha }, { deriveRoot }] = await Promise.all([import("/pkg/wasm.js"), import("/pkg/index.js"), import("/pkg/worker-client.js")]);
     const { core } = await wasm();
     core.checkPassphrase(await Hypha.generatePassphrase());
-    for (const phrase of phrases) await deriveRoot(core.checkPassphrase(phrase), core.checkDomain("localhost"));
+    for (const phrase of phrases) await deriveRoot(core.checkPassphrase(phrase), "localhost");
   }, PHRASES);
   await told(tab, 0, "about to be set up");
 }
