@@ -68,6 +68,8 @@ export class TabCalls {
   settle({ id, result, error }) {
     const call = this.#waiting.get(id.number);
     this.#waiting.delete(id.number);
+    // Of a part that fits that tab's version no more: to reload this one would not help.
+    if (error?.code === "UPDATE") error.message = "another tab of this site runs another version: reload or close that one";
     if (error) call?.reject(toError(error));
     else call?.resolve(result);
   }

@@ -185,3 +185,12 @@ test("a link that is given in another tab counts as in the first one", scenario(
   }, X);
   assert.deepEqual(told, ["PINNED", true]);
 }));
+
+test("a tab that runs another version is said to be the one to reload", scenario(async (w) => {
+  const [, two] = await bare(w, 2, () => ({}), () => {
+    const real = fetch;
+    window.fetch = async (...given) => (/core_rest/.test(String(given[0])) ? new Response("", { status: 404 }) : real(...given));
+  });
+  const refused = await two.run(() => node.createSpace().then(() => "done", ({ code, message }) => `${code} ${message}`));
+  assert.match(refused, /^UPDATE another tab of this site runs another version/);
+}));
