@@ -19,7 +19,7 @@ const TARGET: usize = 200 << 10;
 /// was reached, and 4 KiB, since no two recordings are the same. Whoever makes it less lowers it.
 const MOST: usize = 157 << 10;
 /// The same with what the set-up needs besides, which is loaded while keys are derived, until it is stored.
-const MOST_SET_UP: usize = 258 << 10;
+const MOST_SET_UP: usize = 259 << 10;
 /// What the set-up needs besides.
 const SET_UP: &str = "pkg/wasm/core_setup.wasm";
 /// What comes after it, and the gzipped bytes that these may have. Whoever raises them says in the commit what for.
