@@ -17,14 +17,14 @@ use std::path::{Component, Path};
 const TARGET: usize = 200 << 10;
 /// Gzipped bytes that it may load until somebody confirms the set-up, by which the first write comes to be: the least that
 /// was reached, and 4 KiB, since no two recordings are the same. Whoever makes it less lowers it.
-const MOST: usize = 157 << 10;
+const MOST: usize = 158 << 10;
 /// The same with what the set-up needs besides, which is loaded while keys are derived, until it is stored.
-const MOST_SET_UP: usize = 259 << 10;
+const MOST_SET_UP: usize = 260 << 10;
 /// What the set-up needs besides.
 const SET_UP: &str = "pkg/wasm/core_setup.wasm";
 /// What comes after it, and the gzipped bytes that these may have. Whoever raises them says in the commit what for.
 const LATER: &[(&str, usize)] =
-    &[("pkg/wasm/core_posts.wasm", 43 << 10), ("pkg/wasm/core_rest.wasm", 400 << 10)];
+    &[("pkg/wasm/core_posts.wasm", 43 << 10), ("pkg/wasm/core_rest.wasm", 403 << 10)];
 /// The sheet that a script asks for when something is shown that comes later.
 const LATER_SHEET: &str = "css/later.css";
 /// What is imported by `import(…)` and needed all the same, by the names before the hashes: the package, and what

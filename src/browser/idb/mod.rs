@@ -104,16 +104,18 @@ impl Database {
             }
         });
         let handle: IdbDatabase = JsValue::from(connection_handle(&connection)?).unchecked_into();
-        let mut read = records::read_all(&connection, rule, None).await;
-        if read.is_err() {
-            // Where a part of the module had to be fetched in the middle of it, Firefox ended the transaction meanwhile.
-            read = records::read_all(&connection, rule, None).await;
-        }
-        if read.is_err() {
-            let journal = records::read_apart(&connection).await?;
-            read = records::read_all(&connection, rule, Some(journal)).await;
-        }
-        let (snapshot, fence, seen) = read?;
+        let mut tries = 0;
+        let (snapshot, fence, seen) = loop {
+            let apart = match tries {
+                // Where a part of the module had to be fetched in the middle of it, Firefox ended the transaction meanwhile.
+                0 | 1 => None,
+                _ => Some(records::read_apart(&connection).await?),
+            };
+            match records::read_all(&connection, rule, apart).await {
+                Err(_) if tries < 2 => tries += 1,
+                read => break read?,
+            }
+        };
         let seen = RefCell::new(Some(seen));
         let renewing = Cell::new(torn::begin_new_log(name));
         Ok((Self { handle, connection, fence: Cell::new(fence), seen, renewing, closed }, snapshot))

@@ -98,14 +98,16 @@ pub(super) async fn read_all(
         };
         asked.push((group, names, pages.get_all(Some(range), None)?.into_future()));
     }
-    let seqs = seqs.await?.iter().map(to_seq).collect::<Result<Vec<_>, _>>()?;
-    snapshot.journal = match (apart, records) {
-        (None, Some(records)) => {
-            let records = records.await?.into_iter();
-            let bytes = |(seq, record)| Ok((seq, to_bytes(&record, "a journal record")?));
-            seqs.into_iter().zip(records).map(bytes).collect::<Result<_, IdbError>>()?
+    let seqs = seqs.await?;
+    snapshot.journal = match (records, apart) {
+        (Some(records), _) => {
+            let mut journal = Vec::with_capacity(seqs.len());
+            for (seq, record) in seqs.iter().zip(records.await?) {
+                journal.push((to_seq(seq)?, to_bytes(&record, "a journal record")?));
+            }
+            journal
         }
-        (Some(apart), _) if apart.iter().map(|(seq, _)| *seq).eq(seqs) => apart,
+        (None, Some(apart)) if apart.last().map(|(seq, _)| number(*seq)) == seqs.last().cloned() => apart,
         // Somebody wrote meanwhile.
         _ => return Err(IdbError::Fenced),
     };

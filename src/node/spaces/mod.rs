@@ -18,7 +18,7 @@ use core::cell::RefCell;
 
 use super::{links::ephemeral::Ephemeral, links::replica::item_hashes};
 use crate::{
-    collections::{Map, Set},
+    collections::Map,
     crypto::{Hash, PublicKey},
     space::{Space, WriterInfo},
     storage::Files,
@@ -41,7 +41,7 @@ pub(super) struct Joined {
     /// Names of its devices, where they may be read.
     pub(super) names: Map<PublicKey, String>,
     /// Items that peers were told of, and what they were counted by.
-    told: Set<(ItemKind, Hash)>,
+    told: Vec<(ItemKind, Hash)>,
     stamp: (usize, u64, usize),
     /// The title as it was read last.
     title: RefCell<Option<String>>,
@@ -56,7 +56,7 @@ impl Joined {
             wants: Wants::new(),
             channel,
             names: Map::new(),
-            told: Set::new(),
+            told: Vec::new(),
             stamp: (0, 0, 0),
             title: RefCell::new(None),
             unpinned: None,
@@ -76,7 +76,7 @@ impl Joined {
         self.stamp = stamp;
         let items = item_hashes(space);
         let new = items.iter().filter(|item| !self.told.contains(item)).copied().collect();
-        self.told = items.into_iter().collect();
+        self.told = items;
         new
     }
 
