@@ -19,7 +19,13 @@ pub(crate) struct Durable {
     stored: u64,
     /// Last batch that holds something of our own.
     own: u64,
+    /// Batches that are not stored yet: sequence, bytes.
+    pile: VecDeque<(u64, u64)>,
 }
+
+/// Bytes that may wait for storage before no more is asked of peers: what comes faster than the disk takes it would
+/// pile up in memory. Far more than a disk in order ever lets wait.
+const MAX_PILE: u64 = 16 * 1024 * 1024;
 
 impl Durable {
     /// Goes at once.
@@ -45,9 +51,10 @@ impl Durable {
         }
     }
 
-    /// A batch goes to storage.
-    pub(crate) fn given(&mut self, seq: u64, own: bool) {
+    /// A batch of so many bytes goes to storage.
+    pub(crate) fn given(&mut self, seq: u64, bytes: usize, own: bool) {
         self.given = self.given.max(seq);
+        self.pile.push_back((seq, u64::try_from(bytes).unwrap_or(u64::MAX)));
         if own {
             self.own = self.given;
         }
@@ -66,10 +73,16 @@ impl Durable {
     /// A batch is stored.
     pub(crate) fn stored(&mut self, seq: u64) {
         self.stored = self.stored.max(seq);
+        self.pile.retain(|(seq, _)| *seq > self.stored);
         let (go, wait): (VecDeque<_>, VecDeque<_>) =
             core::mem::take(&mut self.waiting).into_iter().partition(|(after, _)| *after <= self.stored);
         self.waiting = wait;
         self.ready.extend(go.into_iter().map(|(_, output)| output));
+    }
+
+    /// Whether so much waits to be stored that no more should come for now.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.pile.iter().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes)) > MAX_PILE
     }
 
     /// Storage failed for good: what waits will never go.

@@ -409,11 +409,11 @@ impl Node {
             && self.files.has_pending()
             && let Some(compaction) = self.files.checkpoint()
         {
-            self.durable.given(compaction.through, own);
+            self.durable.given(compaction.through, compaction.bytes(), own);
             self.durable.now(Output::Compact(compaction));
         }
         if let Some(batch) = self.files.take_batch_where(&others) {
-            self.durable.given(batch.seq, own);
+            self.durable.given(batch.seq, batch.record.len(), own);
             if self.broken.is_none() {
                 self.durable.now(Output::Commit(batch));
             }

@@ -477,7 +477,9 @@ impl World {
                 }
                 Output::Compact(compaction) => {
                     self.browsers[at].backend.compact(&compaction);
-                    if !self.browsers[at].slow_disk {
+                    if self.browsers[at].slow_disk {
+                        self.browsers[at].held.push(compaction.through);
+                    } else {
                         self.input(at, 3, Input::Committed { seq: compaction.through });
                     }
                 }

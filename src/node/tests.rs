@@ -165,6 +165,27 @@ fn whoever_has_a_full_disk_takes_in_nothing_that_would_pile_up() {
     world.until("all", |world| keys(world, second).len() == 3);
 }
 
+/// What is on its way to the disk lies in memory: while that is 16 MiB, no more is asked for.
+#[test]
+fn whoever_has_a_slow_disk_asks_for_no_more_than_it_takes() {
+    let mut world = World::new(17);
+    let (first, key) = sign_up(&mut world);
+    let second = reader(&mut world, key);
+    world.browsers[second].slow_disk = true;
+    let text = "x".repeat(500_000);
+    for n in 0..60 {
+        world.call(first, post(&format!("posts/{n:02}"), &text)).unwrap();
+    }
+    world.run(10_000);
+    let held = keys(&world, second).len();
+    assert!((32..42).contains(&held), "{held} posts of 0.5 MB wait for a disk that stands still");
+    // Nothing is taken for silence: nobody was asked.
+    world.run(40_000);
+    assert_eq!(keys(&world, second).len(), held);
+    world.browsers[second].slow_disk = false;
+    world.until("all", |world| keys(world, second).len() == 60);
+}
+
 /// The answer of a call may come when storage has failed meanwhile.
 #[test]
 fn whoever_waits_for_more_than_the_disk_is_told_that_it_is_full() {

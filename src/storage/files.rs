@@ -47,6 +47,13 @@ pub struct Compaction {
     pub through: u64,
 }
 
+impl Compaction {
+    /// Bytes of the records that it writes.
+    pub fn bytes(&self) -> usize {
+        self.puts.iter().map(|(_, record)| record.len()).sum()
+    }
+}
+
 /// What is to be made durable next.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Commit {

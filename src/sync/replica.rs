@@ -65,6 +65,11 @@ pub trait Replica {
     /// Whether this space follows that feed: the feed of a granted writer, a blob feed that is referred to.
     fn wanted(&self, feed: &PublicKey) -> bool;
 
+    /// Whether what came waits to be stored, so much of it that no more should be asked for until it is.
+    fn is_behind(&self) -> bool {
+        false
+    }
+
     /// The first run of blocks within `within` that should be fetched and is not held. For feeds that are followed whole,
     /// the first gap; for others what was asked for.
     fn missing(&self, feed: &PublicKey, within: Range<u64>) -> Option<Range<u64>>;

@@ -337,6 +337,7 @@ impl Node {
                 let Some(Joined { space, wants, .. }) = self.spaces.get_mut(key) else { continue };
                 let mut replica = SpaceReplica::new(space, &mut self.files);
                 replica.room = self.holding.room(key);
+                replica.behind = self.durable.is_behind();
                 if let Err(fault) = exchange.pump(&mut link.session, &replica, wants, now) {
                     link.session.fail(fault);
                 }
@@ -435,6 +436,7 @@ impl Node {
         };
         let mut replica = SpaceReplica::new(&mut joined.space, &mut self.files);
         replica.room = self.holding.room(&key);
+        replica.behind = self.durable.is_behind();
         let result = exchange.receive(message, &mut replica, &mut joined.wants, self.now);
         let SpaceReplica { grown, gained, took, full, .. } = replica;
         self.took(key, took, full);

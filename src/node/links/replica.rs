@@ -24,11 +24,13 @@ pub(in crate::node) struct SpaceReplica<'a> {
     pub(in crate::node) took: u64,
     /// Blocks were refused, since there was no room.
     pub(in crate::node) full: bool,
+    /// Whether the disk is to be waited for.
+    pub(in crate::node) behind: bool,
 }
 
 impl<'a> SpaceReplica<'a> {
     pub(in crate::node) const fn new(space: &'a mut Space, files: &'a mut Files) -> Self {
-        Self { space, files, grown: Vec::new(), gained: false, room: u64::MAX, took: 0, full: false }
+        Self { space, files, grown: Vec::new(), gained: false, room: u64::MAX, took: 0, full: false, behind: false }
     }
 }
 
@@ -53,6 +55,10 @@ pub(in crate::node) fn items(space: &Space, kind: ItemKind) -> Vec<Vec<u8>> {
 impl Replica for SpaceReplica<'_> {
     fn wanted(&self, feed: &PublicKey) -> bool {
         self.space.followed(feed)
+    }
+
+    fn is_behind(&self) -> bool {
+        self.behind
     }
 
     fn missing(&self, feed: &PublicKey, within: Range<u64>) -> Option<Range<u64>> {

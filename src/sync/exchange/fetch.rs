@@ -36,6 +36,9 @@ impl Exchange {
             let id = self.ask(feed, from..to, Wanted::Head, now);
             return Some(Message::AskHead { id, feed, from, to });
         }
+        if replica.is_behind() {
+            return None;
+        }
         if let Some(message) = self.next_fork_request(replica, now) {
             return Some(message);
         }
@@ -233,7 +236,7 @@ impl Exchange {
         let held = replica.feed(&feed);
         let fits = held.as_ref().map_or(0, |held| held.head.length) == proof.from
             && held.map_or(0, |held| held.contiguous) == proof.blocks_start;
-        if !fits || !replica.wanted(&feed) || replica.rationed(&feed) {
+        if !fits || !replica.wanted(&feed) || replica.rationed(&feed) || replica.is_behind() {
             return Ok(());
         }
         match replica.accept(&feed, proof, blocks) {
