@@ -19,13 +19,14 @@ pub(crate) struct Durable {
     stored: u64,
     /// Last batch that holds something of our own.
     own: u64,
-    /// Batches that are not stored yet: sequence, bytes.
-    pile: VecDeque<(u64, u64)>,
+    /// Bytes given up to the sequence `marked`, which is not stored yet, and since.
+    pile: (usize, usize),
+    marked: u64,
 }
 
 /// Bytes that may wait for storage before no more is asked of peers: what comes faster than the disk takes it would
 /// pile up in memory. Far more than a disk in order ever lets wait.
-const MAX_PILE: u64 = 16 * 1024 * 1024;
+const MAX_PILE: usize = 16 * 1024 * 1024;
 
 impl Durable {
     /// Goes at once.
@@ -54,7 +55,7 @@ impl Durable {
     /// A batch of so many bytes goes to storage.
     pub(crate) fn given(&mut self, seq: u64, bytes: usize, own: bool) {
         self.given = self.given.max(seq);
-        self.pile.push_back((seq, u64::try_from(bytes).unwrap_or(u64::MAX)));
+        self.pile.1 = self.pile.1.saturating_add(bytes);
         if own {
             self.own = self.given;
         }
@@ -73,7 +74,12 @@ impl Durable {
     /// A batch is stored.
     pub(crate) fn stored(&mut self, seq: u64) {
         self.stored = self.stored.max(seq);
-        self.pile.retain(|(seq, _)| *seq > self.stored);
+        if self.stored >= self.given {
+            self.pile = (0, 0);
+        } else if self.stored >= self.marked {
+            self.pile = (self.pile.1, 0);
+            self.marked = self.given;
+        }
         let (go, wait): (VecDeque<_>, VecDeque<_>) =
             core::mem::take(&mut self.waiting).into_iter().partition(|(after, _)| *after <= self.stored);
         self.waiting = wait;
@@ -81,8 +87,9 @@ impl Durable {
     }
 
     /// Whether so much waits to be stored that no more should come for now.
-    pub(crate) fn is_behind(&self) -> bool {
-        self.pile.iter().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes)) > MAX_PILE
+    pub(crate) const fn is_behind(&self) -> bool {
+        // Counted by marks, not by batch: what is stored may still count until the next mark is.
+        self.pile.0.saturating_add(self.pile.1) > MAX_PILE
     }
 
     /// Storage failed for good: what waits will never go.
@@ -93,5 +100,33 @@ impl Durable {
     /// The next output.
     pub(crate) fn poll(&mut self) -> Option<Output> {
         self.ready.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_behind_while_too_much_is_not_stored() {
+        let mut durable = Durable::default();
+        let half = MAX_PILE / 2;
+        durable.given(1, half, false);
+        durable.given(2, half, false);
+        assert!(!durable.is_behind());
+        durable.given(3, 1, false);
+        assert!(durable.is_behind());
+        durable.stored(3);
+        assert!(!durable.is_behind());
+        // As it is when each batch is given before the last one is stored.
+        for seq in 4..40 {
+            durable.given(seq, half / 2, false);
+            assert!(!durable.is_behind(), "{seq}");
+            durable.stored(seq - 1);
+        }
+        durable.given(40, 2 * half, false);
+        assert!(durable.is_behind());
+        durable.stored(40);
+        assert!(!durable.is_behind());
     }
 }
