@@ -136,7 +136,8 @@ async function between(name, work) {
       const began = await Promise.all([a.do("connect", "A", hub.url, topic, about), b.do("connect", "B", hub.url, topic, about)]);
       let timer;
       const late = new Promise((_, reject) => (timer = setTimeout(async () => {
-        const counts = await Promise.all([a.do("count"), b.do("count")]);
+        // A page that died says why, and the other systems are measured still.
+        const counts = await Promise.all([a, b].map((page) => page.do("count").catch(({ message }) => message)));
         reject(new Error(`not level after ${limit / 1000} s: ${counts.join(" and ")} of ${count} ${[...a.errors, ...b.errors].join(" | ")}`));
       }, limit)));
       const done = await Promise.race([all, late]);
