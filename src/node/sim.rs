@@ -96,7 +96,11 @@ pub(super) const RELAY: &str = "y-webrtc+ws://127.0.0.1:1#relay=1";
 pub(super) const HUB: &str = "y-webrtc+ws://127.0.0.1:1";
 
 impl World {
+    /// A world of its own for each seed, or, with `HYPHA_WORLDS` set to another number, another one.
     pub(super) fn new(seed: u64) -> Self {
+        let worlds =
+            std::env::var("HYPHA_WORLDS").ok().and_then(|worlds| worlds.parse().ok()).unwrap_or(0_u64);
+        let seed = worlds.wrapping_mul(100_000).wrapping_add(seed);
         println!("seed {seed}");
         Self {
             browsers: Vec::new(),
@@ -456,7 +460,8 @@ impl World {
         }
     }
 
-    fn drain(&mut self, at: usize) {
+    /// Carries out what a node has put out.
+    pub(super) fn drain(&mut self, at: usize) {
         self.put_out(at);
         self.recall(at);
     }

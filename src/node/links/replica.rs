@@ -30,7 +30,16 @@ pub(in crate::node) struct SpaceReplica<'a> {
 
 impl<'a> SpaceReplica<'a> {
     pub(in crate::node) const fn new(space: &'a mut Space, files: &'a mut Files) -> Self {
-        Self { space, files, grown: Vec::new(), gained: false, room: u64::MAX, took: 0, full: false, behind: false }
+        Self {
+            space,
+            files,
+            grown: Vec::new(),
+            gained: false,
+            room: u64::MAX,
+            took: 0,
+            full: false,
+            behind: false,
+        }
     }
 }
 

@@ -211,6 +211,7 @@ fn who_closes_writes_the_checkpoint_that_is_due() {
     assert!(is_due(&mut world), "it was written before");
     let now = world.now;
     world.browsers[first].node.as_mut().unwrap().say_goodbye(now);
+    world.drain(first);
     assert!(!is_due(&mut world));
     world.run(1000);
     world.reload(first);
