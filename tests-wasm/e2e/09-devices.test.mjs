@@ -204,6 +204,7 @@ test("another passphrase, on the page: the old one opens nothing any more", scen
   await inState(second, "revoked");
 
   // Who asked by the old words is let in no more, and what was on screen is not swapped for something else.
+  assert.doesNotMatch(await first.run(() => document.querySelector("[data-testid=request-over]").closest("article").textContent), /runs out in/);
   await first.click("request-over");
   await fillSignIn(second, words, "Phone");
   await second.waitSeen(/Use the new ones/, SLOW);

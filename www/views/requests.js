@@ -116,7 +116,7 @@ function requestCard(request, answer) {
   return {
     id,
     node,
-    tick: () => setText(when, `Asked at ${moment(request.time)}, runs out ${relative(request.expires)}`),
+    tick: () => setText(when, `Asked at ${moment(request.time)}${node.dataset.gone ? "" : `, runs out ${relative(request.expires)}`}`),
     gone(proceed) {
       if (node.dataset.gone) return;
       node.dataset.gone = "yes";
