@@ -38,6 +38,7 @@ mod serve;
 mod sim;
 mod site;
 mod size;
+mod slim;
 mod socket;
 mod split;
 mod step;

@@ -11,7 +11,7 @@
 use crate::process::{self, Output};
 use crate::split::{self, Module, Names, Statics};
 use crate::step::step;
-use crate::{bundle, npm, paths, tools};
+use crate::{bundle, npm, paths, slim, tools};
 use anyhow::{Context, Result, bail, ensure};
 use blake2::{Blake2b, Digest, digest::consts::U32};
 use std::collections::HashMap;
@@ -190,7 +190,7 @@ fn core(compiled: &Path, whole: &Path) -> Result<PathBuf> {
             fs::write(out.join(format!("names-{at}.txt")), parts.names.get(at).map_or("", |names| names))?;
         }
         let glue = fs::read_to_string(whole.join("core.js"))?;
-        Ok(fs::write(out.join("core.js"), split::glue(&glue)?)?)
+        Ok(fs::write(out.join("core.js"), split::glue(&slim::slim(&glue)?)?)?)
     })?;
     Ok(out)
 }

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 /// So many bytes in a row count as something that two functions have in common.
-const RUN: usize = 6;
+const RUN: usize = 5;
 /// What more functions than this have in common tells nothing.
 const MOST: usize = 4000;
 /// How often pairs change sides, at most.
