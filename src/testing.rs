@@ -23,8 +23,13 @@ impl Entropy for Seeded {
     }
 }
 
+/// The number that a variable of the environment asks for, if it does.
+pub(crate) fn asked<N: core::str::FromStr>(variable: &str) -> Option<N> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
 /// So many cases of a property, times `HYPHA_CASES`: for a long run.
 pub(crate) fn cases(count: u32) -> proptest::test_runner::Config {
-    let times = std::env::var("HYPHA_CASES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
+    let times = asked("HYPHA_CASES").unwrap_or(1);
     proptest::test_runner::Config { cases: count.saturating_mul(times), ..Default::default() }
 }

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use data_encoding::HEXLOWER;
 use mutate::Mutator;
 
-use crate::crypto::hex;
+use crate::{crypto::hex, testing::asked};
 
 /// A decoder or a machine that takes any bytes: whether it makes something of them. It panics if it breaks a rule.
 type Target = (&'static str, fn(&[u8]) -> bool);
@@ -75,9 +75,8 @@ fn nothing_that_arrives_breaks_a_decoder_or_the_connection() {
             (*target, if taken.is_empty() { seeds.clone() } else { taken })
         })
         .collect();
-    let number = |name| std::env::var(name).ok().and_then(|value: String| value.parse::<u64>().ok());
-    let seconds = number("HYPHA_FUZZ");
-    let seed = number("HYPHA_FUZZ_SEED").unwrap_or(1);
+    let seconds = asked("HYPHA_FUZZ");
+    let seed = asked("HYPHA_FUZZ_SEED").unwrap_or(1);
     let mut mutator = Mutator::new(seed);
     let began = Instant::now();
     let mut rounds = 0_u64;

@@ -13,7 +13,7 @@ use crate::{
     mesh::{HubFrame, HubId, LinkId, MeshInput, MeshOutput, RtcCommand, RtcEvent, fake::FakeRtc},
     space::{Expect, Range, WriteOp},
     storage::{Files, MemoryBackend},
-    testing::Seeded,
+    testing::{Seeded, asked},
 };
 
 /// One browser profile with one node in it.
@@ -98,9 +98,7 @@ pub(super) const HUB: &str = "y-webrtc+ws://127.0.0.1:1";
 impl World {
     /// A world of its own for each seed, or, with `HYPHA_WORLDS` set to another number, another one.
     pub(super) fn new(seed: u64) -> Self {
-        let worlds =
-            std::env::var("HYPHA_WORLDS").ok().and_then(|worlds| worlds.parse().ok()).unwrap_or(0_u64);
-        let seed = worlds.wrapping_mul(100_000).wrapping_add(seed);
+        let seed = asked("HYPHA_WORLDS").unwrap_or(0_u64).wrapping_mul(100_000).wrapping_add(seed);
         println!("seed {seed}");
         Self {
             browsers: Vec::new(),
@@ -522,12 +520,12 @@ pub(super) fn secret(seed: u8) -> RootSecret {
     RootSecret::from_bytes([seed; 32])
 }
 
-/// A public post.
 /// A call that is about the domain's space.
 pub(super) const fn of_home(act: SpaceCall) -> Call {
     Call::In { space: None, act }
 }
 
+/// A public post.
 pub(super) fn post(key: &str, text: &str) -> Call {
     put(key, text, false)
 }

@@ -182,8 +182,12 @@ fn whoever_has_a_slow_disk_asks_for_no_more_than_it_takes() {
     // Nothing is taken for silence: nobody was asked.
     world.run(40_000);
     assert_eq!(keys(&world, second).len(), held);
+    // Nor is more taken that comes unasked.
+    world.call(first, post("posts/small", "x")).unwrap();
+    world.run(1_000);
+    assert_eq!(keys(&world, second).len(), held);
     world.browsers[second].slow_disk = false;
-    world.until("all", |world| keys(world, second).len() == 60);
+    world.until("all", |world| keys(world, second).len() == 61);
 }
 
 /// The answer of a call may come when storage has failed meanwhile.

@@ -337,12 +337,12 @@ fn blocks_that_lie_on_the_disk_are_shown_and_asked_about_all_the_same() {
     world.reload(first);
     world.until("met again", |world| world.node(first).replicas(None)[0].connected);
     let before = world.loads;
-    // Three challenges long, and not a moment without.
-    for _ in 0..35 {
+    // Four challenges long, and not a moment without.
+    for _ in 0..45 {
         world.run(60_000);
         assert!(safe_on(&world, first, 1), "{:?}", safety(&world, first));
     }
-    assert!(world.loads > before + 10, "{} pages were read", world.loads - before);
+    assert!(world.loads > before + 20, "{} pages were read", world.loads - before);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::reference;
+use crate::testing::asked;
 use history::History;
 use node::replay;
 use world::World;
@@ -47,10 +48,9 @@ fn the_engine_gives_every_vector_in_any_order() {
 /// longer ones.
 #[test]
 fn random_hostile_histories_come_out_as_by_the_reference() {
-    let asked = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let (first, many) =
         (asked("HYPHA_ACCESS_SEED").unwrap_or(1), asked("HYPHA_ACCESS_HISTORIES").unwrap_or(1000));
-    let steps = asked("HYPHA_ACCESS_STEPS").map_or(40, |steps| usize::try_from(steps).unwrap());
+    let steps = asked("HYPHA_ACCESS_STEPS").unwrap_or(40);
     println!("histories {first}..{} of up to {steps} steps", first + many);
     let mut seen = BTreeMap::<String, usize>::new();
     for seed in first..first + many {

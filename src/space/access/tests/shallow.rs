@@ -1,5 +1,6 @@
 //! An engine that opens from judgements answers as one that judged all itself, or says that it cannot go on.
 
+use crate::testing::asked;
 use serde_json::Value;
 
 use super::{
@@ -67,7 +68,6 @@ fn soft(mut want: Value, got: Value) -> (Value, Value) {
 /// `HYPHA_ACCESS_HISTORIES` and `HYPHA_ACCESS_SEED` ask for more of them, or for one again.
 #[test]
 fn a_shallow_engine_answers_as_a_full_one() {
-    let asked = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let (first, many) =
         (asked("HYPHA_ACCESS_SEED").unwrap_or(1), asked("HYPHA_ACCESS_HISTORIES").unwrap_or(200));
     for hostile in [true, false] {

@@ -10,6 +10,7 @@ use crate::{
         },
     },
     storage::{BUDGET, Files, MemoryBackend},
+    testing::asked,
 };
 
 /// What was read of a space with so many entries.
@@ -169,7 +170,7 @@ fn measured(mut device: Device, entries: usize, private: Private) -> Opened {
 
 /// Opens a space with a thousand entries and one with many, and compares.
 fn compare(private: Private) -> (Opened, Opened) {
-    let many = std::env::var("HYPHA_MANY").map_or(10_000, |many| many.parse().unwrap());
+    let many = asked("HYPHA_MANY").unwrap_or(10_000);
     let (few, many) = (opened(1_000, private), opened(many, private));
     println!("{few:?}\n{many:?}");
     // A tree is as many pages higher as it is larger by powers of two, and a view has as many more runs.
@@ -187,7 +188,7 @@ fn what_opening_reads_does_not_grow_with_the_history() {
 
 #[test]
 fn what_opening_reads_does_not_grow_with_answers() {
-    let many = std::env::var("HYPHA_MANY").map_or(10_000, |many| many.parse().unwrap());
+    let many = asked("HYPHA_MANY").unwrap_or(10_000);
     let (few, many) = (answering(1_000), answering(many));
     println!("{few:?}\n{many:?}");
     assert_eq!(few.facts, many.facts, "only acts are in memory");
