@@ -247,7 +247,7 @@ fn a_full_link_says_when_it_takes_more() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(crate::testing::cases(64))]
     #[test]
     fn anything_from_hub_tab_or_browser_never_panics(
         text: String, bytes: Vec<u8>, sdp: String, json: String, hub in 0_u32..3, link in 0_u64..4,

@@ -118,7 +118,7 @@ fn weather() -> impl Strategy<Value = Weather> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(32) })]
+    #![proptest_config(crate::testing::cases(32))]
 
     // A hub that never loses three in a row on one way gets everything across: eleven tries in the time after which
     // one is given up, of which every third arrives, and of their answers every third.

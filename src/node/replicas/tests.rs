@@ -462,7 +462,7 @@ fn strangers_get_no_receipts() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(8))]
+    #![proptest_config(crate::testing::cases(8))]
 
     /// Whatever admins do with pins, and in whatever order others hear of it: all agree, and a cut admin's later
     /// pins count nowhere.

@@ -455,7 +455,7 @@ fn a_liar_about_what_it_has_hurts_only_itself() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(crate::testing::cases(24))]
 
     // Any peers, links and appends: when all is quiet, all are the same.
     #[test]

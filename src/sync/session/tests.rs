@@ -357,7 +357,7 @@ fn a_session_holds_at_most_its_channels() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(crate::testing::cases(64))]
 
     #[test]
     fn any_bytes_into_a_fresh_session_never_panic(bytes: Vec<u8>, framed: bool, initiator: bool) {

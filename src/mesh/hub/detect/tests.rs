@@ -152,7 +152,7 @@ fn every_kind_keeps_to_its_capabilities() {
 const SCRAPS: &str = r#"(\{"type":|\{"action":|"publish"|"OFFER"|"send"|,"src":"a"|,"topic":"|,"linkupId":"|(ab){32}|"|,"d":|,"payload":\{|"AQID"|\{"Signal":\{"sender":"b","data":\{|"t":"|\{"NewPeer":"c"\}|\["EVENT","h0",\{"content":|"tags":\[\[|"x",|\]|\}|,|\{"info_hash":"q6urq6urq6urq6urq6ur"|,"offer":\{"sdp":){0,9}"#;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(crate::testing::cases(256))]
     #[test]
     fn any_frames_never_panic_nor_grow_anything(
         texts in prop::collection::vec(prop_oneof![SCRAPS, any::<String>()], 0..6), bytes: Vec<Vec<u8>>, times: [u16; 4],

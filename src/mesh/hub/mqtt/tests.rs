@@ -121,7 +121,7 @@ fn a_part_that_is_missing_loses_one_message() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(crate::testing::cases(64))]
     /// However the broker cuts the stream.
     #[test]
     fn a_message_arrives_whole_in_any_pieces(

@@ -16,7 +16,7 @@ use crate::{
             },
         },
     },
-    storage::{Files, MemoryBackend, Residency, Rule},
+    storage::{Files, MemoryBackend, PageKey, Residency, Rule},
 };
 
 fn is_lazy(name: &str) -> Residency {
@@ -117,9 +117,13 @@ impl Lazy {
         }
     }
 
+    fn absent(&self) -> Vec<PageKey> {
+        self.files.absent(&|_| true, usize::MAX)
+    }
+
     /// Has everything in memory.
     fn fill(&mut self) {
-        for key in self.files.absent(&|_| true, usize::MAX) {
+        for key in self.absent() {
             self.files.supply(&key, self.backend.page(&key));
         }
     }
@@ -135,7 +139,7 @@ fn pad(device: &mut Device) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(crate::testing::cases(24))]
 
     #[test]
     fn what_is_not_in_memory_makes_no_difference(
@@ -159,6 +163,8 @@ proptest! {
         // The third device is left alone from here on, and then hears all.
         let mut lazy = Lazy::of(&mut devices[2], is_lazy);
         let mut eager = Lazy::of(&mut devices[2], |_| Residency::Always);
+        // Nothing, if it was cut before it could write as much: once in about 500 cases.
+        let on_disk = lazy.absent().len();
         if !locked {
             for device in [&mut lazy, &mut eager] {
                 let signer = devices[2].signer();
@@ -176,7 +182,7 @@ proptest! {
         lazy.act(|space, files| space.list(files, &Range::default()));
         lazy.act(|space, files| space.write_checkpoint(files));
         lazy.act(|space, files| space.list(files, &Range { reverse: true, ..Range::default() }));
-        prop_assert!(lazy.supplied > 0);
+        prop_assert!(lazy.supplied > 0 || on_disk == 0, "of {} pages none was wanted", on_disk);
         lazy.fill();
         prop_assert_eq!(readable(&lazy.space, &lazy.files), readable(&eager.space, &eager.files));
     }

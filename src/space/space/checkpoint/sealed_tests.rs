@@ -87,7 +87,7 @@ fn assert_same(device: &mut Device) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(crate::testing::cases(48))]
 
     /// Devices write, cut, hide and meet, locked and unlocked, and write checkpoints at any moment.
     #[test]

@@ -150,7 +150,7 @@ fn with_twin() -> Vec<Device> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(crate::testing::cases(48))]
 
     /// Two copies of a device write two histories, the others cut, hide, and pick branches for good; checkpoints are
     /// written and spaces opened from them at any moment.

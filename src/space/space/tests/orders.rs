@@ -192,7 +192,7 @@ fn public(device: &Device) -> Vec<Item> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(crate::testing::cases(64))]
 
     #[test]
     fn everybody_sees_the_same_in_the_end(steps in prop::collection::vec(step(), 1..50), seed: u64) {

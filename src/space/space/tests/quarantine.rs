@@ -215,7 +215,7 @@ fn any_write() -> impl Strategy<Value = WriteOp> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(crate::testing::cases(48))]
 
     /// Adopting all of it in order leaves every key as the lost device had left it, for everybody alike.
     #[test]

@@ -218,7 +218,7 @@ fn nobody_cuts_or_hides_above_its_station() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(crate::testing::cases(48))]
 
     /// Who would be cut is who loses its grant if the target's feed is closed at its very beginning.
     #[test]

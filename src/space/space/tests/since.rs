@@ -142,7 +142,7 @@ fn marks_are_an_hour_apart_and_the_oldest_give_way() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(crate::testing::cases(48))]
 
     /// Whatever is dated or came since then is hidden, and nothing from before all that but what came within the hour.
     #[test]

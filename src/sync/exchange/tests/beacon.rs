@@ -25,7 +25,7 @@ fn same(net: &Net) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(crate::testing::cases(24))]
 
     #[test]
     fn after_any_lost_update_both_become_level(

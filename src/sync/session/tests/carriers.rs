@@ -300,7 +300,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(crate::testing::cases(16))]
 
     /// Carriers come late, stand still, carry on with all that was under way, or die with it. As long as one is left,
     /// everything arrives once and in order.

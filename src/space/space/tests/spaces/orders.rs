@@ -128,7 +128,7 @@ fn public(device: &Device) -> impl PartialEq + core::fmt::Debug + use<> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(crate::testing::cases(64))]
 
     #[test]
     fn everybody_sees_the_same_invites_titles_and_notes(steps in prop::collection::vec(step(), 0..60)) {
