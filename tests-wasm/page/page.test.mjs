@@ -154,6 +154,10 @@ test("what goes along with a device, and what is to be looked at after it", asyn
   const around = family();
   around[0].grantedBy = ["watch"];
   assert.deepEqual(keys(descendants("phone", around)), ["tablet", "watch"], "a circle ends, and never takes this device");
+  const twice = family();
+  twice[2].grantedBy = ["phone", "laptop"];
+  assert.deepEqual(descendants("phone", twice), [], "whom another one let in too stays, with those that it let in");
+  assert.deepEqual(keys(descendants("tablet", twice)), ["watch"]);
   const told = (writers, kept = []) => orphans(writers, kept).map(({ writer, by }) => [writer.key, ...keys(by)]);
   assert.deepEqual(told(family()), []);
   assert.deepEqual(told(family({ phone: "cut" })), [["tablet", "phone"]]);

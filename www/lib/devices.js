@@ -43,13 +43,13 @@ export function inOrder(writers) {
   return [...writers].sort((a, b) => rank(a) - rank(b) || named(a).localeCompare(named(b)) || (a.key < b.key ? -1 : 1));
 }
 
-/** The devices in use that it let in, and those that they let in: what goes with it if the person wishes. */
+/** The devices in use that nobody let in but it, or those that it let in: what `cut()` takes along if the person wishes. */
 export function descendants(key, writers) {
-  const found = new Set([key]);
+  const others = writers.filter((writer) => writer.key !== key);
+  const stand = new Set(others.filter(({ self, byRoot }) => self || byRoot).map((writer) => writer.key));
   // A set grows while it is walked, so this ends with the last generation.
-  for (const parent of found) for (const { key, grantedBy } of writers) if (grantedBy.includes(parent)) found.add(key);
-  found.delete(key);
-  return writers.filter((writer) => found.has(writer.key) && !writer.self && !isOut(writer));
+  for (const parent of stand) for (const { key, grantedBy } of others) if (grantedBy.includes(parent)) stand.add(key);
+  return others.filter((writer) => !stand.has(writer.key) && writer.grantedBy.length > 0 && !isOut(writer));
 }
 
 /** Devices in use that nobody vouches for but removed ones, less those in `kept`: `[{ writer, by }]`. */

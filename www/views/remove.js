@@ -14,7 +14,7 @@ export function remove(app, writer) {
   const others = descendants(key, home.writers());
   const secret = passphraseField({ label: "Passphrase", hint: "Only for removing it for good.", test: "remove-passphrase" });
   const along = others.length > 0 && tick({ label: `Remove ${quoted(others)} as well`,
-    hint: "Let in by this device, or by one that it let in.", test: "remove-descendants" });
+    hint: "Let in by nobody but this device, or those that it let in.", test: "remove-descendants" });
   const since = sinceField({ label: "Hide what it wrote since…", none: "no, go on showing all of it" });
 
   async function cut(words, how) {

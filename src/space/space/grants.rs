@@ -44,9 +44,9 @@ impl Space {
         cuts
     }
 
-    /// All that a writer let in, transitively, ascending by key: those with a counted grant who would have none if this
-    /// writer had never been here. A key stands without it if the root granted it, or a key that stands granted it; this
-    /// device stands in any case, and so do those that it granted. Keys that the root has closed already are left out.
+    /// All that only a writer let in, transitively, ascending by key: those with a counted grant who do not stand without
+    /// it. A key stands if the root granted it, or a key that stands granted it, whichever was first; this device stands in
+    /// any case, and so do those that it granted. Keys that the root has closed already are left out.
     ///
     /// Whom they let in without anybody here having heard of it is not among them.
     pub fn descendants(&self, writer: &PublicKey) -> Vec<PublicKey> {
