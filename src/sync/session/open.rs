@@ -51,7 +51,7 @@ pub(super) struct Open {
     pub(super) acknowledged: u64,
     /// Where parts go.
     pub(super) active: u64,
-    /// Whether there was ever a second carrier.
+    /// Whether there was ever a second carrier: the peer may have moved to it.
     pub(super) several: bool,
     /// Whether parts are kept; over the tabs of one browser nothing gets lost.
     pub(super) keeps: bool,

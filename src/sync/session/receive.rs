@@ -90,6 +90,8 @@ impl Session {
         }
         leg.state = LegState::Sealed(Box::new(secured.transport));
         leg.attach = self.role == Role::Initiator;
+        // From then on the peer may use both: what it says here may be ahead of its answer there.
+        open.several |= leg.attach;
         if let Some((id, received)) = leg.early.take() {
             open.attach(leg, id, received, self.now)?;
             (leg.attach, open.several) = (true, true);

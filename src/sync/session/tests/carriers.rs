@@ -201,6 +201,30 @@ fn begins_on_the_relay_moves_to_webrtc_and_back() {
 }
 
 #[test]
+fn what_comes_over_the_old_carrier_may_overtake_what_opens_the_new_one() {
+    let mut road = Road::new(11, [Carrier::Relay; 2], 0);
+    road.run(1_000);
+    let id = road.channel(1);
+    let direct = road.attach(prints(3), 0);
+    while road.sides[1].active() != Some(direct) {
+        road.run(5);
+    }
+    // The responder has moved, and the initiator does not know it yet: the answer is late.
+    let late = road.now + 300;
+    road.carriers.get_mut(&direct).unwrap().under_way[0].iter_mut().for_each(|(due, _)| *due = late);
+    assert_ne!(road.sides[0].active(), Some(direct));
+    for number in 0..10 {
+        road.sides[1].send(id, &numbered(number, 30_000)).unwrap();
+    }
+    road.sides[0].probe(road.now);
+    road.run(200);
+    assert!(road.got(0).is_empty());
+    road.run(800);
+    assert_eq!(road.got(0), (0..10).collect::<Vec<_>>());
+    assert!(road.sides.iter().all(|side| side.active() == Some(direct)));
+}
+
+#[test]
 fn a_carrier_with_swapped_fingerprints_or_to_another_node_does_not_join() {
     let mut road = Road::new(2, [Carrier::Relay; 2], 20);
     road.run(500);
@@ -366,8 +390,12 @@ proptest! {
             prop_assert_eq!(mine.received, theirs.sent);
             prop_assert!(mine.repeated <= theirs.resent);
         }
-        // Both on a best one.
-        let best = |at: usize| road.sides[at].legs.iter().filter(|leg| leg.attached).map(|leg| leg.rank).max();
+        // Both on a best one of those that the other has too: what an end dropped would be closed by its owner.
+        let has = |at: usize, via: u64| road.sides[at].legs.iter().any(|leg| leg.via == via && leg.attached);
+        let best = |at: usize| {
+            let both = road.sides[at].legs.iter().filter(|leg| leg.attached && has(1 - at, leg.via));
+            both.map(|leg| leg.rank).max()
+        };
         for at in 0..2 {
             let active = road.sides[at].active();
             let rank = road.sides[at].legs.iter().find(|leg| Some(leg.via) == active).map(|leg| leg.rank);
