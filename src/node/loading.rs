@@ -20,7 +20,8 @@ use crate::{
     sync::{ChannelId, Message},
 };
 
-/// Rounds of a space that waits and wants nothing: there is no such, and it must not stop the node.
+/// Rounds of a space that waits and wants nothing: one may find that more is to be judged, but so many there are not, and
+/// they must not stop the node.
 const MOST_ROUNDS: usize = 64;
 
 /// Records that a notice of damage names.

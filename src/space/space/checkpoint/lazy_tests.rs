@@ -77,9 +77,11 @@ impl Lazy {
     }
 
     fn catch_up(&mut self) {
-        let mut rounds = 0;
+        let (mut rounds, mut idle) = (0, 0);
         while self.space.is_waiting() {
-            assert!(supply(&mut self.files, &self.backend) || rounds < 3, "it waits for nothing");
+            // A round may find that more is to be judged, and read nothing yet.
+            idle = if supply(&mut self.files, &self.backend) { 0 } else { idle + 1 };
+            assert!(idle <= 3, "it waits for nothing");
             self.space.resume(&mut self.files).unwrap();
             self.supplied += 1;
             rounds += 1;
