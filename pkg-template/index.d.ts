@@ -324,7 +324,7 @@ export class Space extends EventTarget {
    */
   safety(): Safety;
   /**
-   * Removes a device: for good with the passphrase, else provisionally. `descendants`: with all that only it let in, and they.
+   * Removes a device: for good with the passphrase, else provisionally. `descendants`: with those whom only it, or they, let in.
    * Private entries that are written from then on it cannot read.
    */
   cut(writer: string, o?: { passphrase?: string; descendants?: boolean }): Promise<void>;

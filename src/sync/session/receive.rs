@@ -55,7 +55,7 @@ impl Session {
         }
         if !joined {
             // The initiator's attach is answered by one.
-            (leg.attach, open.several) = (self.role == Role::Responder, true);
+            leg.attach = self.role == Role::Responder;
         }
         let (via, active) = (leg.via, open.active);
         if via != active {
@@ -90,11 +90,11 @@ impl Session {
         }
         leg.state = LegState::Sealed(Box::new(secured.transport));
         leg.attach = self.role == Role::Initiator;
-        // From then on the peer may use both: what it says here may be ahead of its answer there.
-        open.several |= leg.attach;
+        // From now on the peer may use both: what it says here may be ahead of its answer there.
+        open.several = true;
         if let Some((id, received)) = leg.early.take() {
             open.attach(leg, id, received, self.now)?;
-            (leg.attach, open.several) = (true, true);
+            leg.attach = true;
         }
         Ok(())
     }

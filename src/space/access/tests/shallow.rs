@@ -1,6 +1,5 @@
 //! An engine that opens from judgements answers as one that judged all itself, or says that it cannot go on.
 
-use crate::testing::asked;
 use serde_json::Value;
 
 use super::{
@@ -10,6 +9,7 @@ use super::{
     node::{Node, depth, items, soften},
     real::Real,
 };
+use crate::testing::asked;
 
 /// How often a shallow engine was taken, wanted all, and stayed to the end.
 #[derive(Debug, Default)]
